@@ -1,0 +1,242 @@
+import type { Problem } from '#base/errors.ts';
+import type { Warehouse } from '#warehouse/warehouse.ts';
+
+/*
+ * What a source and a destination promise each other and the pipelines that join them.
+ *
+ * A source cuts a stream into parts. A part offers its rows as something DuckDB can scan: a FIFO that bytes flow
+ * through, or files. The destination runs that scan, so that rows go from system to system without passing through
+ * JavaScript. Every part is staged beside its marker in one commit of the destination; when all parts are staged the
+ * stream is published in one commit too. Readers see the old table, then the new one, and nothing between.
+ */
+
+export type SyncMode = 'FULL_REFRESH' | 'INCREMENTAL' | 'CDC' | 'STRICT_CDC';
+export type WriteMode = 'OVERWRITE' | 'APPEND' | 'UPSERT';
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Types that keep every value exactly. `text` is where whatever has no exact type goes. */
+export type ColumnType =
+  | { kind: 'boolean' | 'int16' | 'int32' | 'int64' | 'float32' | 'float64' | 'text' | 'uuid' }
+  | { kind: 'date' | 'time' | 'timestamp' | 'timestamptz' | 'interval' | 'json' | 'bytes' }
+  | { kind: 'decimal'; precision: number; scale: number }
+  | { kind: 'list'; of: ColumnType };
+
+export interface StreamColumn {
+  name: string;
+  type: ColumnType;
+  nullable: boolean;
+  /** The source's own name of the type, for messages: "numeric", "tsvector". */
+  sourceType: string;
+  /** Why the column travels as text, when it does: logged once per column as a warning. */
+  asTextBecause?: string;
+}
+
+/** A table, collection or file set that a source offers. */
+export interface StreamInfo {
+  namespace: string | null;
+  name: string;
+  columns: StreamColumn[];
+  syncModes: SyncMode[];
+  /** Empty when the source knows of none. */
+  primaryKey: string[];
+  /** Columns that INCREMENTAL may use. Empty when the connector needs none (files). */
+  cursorFields: string[];
+  estimatedRows: bigint | null;
+}
+
+/** What a job asks of one stream, with every default filled in. */
+export interface StreamSelection {
+  namespace: string | null;
+  name: string;
+  syncMode: SyncMode;
+  writeMode: WriteMode;
+  cursorField: string | null;
+  primaryKey: string[];
+  destinationTable: string;
+  /** Null for all. */
+  selectedColumns: string[] | null;
+}
+
+export type TaskErrorKind = 'CONFIG' | 'SOURCE' | 'DESTINATION' | 'SCHEMA' | 'TRANSIENT' | 'WORKER_LOST' | 'CANCELED' | 'INTERNAL';
+
+/** A failure of the source, the destination or what flows between, classified once where it enters. */
+export class ConnectorError extends Error {
+  readonly kind: TaskErrorKind;
+  readonly fix: string | undefined;
+  /** Only TRANSIENT is tried again. */
+  readonly retryable: boolean;
+  /** Where in the config, when the config is to blame: ['password']. */
+  readonly path: readonly string[];
+
+  constructor(
+    kind: TaskErrorKind,
+    message: string,
+    options: ErrorOptions & { fix?: string; path?: readonly string[] } = {},
+  ) {
+    super(message, options);
+    this.name = 'ConnectorError';
+    this.kind = kind;
+    this.fix = options.fix;
+    this.path = options.path ?? [];
+    this.retryable = kind === 'TRANSIENT';
+  }
+}
+
+/** A value that its column's type cannot hold. The stream starts anew with the column as text. */
+export class ColumnMisfit extends Error {
+  readonly column: string;
+  readonly value: string;
+
+  constructor(column: string, value: string, options?: ErrorOptions) {
+    super(`column "${column}" cannot keep the value ${value} exactly`, options);
+    this.name = 'ColumnMisfit';
+    this.column = column;
+    this.value = value;
+  }
+}
+
+export interface ConnectorLog {
+  (level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR', message: string): void;
+}
+
+/** What a connector may use of the process that runs it. */
+export interface ConnectorContext {
+  /** The one folder that files may be read from and written to; links out of it are refused. */
+  filesRoot: string;
+  /** A private folder (mode 0700) for FIFOs. */
+  pipesDir: string;
+  signal: AbortSignal;
+  log: ConnectorLog;
+  /** The project's datastore of that name; the default warehouse without one. Fails with CONFIG naming those that exist. */
+  datastore(name: string | undefined): Promise<OpenDatastore>;
+}
+
+export interface OpenDatastore {
+  name: string;
+  warehouse: Warehouse;
+}
+
+/** A JSON Schema object whose secret fields carry `"secret": true`. Checked by connectors/check-config.ts. */
+export type ConfigSchema = { type: 'object'; [keyword: string]: Json };
+
+export interface CheckResult {
+  ok: boolean;
+  /** What was reached ("PostgreSQL 18.4, 12 tables"), or what went wrong. */
+  message: string;
+  problems: Problem[];
+}
+
+export interface ConnectorInfo {
+  type: string;
+  version: string;
+  title: string;
+  documentationUrl: string | null;
+  spec: ConfigSchema;
+}
+
+export interface SourceConnector<Config = any> extends ConnectorInfo {
+  syncModes: SyncMode[];
+  /** Tries the config against the real system. An expected failure is a result; each cause has its own message. */
+  check(config: Config, context: ConnectorContext): Promise<CheckResult>;
+  discover(config: Config, context: ConnectorContext): Promise<StreamInfo[]>;
+  open(config: Config, context: ConnectorContext): Promise<SourceSession>;
+}
+
+/** One task's hold on a source. */
+export interface SourceSession extends AsyncDisposable {
+  /**
+   * Plans the read of a stream. `state` is what the last publish left (null at first); `resume` is the plan an earlier
+   * attempt of this very task stored with its finished parts, or null. `asText` names columns that must travel as text.
+   */
+  plan(selection: StreamSelection, from: { state: Json | null; resume: Json | null; asText: string[] }): Promise<StreamPlan>;
+}
+
+export interface StreamPlan extends AsyncDisposable {
+  /** The selected columns in order, those of `asText` as text. */
+  columns: StreamColumn[];
+  /** In no particular order; several may be open at once. Empty when there is nothing new. */
+  parts: Part[];
+  estimatedRows: bigint | null;
+  /** Stored with the task; handed back as `resume` after a crash. Null when parts staged earlier are worthless then. */
+  resume: Json | null;
+  /** What the next task gets as `state` once this one has published. Null keeps none. */
+  nextState: Json | null;
+  /** INCREMENTAL: rows with this cursor value may have been taken before; APPEND drops those already there. */
+  ties: { column: string; value: string } | null;
+}
+
+/** One slice of a stream, staged whole or not at all. */
+export interface Part {
+  /** Stable between attempts of one task as long as the plan was resumed. */
+  id: string;
+  /** For people: "id 1 to 250,000", "orders.csv". */
+  title: string;
+  open(signal: AbortSignal): Promise<OpenPart>;
+}
+
+export interface OpenPart extends AsyncDisposable {
+  /** A SELECT for DuckDB giving the plan's columns, in order, named and typed. Runs once. */
+  scan: string;
+  /** Resolves when the source has given all; rejects when it failed. A part may be committed only after it resolved. */
+  finished: Promise<void>;
+  /** Bytes taken from the source so far. */
+  bytesRead(): number;
+  /** Turns an error of DuckDB's scan into ColumnMisfit or ConnectorError; undefined when the source is not to blame. */
+  explain(error: unknown): ColumnMisfit | ConnectorError | undefined;
+}
+
+export interface DestinationConnector<Config = any> extends ConnectorInfo {
+  writeModes: WriteMode[];
+  check(config: Config, context: ConnectorContext): Promise<CheckResult>;
+  open(config: Config, context: ConnectorContext): Promise<DestinationSession>;
+  /** The datastore the config writes to ({} is the default one); null when it writes elsewhere. */
+  datastoreOf(config: Config): { name?: string } | null;
+}
+
+/** Who writes: staging and markers are kept by these. */
+export interface WriteOrigin {
+  projectId: string;
+  jobId: string;
+  taskId: string;
+}
+
+/** One task's hold on a destination. */
+export interface DestinationSession extends AsyncDisposable {
+  /** Prepares to write one stream. Fails with SCHEMA, touching nothing, when the table cannot take the columns. */
+  stream(origin: WriteOrigin, selection: StreamSelection): Promise<StreamWriter>;
+}
+
+/** What the destination itself remembers of the last publish of a job's stream: the truth after a crash. */
+export interface PublishMarker {
+  taskId: string;
+  state: Json | null;
+  rowsWritten: bigint;
+}
+
+export interface StagedPart {
+  partId: string;
+  rows: bigint;
+  bytes: bigint;
+}
+
+export interface WrittenTable {
+  datastore: string;
+  database: string;
+  schema: string;
+  name: string;
+}
+
+export interface StreamWriter extends AsyncDisposable {
+  /** The last publish of this job's stream, by any task. */
+  readonly published: PublishMarker | null;
+  /** Parts that an earlier attempt of this task has staged with their markers. */
+  readonly staged: readonly StagedPart[];
+  /** Plans the table's new shape and makes the staging table, keeping staged parts or dropping them. Returns lines worth logging. */
+  begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]>;
+  /** Stages one part, rows and marker in one commit. `onRows` is called as rows come in. */
+  stage(part: OpenPart, partId: string, signal: AbortSignal, onRows: (rows: bigint) => void): Promise<StagedPart>;
+  /** Publishes all staged parts and the marker in one commit, and removes the staging. Returns rows written and the table, if the catalog can hold it. */
+  publish(state: Json | null, ties: StreamPlan['ties']): Promise<{ rowsWritten: bigint; table: WrittenTable | null }>;
+  /** Removes what this task has staged, after a cancel or a failure that will not be tried again. */
+  abandon(): Promise<void>;
+}
