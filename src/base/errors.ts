@@ -65,7 +65,12 @@ export class InputError extends AppError {
 }
 
 /** Shorthand for the most common InputError: one problem at one path. */
-export function inputError(code: ProblemCode, path: readonly string[], message: string, fix?: string): InputError {
+export function inputError(
+  code: ProblemCode,
+  path: readonly string[],
+  message: string,
+  fix?: string,
+): InputError {
   return new InputError([{ code, path, message, fix }]);
 }
 

@@ -20,7 +20,9 @@ export function createLog(
   const lowest = logLevels.indexOf(threshold);
   const at = (level: LogThreshold) => (message: string, fields?: Record<string, unknown>) => {
     if (logLevels.indexOf(level) < lowest) return;
-    write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...common, ...fields }, plain)}\n`);
+    write(
+      `${JSON.stringify({ at: new Date().toISOString(), level, message, ...common, ...fields }, plain)}\n`,
+    );
   };
   return {
     debug: at('debug'),

@@ -57,7 +57,8 @@ export interface StreamSelection {
   selectedColumns: string[] | null;
 }
 
-export type TaskErrorKind = 'CONFIG' | 'SOURCE' | 'DESTINATION' | 'SCHEMA' | 'TRANSIENT' | 'WORKER_LOST' | 'CANCELED' | 'INTERNAL';
+export type TaskErrorKind =
+  'CONFIG' | 'SOURCE' | 'DESTINATION' | 'SCHEMA' | 'TRANSIENT' | 'WORKER_LOST' | 'CANCELED' | 'INTERNAL';
 
 /** A failure of the source, the destination or what flows between, classified once where it enters. */
 export class ConnectorError extends Error {
@@ -134,7 +135,7 @@ export interface ConnectorInfo {
   spec: ConfigSchema;
 }
 
-export interface SourceConnector<Config = any> extends ConnectorInfo {
+export interface SourceConnector<Config = unknown> extends ConnectorInfo {
   syncModes: SyncMode[];
   /** Tries the config against the real system. An expected failure is a result; each cause has its own message. */
   check(config: Config, context: ConnectorContext): Promise<CheckResult>;
@@ -148,7 +149,10 @@ export interface SourceSession extends AsyncDisposable {
    * Plans the read of a stream. `state` is what the last publish left (null at first); `resume` is the plan an earlier
    * attempt of this very task stored with its finished parts, or null. `asText` names columns that must travel as text.
    */
-  plan(selection: StreamSelection, from: { state: Json | null; resume: Json | null; asText: string[] }): Promise<StreamPlan>;
+  plan(
+    selection: StreamSelection,
+    from: { state: Json | null; resume: Json | null; asText: string[] },
+  ): Promise<StreamPlan>;
 }
 
 export interface StreamPlan extends AsyncDisposable {
@@ -185,7 +189,7 @@ export interface OpenPart extends AsyncDisposable {
   explain(error: unknown): ColumnMisfit | ConnectorError | undefined;
 }
 
-export interface DestinationConnector<Config = any> extends ConnectorInfo {
+export interface DestinationConnector<Config = unknown> extends ConnectorInfo {
   writeModes: WriteMode[];
   check(config: Config, context: ConnectorContext): Promise<CheckResult>;
   open(config: Config, context: ConnectorContext): Promise<DestinationSession>;
@@ -234,9 +238,17 @@ export interface StreamWriter extends AsyncDisposable {
   /** Plans the table's new shape and makes the staging table, keeping staged parts or dropping them. Returns lines worth logging. */
   begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]>;
   /** Stages one part, rows and marker in one commit. `onRows` is called as rows come in. */
-  stage(part: OpenPart, partId: string, signal: AbortSignal, onRows: (rows: bigint) => void): Promise<StagedPart>;
+  stage(
+    part: OpenPart,
+    partId: string,
+    signal: AbortSignal,
+    onRows: (rows: bigint) => void,
+  ): Promise<StagedPart>;
   /** Publishes all staged parts and the marker in one commit, and removes the staging. Returns rows written and the table, if the catalog can hold it. */
-  publish(state: Json | null, ties: StreamPlan['ties']): Promise<{ rowsWritten: bigint; table: WrittenTable | null }>;
+  publish(
+    state: Json | null,
+    ties: StreamPlan['ties'],
+  ): Promise<{ rowsWritten: bigint; table: WrittenTable | null }>;
   /** Removes what this task has staged, after a cancel or a failure that will not be tried again. */
   abandon(): Promise<void>;
 }

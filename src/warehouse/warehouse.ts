@@ -57,3 +57,8 @@ export interface Warehouse extends AsyncDisposable {
   /** Every table and view outside the engine's own schemas, or only the named ones. */
   tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]>;
 }
+
+/** A name as standard SQL quotes it, so that no character of it is read as syntax. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,136 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newId } from '#base/id.ts';
+import { ConnectorError, type OpenDatastore } from '#connectors/contract.ts';
+import type { Datastore } from '#generated/prisma/client.ts';
+import type { Db, Tx } from '#store/open-store.ts';
+import { openDuckDb } from '#warehouse/duckdb.ts';
+import type { Warehouse } from '#warehouse/warehouse.ts';
+
+/** The name of the embedded warehouse that every project has. */
+export const embeddedName = 'warehouse';
+
+/** The datastore lives in the home of another process: only that one may open its file. */
+export class NotHere extends Error {
+  readonly homeId: string;
+
+  constructor(name: string, homeId: string) {
+    super(
+      `The datastore "${name}" is embedded in the home ${homeId}; only the process that serves that home opens it.`,
+    );
+    this.name = 'NotHere';
+    this.homeId = homeId;
+  }
+}
+
+/** The open warehouses of this process, one handle a datastore, opened when first asked for. */
+export interface Datastores extends AsyncDisposable {
+  /**
+   * The project's datastore of that name, or its default warehouse. Fails with CONFIG naming those that exist, with
+   * NotHere in a process that may not open it, and with WAREHOUSE_UNAVAILABLE when its engine does not answer.
+   */
+  open(projectId: string, name?: string): Promise<OpenDatastore>;
+  /** The home whose serving process alone opens that datastore; null when any process can. Fails as open does. */
+  homeOf(projectId: string, name?: string): Promise<string | null>;
+}
+
+interface DatastoresOptions {
+  db: Db;
+  home: string;
+  homeId: string;
+  /** False in workers beside the serving process: they never open embedded warehouses. */
+  opensEmbedded: boolean;
+  /** Folders that a sync's scans may read: the FIFOs and the files root. */
+  scanDirectories: string[];
+}
+
+/** Inserts the embedded warehouse of a new project, in the transaction that makes the project. */
+export async function createEmbeddedDatastore(
+  tx: Tx,
+  options: { projectId: string; memberId: string | null; homeId: string; at: Date },
+): Promise<void> {
+  await tx.datastore.create({
+    data: {
+      id: newId(),
+      projectId: options.projectId,
+      name: embeddedName,
+      engine: 'DUCKDB',
+      role: 'WAREHOUSE',
+      isDefault: true,
+      config: { home: options.homeId },
+      createdAt: options.at,
+      updatedAt: options.at,
+      createdById: options.memberId,
+      updatedById: options.memberId,
+    },
+  });
+}
+
+/** Opens nothing yet; disposing closes what was opened. */
+export function openDatastores(options: DatastoresOptions): Datastores {
+  const open = new Map<string, Promise<Warehouse>>();
+
+  const warehouseOf = (row: Datastore): Promise<Warehouse> => {
+    const known = open.get(row.id);
+    if (known) return known;
+    const opening = openEmbedded(options, row);
+    open.set(row.id, opening);
+    // A failed opening is forgotten, so that the next question tries again.
+    opening.catch(() => open.delete(row.id));
+    return opening;
+  };
+
+  return {
+    async open(projectId, name) {
+      const row = await findDatastore(options.db, projectId, name);
+      const homeId = homeOfRow(row);
+      if (homeId !== null && (homeId !== options.homeId || !options.opensEmbedded))
+        throw new NotHere(row.name, homeId);
+      return { name: row.name, warehouse: await warehouseOf(row) };
+    },
+    async homeOf(projectId, name) {
+      return homeOfRow(await findDatastore(options.db, projectId, name));
+    },
+    async [Symbol.asyncDispose]() {
+      const opened = await Promise.allSettled(open.values());
+      open.clear();
+      await Promise.all(
+        opened.map((each) => (each.status === 'fulfilled' ? each.value[Symbol.asyncDispose]() : null)),
+      );
+    },
+  };
+}
+
+/** The embedded file lies in a folder of its project, so that its database is named "warehouse" in every project. */
+async function openEmbedded(options: DatastoresOptions, row: Datastore): Promise<Warehouse> {
+  const folder = join(options.home, 'warehouses', row.projectId);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return openDuckDb({
+    path: join(folder, `${embeddedName}.duckdb`),
+    allowedDirectories: options.scanDirectories,
+  });
+}
+
+async function findDatastore(db: Db, projectId: string, name: string | undefined): Promise<Datastore> {
+  const rows = await db.datastore.findMany({
+    where: { projectId, deletedAt: null },
+    orderBy: { createdAt: 'asc' },
+  });
+  const found =
+    name === undefined ? rows.find((row) => row.isDefault) : rows.find((row) => row.name === name);
+  if (found) return found;
+  const names = rows.map((row) => `"${row.name}"`).join(', ') || 'none';
+  const asked =
+    name === undefined ? 'There is no default datastore.' : `There is no datastore named "${name}".`;
+  throw new ConnectorError('CONFIG', `${asked} The project has: ${names}.`, {
+    fix: 'Name one of these, or leave the field out to use the default.',
+    path: ['datastore'],
+  });
+}
+
+function homeOfRow(row: Datastore): string | null {
+  const config = row.config;
+  if (row.engine !== 'DUCKDB' || typeof config !== 'object' || config === null || Array.isArray(config))
+    return null;
+  return typeof config.home === 'string' ? config.home : null;
+}

@@ -1,0 +1,11 @@
+import type { Log } from '#base/log.ts';
+import type { Store } from '#store/open-store.ts';
+import type { Datastores } from './datastores.ts';
+
+/** What the catalog's functions need of the process. */
+export interface CatalogDeps {
+  store: Store;
+  log: Log;
+  datastores: Datastores;
+  now(): Date;
+}
