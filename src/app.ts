@@ -1,0 +1,93 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import type { AccountDeps } from '#accounts/deps.ts';
+import { openSecretBox } from '#accounts/secrets.ts';
+import { createLog, type Log } from '#base/log.ts';
+import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts';
+import type { CatalogDeps } from '#catalog/deps.ts';
+import type { Config } from '#config.ts';
+import type { PipelineDeps } from '#pipelines/deps.ts';
+import { startWorkers } from '#pipelines/start-workers.ts';
+import { openQueue } from '#queue/open-queue.ts';
+import { openStore, type Store } from '#store/open-store.ts';
+
+/** Everything a process of Sluice holds open, in the shape that each floor's functions ask for. */
+export interface App extends AsyncDisposable {
+  config: Config;
+  log: Log;
+  store: Store;
+  accounts: AccountDeps;
+  catalog: CatalogDeps;
+  pipelines: PipelineDeps;
+}
+
+/** `serve` answers questions and opens the embedded warehouses of its home; `worker` only runs tasks that others can. */
+export type Role = 'serve' | 'worker';
+
+/** The only seam for tests: a part that is given is not opened, and not closed either. */
+export interface Overrides {
+  store?: Store;
+  log?: Log;
+  now?: () => Date;
+}
+
+/** Opens every part in order, and the workers last. Fails with AppError; what was opened by then is closed again. */
+export async function openApp(config: Config, role: Role, overrides: Overrides = {}): Promise<App> {
+  await using opening = new AsyncDisposableStack();
+  const log = overrides.log ?? createLog(config.logLevel);
+  const now = overrides.now ?? (() => new Date());
+
+  await mkdir(config.filesRoot, { recursive: true });
+  const store =
+    overrides.store ??
+    opening.use(await openStore({ databaseUrl: config.databaseUrl, home: config.home, role, log }));
+  const secrets = await openSecretBox({ home: config.home, secretKey: config.secretKey });
+  const pipesDir = await makePipesDir(config.home, opening);
+  const datastores = opening.use(
+    openDatastores({
+      db: store.db,
+      home: config.home,
+      homeId: store.homeId,
+      opensEmbedded: role === 'serve',
+      scanDirectories: [pipesDir, config.filesRoot],
+    }),
+  );
+  const queue = opening.use(await openQueue({ store, log }));
+
+  const catalog: CatalogDeps = { store, log, datastores, now };
+  const accounts: AccountDeps = {
+    store,
+    log,
+    now,
+    signUp: config.signUp,
+    projectCreated: (tx, project, memberId) =>
+      createEmbeddedDatastore(tx, { projectId: project.id, memberId, homeId: store.homeId, at: now() }),
+  };
+  const pipelines: PipelineDeps = {
+    store,
+    queue,
+    log,
+    secrets,
+    datastores,
+    catalog,
+    filesRoot: config.filesRoot,
+    pipesDir,
+    homeId: store.homeId,
+    parallel: Math.max(2, availableParallelism()),
+    now,
+  };
+  opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
+
+  const opened = opening.move();
+  return { config, log, store, accounts, catalog, pipelines, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** FIFOs live in a folder of this process, which goes with it; what a killed process left there is nobody's. */
+async function makePipesDir(home: string, opening: AsyncDisposableStack): Promise<string> {
+  const pipesDir = join(home, 'pipes', String(process.pid));
+  await rm(pipesDir, { recursive: true, force: true });
+  await mkdir(pipesDir, { recursive: true, mode: 0o700 });
+  opening.defer(() => rm(pipesDir, { recursive: true, force: true }));
+  return pipesDir;
+}
