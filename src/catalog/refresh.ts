@@ -46,6 +46,7 @@ export async function markWritten(
   await saveTables(deps, projectId, datastoreId, tables, { taskId: written.taskId, syncedAt: written.at });
 }
 
+/** One statement whatever the number of tables; descriptions, tags and, without `freshness`, the last write stay. */
 async function saveTables(
   deps: CatalogDeps,
   projectId: string,
@@ -54,19 +55,23 @@ async function saveTables(
   freshness: { taskId: string; syncedAt: Date } | null,
 ): Promise<void> {
   const at = deps.now();
-  for (const table of tables) {
-    const seen = {
-      kind: table.kind,
-      columns: table.columns.map((column) => ({ ...column, description: null })),
-      rowCount: table.rowCount,
-      updatedAt: at,
-      ...freshness,
-    };
-    const name = { datastoreId, database: table.database, schema: table.schema, name: table.name };
-    await deps.store.db.catalogTable.upsert({
-      where: { datastoreId_database_schema_name: name },
-      create: { id: newId(), projectId, ...name, ...seen, createdAt: at },
-      update: seen,
-    });
-  }
+  const rows = tables.map((table) => ({
+    id: newId(),
+    database: table.database,
+    schema: table.schema,
+    name: table.name,
+    kind: table.kind,
+    columns: table.columns.map((column) => ({ ...column, description: null })),
+    row_count: table.rowCount === null ? null : String(table.rowCount),
+  }));
+  await deps.store.db.$executeRaw`
+    INSERT INTO catalog_table AS known
+      (id, project_id, datastore_id, database, schema, name, kind, columns, row_count, task_id, synced_at, created_at, updated_at)
+    SELECT id, ${projectId}::uuid, ${datastoreId}::uuid, database, schema, name, kind::"TableKind", columns, row_count,
+      ${freshness?.taskId ?? null}::uuid, ${freshness?.syncedAt ?? null}::timestamptz, ${at}, ${at}
+    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      AS seen(id uuid, database text, schema text, name text, kind text, columns jsonb, row_count bigint)
+    ON CONFLICT (datastore_id, database, schema, name) DO UPDATE SET
+      kind = excluded.kind, columns = excluded.columns, row_count = excluded.row_count, updated_at = excluded.updated_at,
+      task_id = coalesce(excluded.task_id, known.task_id), synced_at = coalesce(excluded.synced_at, known.synced_at)`;
 }
