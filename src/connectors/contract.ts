@@ -231,6 +231,8 @@ export interface WrittenTable {
 }
 
 export interface StreamWriter extends AsyncDisposable {
+  /** The table that publish writes, if the catalog can hold it: known before, so that an adopted publish marks it too. */
+  readonly table: WrittenTable | null;
   /** The last publish of this job's stream, by any task. */
   readonly published: PublishMarker | null;
   /** Parts that an earlier attempt of this task has staged with their markers. */
