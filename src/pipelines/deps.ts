@@ -1,0 +1,26 @@
+import type { SecretBox } from '#accounts/secrets.ts';
+import type { Log } from '#base/log.ts';
+import type { Datastores } from '#catalog/datastores.ts';
+import type { destinationConnector, sourceConnector } from '#connectors/registry.ts';
+import type { Queue } from '#queue/open-queue.ts';
+import type { Store } from '#store/open-store.ts';
+import type { TaskFeed } from './task-feed.ts';
+
+/** What the functions of pipelines/ need of the process they run in. */
+export interface PipelineDeps {
+  store: Store;
+  queue: Queue;
+  log: Log;
+  secrets: SecretBox;
+  datastores: Datastores;
+  /** The connectors that exist, by type and version. */
+  connectors: { source: typeof sourceConnector; destination: typeof destinationConnector };
+  /** This process's ear for changes of tasks: openTaskFeed(store, log). */
+  feed: TaskFeed;
+  filesRoot: string;
+  pipesDir: string;
+  homeId: string;
+  now(): Date;
+  /** Parts of a stream that are read and written at once. */
+  parallel: number;
+}
