@@ -135,6 +135,7 @@ const typeNeeds: Record<string, Need> = {
   InputUserError: 'ANYONE',
 };
 
+const needs = new Map(Object.entries({ ...rootNeeds, ...typeNeeds }));
 const rootTypes = new Set(['Query', 'Mutation', 'Subscription']);
 
 /**
@@ -143,7 +144,7 @@ const rootTypes = new Set(['Query', 'Mutation', 'Subscription']);
  */
 export function needOf(typeName: string, fieldName: string): Need {
   if (rootTypes.has(typeName)) {
-    const need = rootNeeds[`${typeName}.${fieldName}`];
+    const need = needs.get(`${typeName}.${fieldName}`);
     if (need !== undefined) return need;
     throw new Error(
       `${typeName}.${fieldName} has no entry in accounts/permissions.ts: say there who may use it.`,
@@ -154,8 +155,8 @@ export function needOf(typeName: string, fieldName: string): Need {
 
 /** What it takes to see anything of this object type: also what `node` asks for the type it finds. */
 export function needOfType(typeName: string): Need {
-  const need =
-    typeNeeds[typeName] ?? typeNeeds[typeName.replace(/(Connection|Edge)$/, '')] ?? needOfPayload(typeName);
+  const ofNode = typeName.replace(/(Connection|Edge)$/, '');
+  const need = needs.get(typeName) ?? needs.get(ofNode) ?? needOfPayload(typeName);
   if (need !== undefined) return need;
   throw new Error(`The type ${typeName} has no entry in accounts/permissions.ts: say there who may see it.`);
 }
@@ -164,7 +165,7 @@ export function needOfType(typeName: string): Need {
 function needOfPayload(typeName: string): Need | undefined {
   const mutation = /^([A-Z])(\w*)Payload$/.exec(typeName);
   if (mutation === null) return undefined;
-  return rootNeeds[`Mutation.${mutation[1]!.toLowerCase()}${mutation[2]}`];
+  return needs.get(`Mutation.${mutation[1]!.toLowerCase()}${mutation[2]}`);
 }
 
 /** Whether the viewer (null: nobody is signed in) has what is needed. */
