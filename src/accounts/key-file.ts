@@ -25,7 +25,7 @@ async function readKeys(path: string): Promise<Buffer[] | null> {
     file = await open(path, 'r');
   } catch (error) {
     if (isCode(error, 'ENOENT')) return null;
-    throw new AppError('INTERNAL', `The key file ${path} cannot be read.`, {
+    throw new AppError('BAD_USER_INPUT', `The key file ${path} cannot be read.`, {
       cause: error,
       fix: 'Let the user that runs Sluice own it, or set SLUICE_SECRET_KEY.',
     });
