@@ -59,7 +59,7 @@ function checkUsername(username: string): Problem | null {
 
 function checkPassword(password: string): Problem | null {
   const path = ['password'];
-  const { length } = [...password];
+  const { length } = Array.from(password);
   if (length === 0) return required('password', 'The password is missing.');
   if (length < 10) {
     const message = `The password has ${length} characters; it needs at least 10.`;
