@@ -1,0 +1,201 @@
+import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult } from 'graphql';
+import type { Context as Connection, ServerOptions } from 'graphql-ws';
+import type { WebSocket } from 'ws';
+import type { Viewer } from '#accounts/viewer.ts';
+import { AppError } from '#base/errors.ts';
+import { newId } from '#base/id.ts';
+import type { Context } from '#graphql/context.ts';
+import { type Credentials, credentialsOfParams } from './credentials.ts';
+import { delivery, type Subscription } from './follow-events.ts';
+import type { GraphqlServer } from './graphql-server.ts';
+import type { Limits } from './limits.ts';
+import { checkCost, executePrepared, type PreparedOperation } from './operations.ts';
+import { presentError } from './present-error.ts';
+import type { Sender } from './send-bounded.ts';
+
+/** What is kept of one open WebSocket. */
+export interface Extra {
+  socket: WebSocket;
+  sender: Sender;
+  /** The session's cookie of the upgrade request. */
+  cookie(): Credentials | null;
+  credentials: Credentials | null;
+  /** Aborted when the client is gone: one for each operation that runs. */
+  running: Set<AbortController>;
+  unwatch: (() => void) | undefined;
+}
+
+type Params = Record<string, unknown>;
+
+interface Running extends ExecutionArgs {
+  prepared: PreparedOperation;
+  contextValue: Context;
+  leave: AbortController;
+}
+
+/** Codes of graphql-transport-ws after which clients do not come back by themselves, and one after which they do. */
+const unauthorized = 4401;
+const tooManyRequests = 4429;
+const serviceRestart = 1012;
+
+/** How graphql-ws admits, prepares, runs and answers the operations of a socket. */
+export function socketOperations(server: GraphqlServer): ServerOptions<Params, Extra> {
+  const { limits, guard, app } = server;
+
+  async function prepare(
+    connection: Connection<Params, Extra>,
+    payload: { query: string },
+  ): Promise<Running> {
+    const { extra } = connection;
+    // Looked up for every operation, as over HTTP: a revoked key starts nothing more.
+    const viewer = await guard.admit(extra.credentials);
+    const prepared = server.prepare(payload);
+    if ('errors' in prepared) throw new Unfit(prepared.errors);
+    const leave = new AbortController();
+    const contextValue: Context = {
+      app,
+      viewer,
+      requestId: newId(),
+      signal: leave.signal,
+      startedAt: performance.now(),
+      setSessionCookie: () => {
+        // An open socket has no answer that could carry a cookie.
+      },
+    };
+    checkCost(prepared, contextValue, limits.costMax);
+    const { schema, document, operationName, variables: variableValues } = prepared;
+    return { schema, document, operationName, variableValues, contextValue, prepared, leave };
+  }
+
+  return {
+    connectionInitWaitTimeout: limits.initMs,
+
+    async onConnect({ connectionParams, extra }) {
+      try {
+        extra.credentials = credentialsOfParams(connectionParams) ?? extra.cookie();
+        const viewer = await guard.admit(extra.credentials);
+        if (viewer && extra.credentials)
+          extra.unwatch = watch(server, extra, extra.credentials.token, viewer);
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        extra.socket.close(unauthorized, error.code);
+      }
+    },
+
+    async onSubscribe(connection, _id, payload) {
+      const { extra, subscriptions } = connection;
+      const open = Object.keys(subscriptions).length;
+      const about = { requestId: newId(), log: app.log };
+      if (open > 2 * limits.operationsPerSocketMax) {
+        extra.socket.close(tooManyRequests, `More than ${limits.operationsPerSocketMax} operations at once`);
+      }
+      if (open > limits.operationsPerSocketMax) return [presentError(tooManyOperations(limits), about)];
+      try {
+        const running = await prepare(connection, payload);
+        extra.running.add(running.leave);
+        return running;
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
+          extra.socket.close(unauthorized, error.code);
+        const errors = error instanceof Unfit ? error.errors : [error];
+        return errors.map((each) => presentError(each, about));
+      }
+    },
+
+    async execute(args) {
+      const { prepared, contextValue } = args as Running;
+      const result = await executePrepared(prepared, contextValue);
+      return delivery(result, { requestId: contextValue.requestId, log: app.log }).result as ExecutionResult;
+    },
+
+    async subscribe(args) {
+      const { prepared, contextValue, leave } = args as Running;
+      const events = await server.follow(prepared, contextValue, leave);
+      if (!('errors' in events)) return events as AsyncGenerator<never>;
+      const result = { errors: events.errors } as ExecutionResult;
+      return delivery(result, { requestId: contextValue.requestId, log: app.log }).result as ExecutionResult;
+    },
+
+    onOperation({ extra }, id, _payload, args, result) {
+      const { leave } = args as Running;
+      if (Symbol.asyncIterator in result) {
+        return writeEach(result as unknown as Subscription, id, extra, () => extra.running.delete(leave));
+      }
+      extra.running.delete(leave);
+      return undefined;
+    },
+
+    // Errors are presented already: graphql-ws would call toJSON on each.
+    onNext: (_connection, _id, _payload, _args, result) => result as FormattedExecutionResult,
+  };
+}
+
+/** Errors that stop an operation before it runs, several at once. */
+class Unfit extends Error {
+  readonly errors: readonly unknown[];
+
+  constructor(errors: readonly unknown[]) {
+    super('The operation cannot run.');
+    this.errors = errors;
+  }
+}
+
+function watch(server: GraphqlServer, { socket }: Extra, token: string, viewer: Viewer): () => void {
+  return server.guard.watch({
+    token,
+    viewer,
+    end: (reason) => {
+      if (reason === 'signed-out')
+        socket.close(unauthorized, 'The session ended, or the API key was revoked');
+      else socket.close(serviceRestart, 'The rights changed: connect again');
+    },
+  });
+}
+
+function tooManyOperations({ operationsPerSocketMax }: Limits): AppError {
+  return new AppError(
+    'RATE_LIMITED',
+    `More than ${operationsPerSocketMax} operations run on this WebSocket at once.`,
+    {
+      fix: 'Complete some of them first, or open another WebSocket.',
+    },
+  );
+}
+
+/**
+ * Hands graphql-ws a stream without results that writes them to the socket itself: the JSON of an answer is then made
+ * once for all who share it. The next answer is pulled when the one before has left this process.
+ */
+function writeEach(
+  events: Subscription,
+  id: string,
+  { sender }: Extra,
+  over: () => void,
+): AsyncGenerator<never> {
+  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  const done = { done: true, value: undefined } as const;
+  return {
+    async next() {
+      try {
+        for await (const event of events) await sender.send(`${head}${event.text()}}`);
+        return done;
+      } finally {
+        over();
+      }
+    },
+    async return() {
+      await events.return(undefined);
+      return done;
+    },
+    async throw(error) {
+      await events.return(undefined);
+      throw error;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async [Symbol.asyncDispose]() {
+      await events.return(undefined);
+    },
+  };
+}
