@@ -6,6 +6,13 @@ import type { Credentials } from './credentials.ts';
 /** Tells whom a token stands for; null for one that is unknown, expired or revoked. */
 export type ViewerOf = (token: string) => Promise<Viewer | null>;
 
+/** What the server asks accounts/ for. */
+export interface Access {
+  viewerOf: ViewerOf;
+  /** The token of a new session for a one-time link's token. Fails with UNAUTHENTICATED. */
+  signIn(linkToken: string): Promise<string>;
+}
+
 /** Something that lasts longer than the request that opened it, and must end with the right to it. */
 export interface Lasting {
   token: string;

@@ -3,6 +3,7 @@ import { setSessionCookie } from './credentials.ts';
 import { type Exchange, refused, sendText } from './exchange.ts';
 import { readBody } from './read-operation.ts';
 import { foreignRequest } from './same-origin.ts';
+import type { Access } from './sign-in-guard.ts';
 
 const pagePolicy =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -12,10 +13,7 @@ const formBytesMax = 10_000;
  * Signs a member in by a one-time link. GET shows a button and uses nothing up, since mail scanners and chats open
  * links to preview them; the button's POST uses the link, sets the session's cookie and goes on to GraphiQL.
  */
-export async function answerSignIn(
-  exchange: Exchange,
-  signIn: (token: string) => Promise<string>,
-): Promise<void> {
+export async function answerSignIn(exchange: Exchange, access: Access): Promise<void> {
   const { request, response } = exchange;
   if (request.method === 'GET' || request.method === 'HEAD') {
     const token = exchange.url.searchParams.get('token') ?? '';
@@ -38,7 +36,7 @@ export async function answerSignIn(
   if (foreign) throw foreign;
   const form = new URLSearchParams((await readBody(request, formBytesMax)).toString('utf8'));
   try {
-    setSessionCookie(exchange, await signIn(form.get('token') ?? ''));
+    setSessionCookie(exchange, await access.signIn(form.get('token') ?? ''));
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'UNAUTHENTICATED') throw error;
     return sendPage(
