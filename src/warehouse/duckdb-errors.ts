@@ -1,0 +1,94 @@
+import { AppError, messageOf } from '#base/errors.ts';
+
+/** Why a statement was interrupted, so that its error can say so. */
+export type Interruption = 'deadline' | 'signal' | 'closed';
+
+/**
+ * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with DuckDB's own words, an
+ * interrupted one says by what, a lack of memory or disk is WAREHOUSE_UNAVAILABLE.
+ */
+export function statementError(
+  error: unknown,
+  interruption: Interruption | null,
+  deadlineMs: number,
+): AppError {
+  if (error instanceof AppError) return error;
+  if (interruption) return interrupted(interruption, deadlineMs, error);
+  const message = messageOf(error);
+  if (/^(Out of Memory|IO|FATAL|Internal|INTERNAL|Connection)\b.*Error/i.test(message)) {
+    return new AppError(
+      'WAREHOUSE_UNAVAILABLE',
+      `The warehouse could not run the statement: ${firstLine(message)}`,
+      {
+        fix: 'Try again; when it goes on, check the free disk space and memory of the machine.',
+        cause: error,
+      },
+    );
+  }
+  return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${message.trim()}`, {
+    cause: error,
+  });
+}
+
+function interrupted(interruption: Interruption, deadlineMs: number, cause: unknown): AppError {
+  if (interruption === 'deadline') {
+    return new AppError(
+      'WAREHOUSE_TIMEOUT',
+      `The statement ran longer than ${deadlineMs} ms and was stopped.`,
+      {
+        fix: 'Ask for less: a shorter time range, fewer columns, a coarser grain.',
+        cause,
+      },
+    );
+  }
+  if (interruption === 'closed') return closedError();
+  return new AppError('WAREHOUSE_TIMEOUT', 'The statement was stopped, since nobody waits for it any more.', {
+    cause,
+  });
+}
+
+/** The warehouse was closed before or while the statement ran. */
+export function closedError(): AppError {
+  return new AppError('WAREHOUSE_UNAVAILABLE', 'The warehouse is closed: the process is stopping.', {
+    fix: 'Try again in a moment.',
+  });
+}
+
+/** Why a file could not be opened: held by another process (named), not a DuckDB file, not readable. */
+export function openError(path: string, error: unknown): AppError {
+  const message = messageOf(error);
+  const holder = /Conflicting lock is held.*?\(PID (\d+)\)/s.exec(message);
+  if (holder) {
+    return new AppError(
+      'WAREHOUSE_UNAVAILABLE',
+      `The warehouse ${path} is open in another process (pid ${holder[1]}).`,
+      {
+        fix: `One process opens a warehouse file: stop process ${holder[1]}, or use another SLUICE_HOME.`,
+        cause: error,
+      },
+    );
+  }
+  return new AppError(
+    'WAREHOUSE_UNAVAILABLE',
+    `The warehouse ${path} cannot be opened: ${firstLine(message)}`,
+    {
+      fix: 'Check that the file is a DuckDB database of this version and that the process may read and write it.',
+      cause: error,
+    },
+  );
+}
+
+/** The file is open in this very process: POSIX locks do not see that, and two openings would destroy it. */
+export function openTwiceError(path: string): AppError {
+  return new AppError(
+    'WAREHOUSE_UNAVAILABLE',
+    `The warehouse ${path} is already open in this process (pid ${process.pid}).`,
+    {
+      fix: 'Use the warehouse that is open, or close it first.',
+    },
+  );
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0]!;
+}
