@@ -3,6 +3,11 @@ import { defineConfig } from 'vitest/config';
 const withPostgres = { globalSetup: ['test/support/global-setup.ts'], hookTimeout: 60_000 };
 
 export default defineConfig({
+  // graphql is published twice (ESM and CommonJS); node takes the second everywhere, vite the first for our own files
+  // only, and its classes are then not those of graphql-ws and Pothos.
+  resolve: {
+    alias: [{ find: /^graphql$/, replacement: `${import.meta.dirname}/node_modules/graphql/index.js` }],
+  },
   test: {
     // Two cores are what a small CI machine has, and the tests with a database share it with PostgreSQL.
     maxWorkers: 2,
