@@ -48,11 +48,18 @@ function loadEngine(): Promise<void> {
     const glue = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm/schema_engine_bg');
     const bytes = await readFile(path.join(path.dirname(glue), 'schema_engine_bg.wasm'));
     const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssembly };
-    const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': engineModule });
+    const glueCode = { ...engineModule, ...unheldTimers() };
+    const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glueCode });
     engineModule.__wbg_set_wasm(instance.exports);
     instance.exports.__wbindgen_start();
   })();
   return loaded;
+}
+
+/** The engine never clears the 10 s timer of its lock: a process that only migrates would wait for it. */
+function unheldTimers(): Record<string, (run: () => void, ms: number) => NodeJS.Timeout> {
+  const names = Object.keys(engineModule).filter((name) => name.startsWith('__wbg_setTimeout_'));
+  return Object.fromEntries(names.map((name) => [name, (run, ms) => setTimeout(run, ms >>> 0).unref()]));
 }
 
 /**
@@ -68,8 +75,10 @@ function atomicScripts(
   const changed = async (connecting: Promise<SqlDriverAdapter>): Promise<SqlDriverAdapter> => {
     const adapter = (await connecting) as Awaited<ReturnType<typeof plain.connect>>;
     opened.defer(() => adapter.dispose());
+    // Protected in its type; turns an error of PostgreSQL into one that the engine records with its text.
+    const { onError } = adapter as unknown as { onError(error: unknown): never };
     adapter.executeScript = async (script) => {
-      await adapter.underlyingDriver().query(script);
+      await adapter.underlyingDriver().query(script).catch(onError);
     };
     readChars(adapter);
     return adapter;
