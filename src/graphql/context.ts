@@ -1,0 +1,25 @@
+import type { Viewer } from '#accounts/viewer.ts';
+import type { App } from '#app.ts';
+import { AppError } from '#base/errors.ts';
+
+/** What every resolver is given. One object an operation: loaders are kept per context. */
+export interface Context {
+  app: App;
+  /** Null when nobody is signed in. logIn and signUp put the new viewer here, so that their own answer is read as theirs. */
+  viewer: Viewer | null;
+  requestId: string;
+  /** Aborts when whoever asked is gone: the end of the request, the completion of a subscription. */
+  signal: AbortSignal;
+  /** When the operation came in, as performance.now() says it. */
+  startedAt: number;
+  /** Sets the session cookie of the answer, or clears it with null. Does nothing where there are no cookies (WebSocket). */
+  setSessionCookie(token: string | null): void;
+}
+
+/** The viewer of a field that only viewers reach. Fails with UNAUTHENTICATED where the permissions let anybody in. */
+export function viewerOf(context: Context): Viewer {
+  if (context.viewer !== null) return context.viewer;
+  throw new AppError('UNAUTHENTICATED', 'Nobody is signed in.', {
+    fix: 'Sign in with logIn, or send "Authorization: Bearer" with a session token or an API key.',
+  });
+}

@@ -1,0 +1,181 @@
+import type { StreamSelection } from '#connectors/contract.ts';
+import { storedSelections } from '#pipelines/stream-state.ts';
+import { builder } from './builder.ts';
+import { connectionOf, pageCost } from './connection.ts';
+import { SyncMode, WriteMode } from './connector.ts';
+import { createdOrder } from './created-order.ts';
+import { uuidOf } from './global-id.ts';
+import { listNested, listRows, nameHolds } from './lists.ts';
+import { Resource } from './resource.ts';
+import { findRow, whichOne } from './rows.ts';
+
+const Schedule = builder.objectRef<{ cron: string; timeZone: string }>('Schedule').implement({
+  description: 'When something is started by itself. Needs CONTROL_READ.',
+  fields: (t) => ({
+    cron: t.exposeString('cron', {
+      description: 'Five fields: minute, hour, day of month, month, day of week.',
+    }),
+    timeZone: t.exposeString('timeZone', { description: 'The IANA time zone that cron is meant in.' }),
+  }),
+});
+
+const JobStream = builder.objectRef<StreamSelection>('JobStream').implement({
+  description: 'A stream that a job moves, and how, with every default filled in. Needs CONTROL_READ.',
+  fields: (t) => ({
+    namespace: t.exposeString('namespace', {
+      nullable: true,
+      description: "The stream's namespace. Null where the source has none.",
+    }),
+    name: t.exposeString('name', { description: "The stream's name." }),
+    syncMode: t.expose('syncMode', { type: SyncMode, description: 'How much of it a task reads.' }),
+    writeMode: t.expose('writeMode', {
+      type: WriteMode,
+      description: 'What becomes of the rows that its table has.',
+    }),
+    cursorField: t.exposeString('cursorField', {
+      nullable: true,
+      description: 'The column that INCREMENTAL goes by. Null where it needs none.',
+    }),
+    primaryKey: t.exposeStringList('primaryKey', {
+      description: 'The columns that UPSERT tells rows apart by. Empty when nothing does.',
+    }),
+    destinationTable: t.exposeString('destinationTable', {
+      description: 'The table, or folder of files, that it is written to.',
+    }),
+    selectedColumns: t.exposeStringList('selectedColumns', {
+      nullable: true,
+      description: 'The columns that are moved. Null for all, those to come included.',
+    }),
+  }),
+});
+
+export const Job = builder.prismaNode('Job', {
+  id: { field: 'id' },
+  nullable: true,
+  select: { id: true },
+  interfaces: [Resource],
+  description: 'Source to destination, with the streams to move and when. Needs CONTROL_READ.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name, unique among the jobs of the project.' }),
+    revision: t.exposeInt('revision', {
+      description: 'Rises by one with every change; expectedRevision in updates means this.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
+    createdBy: t.relation('createdBy', {
+      nullable: true,
+      description: 'Who made it. Null for an API key, or a member who is gone.',
+    }),
+    updatedBy: t.relation('updatedBy', {
+      nullable: true,
+      description: 'Who last changed it. Null for an API key, or a member who is gone.',
+    }),
+    source: t.relation('source', { description: 'Where rows come from.' }),
+    destination: t.relation('destination', { description: 'Where rows go.' }),
+    active: t.exposeBoolean('active', {
+      description: 'Whether the schedule starts tasks. syncJob starts one either way.',
+    }),
+    schedule: t.field({
+      type: Schedule,
+      nullable: true,
+      description: 'When tasks start by themselves. Null when they never do.',
+      select: { cron: true, timeZone: true },
+      resolve: ({ cron, timeZone }) => (cron === null ? null : { cron, timeZone: timeZone ?? 'UTC' }),
+    }),
+    nextRunAt: t.expose('nextRunAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the schedule starts the next task. Null without a schedule, and while the job is not active.',
+    }),
+    streams: t.field({
+      type: [JobStream],
+      description: 'The streams to move.',
+      select: { streams: true },
+      resolve: ({ streams }) => storedSelections(streams),
+    }),
+  }),
+});
+
+const JobConnection = connectionOf(Job, 'Job', 'jobs');
+const jobOrder = createdOrder('job', 'oldest first');
+
+builder.prismaObjectField('Source', 'jobs', (t) =>
+  t.field({
+    type: JobConnection,
+    description: 'The jobs that read from it, oldest first.',
+    args: t.arg.connectionArgs(),
+    complexity: pageCost,
+    select: { id: true },
+    resolve: (source, args, context, info) =>
+      listNested({
+        context,
+        info,
+        args,
+        type: 'Job',
+        order: jobOrder,
+        parentId: source.id,
+        table: 'job',
+        parentColumn: 'source_id',
+      }),
+  }),
+);
+
+builder.prismaObjectField('Destination', 'jobs', (t) =>
+  t.field({
+    type: JobConnection,
+    description: 'The jobs that write to it, oldest first.',
+    args: t.arg.connectionArgs(),
+    complexity: pageCost,
+    select: { id: true },
+    resolve: (destination, args, context, info) =>
+      listNested({
+        context,
+        info,
+        args,
+        type: 'Job',
+        order: jobOrder,
+        parentId: destination.id,
+        table: 'job',
+        parentColumn: 'destination_id',
+      }),
+  }),
+);
+
+builder.queryFields((t) => ({
+  jobs: t.field({
+    type: JobConnection,
+    description: 'The jobs of the project, oldest first. Needs CONTROL_READ.',
+    args: {
+      sourceId: t.arg.id({ description: 'Only those that read from this source. Null for any.' }),
+      destinationId: t.arg.id({ description: 'Only those that write to this destination. Null for any.' }),
+      active: t.arg.boolean({
+        description: 'Only those whose schedule is, or is not, active. Null for both.',
+      }),
+      search: t.arg.string({ description: 'Only those whose name holds this, in any case. Null for all.' }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    resolve: (_root, args, context, info) => {
+      const where = {
+        name: nameHolds(args.search),
+        ...(args.sourceId != null && { sourceId: uuidOf('Source', args.sourceId) }),
+        ...(args.destinationId != null && { destinationId: uuidOf('Destination', args.destinationId) }),
+        ...(args.active != null && { active: args.active }),
+      };
+      return listRows({ context, info, args, type: 'Job', order: jobOrder, where });
+    },
+  }),
+  job: t.field({
+    type: Job,
+    nullable: true,
+    description:
+      'One job, by id or by name; by both it must be the same. Null when the project has none such. Needs CONTROL_READ.',
+    args: {
+      id: t.arg.id({ description: 'Its id. Null to find it by name.' }),
+      name: t.arg.string({ description: 'Its name, exactly. Null to find it by id.' }),
+    },
+    resolve: (_root, args, context, info) =>
+      findRow<typeof Job.$inferType>(context, info, 'Job', whichOne('Job', args)),
+  }),
+}));

@@ -1,0 +1,203 @@
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Prisma } from '#generated/prisma/client.ts';
+import { batched } from './batch.ts';
+import { type Context, viewerOf } from './context.ts';
+import type { CreatedKey, CreatedOrder, CreatedRow } from './created-order.ts';
+import { connect, type Connection, type PageArgs, parsePage } from './page.ts';
+import { type NodeType, rowsOf } from './rows.ts';
+
+/** Where a connection's fields say what is selected of its nodes. */
+const nodePaths = [['nodes'], ['edges', 'node']];
+
+interface ListOptions {
+  context: Context;
+  info: GraphQLResolveInfo;
+  type: NodeType;
+  order: CreatedOrder;
+  args: PageArgs;
+}
+
+/** A list of a type that hangs on no other thing. Costs one statement a page, and one for totalCount if it is asked for. */
+export function listRows<Row extends CreatedRow>(options: ListOptions & { where?: object }): Connection<Row> {
+  const { context, info, type, order } = options;
+  const page = parsePage<CreatedKey>(options.args, order);
+  const rows = rowsOf(type).rows(context.app.store.db);
+  const where = { AND: [rowsOf(type).scope(viewerOf(context)), options.where ?? {}] };
+  return connect<Row, CreatedKey>(page, order, {
+    async rows() {
+      const found = await rows.findMany({
+        ...nodeQuery(context, info, type),
+        where: { AND: [where, order.where(page)] },
+        orderBy: order.orderBy(page),
+        take: page.size + 1,
+      });
+      return found as Row[];
+    },
+    async existsFrom(key, side) {
+      const found = await rows.findFirst({
+        select: { id: true },
+        where: { AND: [where, order.from(key, side)] },
+      });
+      return found !== null;
+    },
+    count: async () => rows.count({ where }),
+  });
+}
+
+/** Rows that belong to a parent: their table, the column that names the parent, and what else holds for them (as c). */
+interface NestedOptions extends ListOptions {
+  parentId: string;
+  table: 'job' | 'task' | 'catalog_table';
+  parentColumn: 'source_id' | 'destination_id' | 'job_id' | 'datastore_id';
+  where?: Prisma.Sql;
+}
+
+/**
+ * A list of what belongs to one thing. The lists of all things that one query names cost two statements together: one
+ * walks the index (parent, createdAt, id) once a parent for the ids of its page, one reads those rows as selected.
+ */
+export function listNested<Row extends CreatedRow>(options: NestedOptions): Connection<Row> {
+  const { context, info, order, parentId } = options;
+  const page = parsePage<CreatedKey>(options.args, order);
+  const once = <Answer>(
+    purpose: string,
+    load: (parents: readonly string[]) => Promise<Map<string, Answer>>,
+    none: Answer,
+  ) =>
+    batched(context, info, purpose, parentId, async (parents) => {
+      const answers = await load(parents);
+      return parents.map((parent) => answers.get(parent) ?? none);
+    });
+  return connect<Row, CreatedKey>(page, order, {
+    rows: () =>
+      once<Row[]>(
+        'rows',
+        (parents) =>
+          readNested(options, parents, order.whereSql(page), order.orderBySql(page), page.size + 1, () =>
+            nodeQuery(context, info, options.type),
+          ),
+        [],
+      ),
+    existsFrom: (key, side) =>
+      once(side, (parents) => existNested(options, parents, order.fromSql(key, side)), false),
+    count: () => once('count', (parents) => countNested(options, parents), 0),
+  });
+}
+
+/** The first row of each parent's list, null where it is empty. Many parents cost two statements. */
+export function firstNested<Row extends CreatedRow>(
+  options: Omit<NestedOptions, 'args'>,
+): Promise<Row | null> {
+  const { context, info, order } = options;
+  const page = parsePage<CreatedKey>({ first: 1 }, order);
+  return batched(context, info, 'first', options.parentId, async (parents) => {
+    const query = () => queryFromInfo({ context, info, typeName: options.type, select: { id: true } });
+    const rows = await readNested<Row>(
+      options,
+      parents,
+      order.whereSql(page),
+      order.orderBySql(page),
+      1,
+      query,
+    );
+    return parents.map((parent) => rows.get(parent)?.[0] ?? null);
+  });
+}
+
+function nodeQuery(context: Context, info: GraphQLResolveInfo, type: NodeType): object {
+  return queryFromInfo({
+    context,
+    info,
+    typeName: type,
+    select: { id: true, createdAt: true },
+    paths: nodePaths,
+  });
+}
+
+async function readNested<Row extends CreatedRow>(
+  options: Omit<NestedOptions, 'args'>,
+  parents: readonly string[],
+  where: Prisma.Sql,
+  orderBy: Prisma.Sql,
+  take: number,
+  query: () => object,
+): Promise<Map<string, Row[]>> {
+  const { db } = options.context.app.store;
+  const found = await db.$queryRaw<{ parent: string; id: string }[]>(Prisma.sql`
+    SELECT p.id::text AS parent, n.id::text AS id
+    FROM unnest(${[...parents]}::uuid[]) AS p(id)
+    CROSS JOIN LATERAL (
+      SELECT c.id FROM ${Prisma.raw(options.table)} c
+      WHERE c.${Prisma.raw(options.parentColumn)} = p.id AND ${scopeSql(options)} AND ${where}
+      ORDER BY ${orderBy} LIMIT ${take}
+    ) n`);
+  const answers = new Map<string, Row[]>();
+  if (found.length === 0) return answers;
+  const rows = await rowsOf(options.type)
+    .rows(db)
+    .findMany({
+      ...query(),
+      where: {
+        AND: [
+          { id: { in: found.map((each) => each.id) } },
+          rowsOf(options.type).scope(viewerOf(options.context)),
+        ],
+      },
+    });
+  const byId = new Map(rows.map((row) => [(row as Row).id, row as Row]));
+  for (const { parent, id } of found) {
+    const row = byId.get(id);
+    // A row that was deleted between the two statements is on no page.
+    if (row === undefined) continue;
+    const ofParent = answers.get(parent);
+    if (ofParent === undefined) answers.set(parent, [row]);
+    else ofParent.push(row);
+  }
+  return answers;
+}
+
+/** What the list's own condition and the visibility filter say, for the table named c. */
+function scopeSql(options: Omit<NestedOptions, 'args'>): Prisma.Sql {
+  const { projectId } = viewerOf(options.context);
+  const alive = options.table === 'job' ? Prisma.sql`c.deleted_at IS NULL` : Prisma.sql`TRUE`;
+  return Prisma.sql`c.project_id = ${projectId}::uuid AND ${alive} AND ${options.where ?? Prisma.sql`TRUE`}`;
+}
+
+async function existNested(
+  options: NestedOptions,
+  parents: readonly string[],
+  where: Prisma.Sql,
+): Promise<Map<string, boolean>> {
+  const found = await options.context.app.store.db.$queryRaw<{ parent: string }[]>(Prisma.sql`
+    SELECT p.id::text AS parent FROM unnest(${[...parents]}::uuid[]) AS p(id)
+    WHERE EXISTS (
+      SELECT 1 FROM ${Prisma.raw(options.table)} c
+      WHERE c.${Prisma.raw(options.parentColumn)} = p.id AND ${scopeSql(options)} AND ${where}
+    )`);
+  return new Map(found.map(({ parent }) => [parent, true]));
+}
+
+async function countNested(options: NestedOptions, parents: readonly string[]): Promise<Map<string, number>> {
+  const column = Prisma.raw(options.parentColumn);
+  const counted = await options.context.app.store.db.$queryRaw<
+    { parent: string; count: number }[]
+  >(Prisma.sql`
+    SELECT c.${column}::text AS parent, count(*)::int AS count FROM ${Prisma.raw(options.table)} c
+    WHERE c.${column} = ANY(${[...parents]}::uuid[]) AND ${scopeSql(options)}
+    GROUP BY c.${column}`);
+  return new Map(counted.map(({ parent, count }) => [parent, count]));
+}
+
+/** The condition on a name that a search asks for: it holds the text, in any case. No text asks for nothing. */
+export function nameHolds(
+  search: string | null | undefined,
+): { contains: string; mode: 'insensitive' } | undefined {
+  if (search == null || search === '') return undefined;
+  return { contains: escapeLike(search), mode: 'insensitive' };
+}
+
+/** The text as LIKE finds it: its wildcards mean themselves. */
+export function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
+}

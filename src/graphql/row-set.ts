@@ -1,0 +1,50 @@
+import { builder } from './builder.ts';
+
+/** What a warehouse answers, in JSON's terms. */
+export interface RowSetShape {
+  columns: readonly { name: string; dataType: string }[];
+  rows: unknown[][];
+  truncated: boolean;
+}
+
+const RowSetColumn = builder.objectRef<{ name: string; dataType: string }>('RowSetColumn').implement({
+  description: 'A column of an answer. Needs DATA_READ.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name.' }),
+    dataType: t.exposeString('dataType', { description: "The engine's own name of its type." }),
+  }),
+});
+
+export const RowSet = builder.objectRef<RowSetShape>('RowSet').implement({
+  description: 'Rows that a warehouse answered. Needs DATA_READ.',
+  fields: (t) => ({
+    columns: t.field({
+      type: [RowSetColumn],
+      description: 'The columns, in order.',
+      resolve: ({ columns }) => [...columns],
+    }),
+    rows: t.field({
+      type: t.listRef(t.listRef('JSON', { nullable: true })),
+      description:
+        'The rows; in each the values in the order of columns. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact; so are times (ISO 8601, UTC) and bytes (base64). NaN and the infinities are their names.',
+      complexity: 1,
+      resolve: ({ rows }) => rows,
+    }),
+    truncated: t.exposeBoolean('truncated', { description: 'Whether there are more rows than these.' }),
+  }),
+});
+
+/** A value of a warehouse as JSON keeps it exactly: what JSON has no number or word for becomes a string. */
+export function jsonOfValue(value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value.toString();
+  }
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (typeof value !== 'object') return value;
+  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map(jsonOfValue);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, jsonOfValue(each)]));
+}

@@ -1,0 +1,306 @@
+import { AppError } from '#base/errors.ts';
+import { fqnOf, sampleTable, updateTable } from '#catalog/tables.ts';
+import { Prisma } from '#generated/prisma/client.ts';
+import { builder } from './builder.ts';
+import { connectionOf, pageCost } from './connection.ts';
+import { viewerOf } from './context.ts';
+import { createdOrder } from './created-order.ts';
+import { asExpected } from './error-codes.ts';
+import { uuidOf, uuidOfInput } from './global-id.ts';
+import { escapeLike, listNested, listRows, nameHolds } from './lists.ts';
+import { attempt, payloadType, writtenThing } from './payload.ts';
+import { findRow, readRow } from './rows.ts';
+import { jsonOfValue, RowSet } from './row-set.ts';
+import { Task } from './task.ts';
+
+const TableKind = builder.enumType('TableKind', {
+  description: 'Whether rows are kept or computed.',
+  values: {
+    TABLE: { description: 'Keeps rows.' },
+    VIEW: { description: 'Computes rows when it is read.' },
+  },
+});
+
+const EntityKind = builder.enumType('EntityKind', {
+  description: 'What the rows of a table stand for.',
+  values: {
+    USER: { description: 'People who use a product.' },
+    ORGANIZATION: { description: 'Groups of users, such as companies.' },
+    EVENT: { description: 'Things that users did.' },
+  },
+});
+
+interface ColumnShape {
+  name: string;
+  dataType: string;
+  nullable: boolean;
+  ordinal: number;
+  description: string | null;
+  tableFqn: string;
+}
+
+const Column = builder.objectRef<ColumnShape>('Column').implement({
+  description: 'A column of a table, as the catalog last saw it. Needs DATA_READ.',
+  fields: (t) => ({
+    fqn: t.string({
+      description: 'datastore.database.schema.table.column',
+      resolve: (column) => `${column.tableFqn}.${column.name}`,
+    }),
+    name: t.exposeString('name', { description: 'Its name.' }),
+    dataType: t.exposeString('dataType', {
+      description: "The engine's own name of its type, such as DECIMAL(38,2).",
+    }),
+    nullable: t.exposeBoolean('nullable', { description: 'Whether it may be without a value.' }),
+    ordinal: t.exposeInt('ordinal', { description: 'Its place in the table: 1 for the first.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What it holds, in words. Null when nobody said.',
+    }),
+  }),
+});
+
+interface FreshnessShape {
+  syncedAt: Date | null;
+  taskId: string | null;
+}
+
+const Freshness = builder.objectRef<FreshnessShape>('Freshness').implement({
+  description: 'When the data behind this was last written by a job, and by which task. Needs DATA_READ.',
+  fields: (t) => ({
+    syncedAt: t.expose('syncedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When what was last written could be read. Null when no job has written it.',
+    }),
+    task: t.field({
+      type: Task,
+      nullable: true,
+      description: 'The task that wrote it. Null when no job has. Needs CONTROL_READ.',
+      resolve: ({ taskId }, _args, context, info) =>
+        readRow<typeof Task.$inferType>(context, info, 'Task', taskId),
+    }),
+  }),
+});
+
+const sampleRowsDefault = 10;
+const sampleRowsMax = 100;
+/** More words than this between dots are no fqn: there would be too many ways to cut it. */
+const fqnWordsMax = 10;
+
+/** What names a table across datastores. */
+const fqnSelect = {
+  database: true,
+  schema: true,
+  name: true,
+  datastore: { select: { name: true } },
+} as const;
+
+export const Table = builder.prismaNode('CatalogTable', {
+  name: 'Table',
+  id: { field: 'id' },
+  nullable: true,
+  select: { id: true },
+  description: 'A table or view of a datastore, as the catalog last saw it. Needs DATA_READ.',
+  fields: (t) => ({
+    fqn: t.string({
+      description: 'datastore.database.schema.table',
+      select: fqnSelect,
+      resolve: (table) => fqnOf(table, table.datastore.name),
+    }),
+    name: t.exposeString('name', { description: 'Its name in its schema.' }),
+    schema: t.exposeString('schema', { description: 'The schema it lies in.' }),
+    database: t.exposeString('database', { description: 'The database that the schema lies in.' }),
+    kind: t.expose('kind', { type: TableKind, description: 'Whether its rows are kept or computed.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What it holds, in words. Null when nobody said.',
+    }),
+    tags: t.exposeStringList('tags', { description: 'Words to find it by.' }),
+    entity: t.field({
+      type: EntityKind,
+      nullable: true,
+      description: 'What its rows stand for. Null when they are mapped to nothing.',
+      resolve: () => null,
+    }),
+    columns: t.field({
+      type: [Column],
+      description: 'Its columns, in order.',
+      select: { ...fqnSelect, columns: true },
+      resolve: (table) => {
+        const tableFqn = fqnOf(table, table.datastore.name);
+        // Written by the catalog alone, in this shape.
+        const columns = table.columns as unknown as Omit<ColumnShape, 'tableFqn'>[];
+        return columns.map((column) => ({ ...column, tableFqn }));
+      },
+    }),
+    rowCount: t.expose('rowCount', {
+      type: 'BigInt',
+      nullable: true,
+      description:
+        'How many rows it had when the catalog last looked. Null where the engine does not know without reading.',
+    }),
+    datastore: t.relation('datastore', { description: 'Where it lies. Needs CONTROL_READ.' }),
+    freshness: t.field({
+      type: Freshness,
+      description: 'When it was last written by a job.',
+      select: { syncedAt: true, taskId: true },
+      resolve: ({ syncedAt, taskId }) => ({ syncedAt, taskId }),
+    }),
+    sample: t.field({
+      type: RowSet,
+      nullable: true,
+      description:
+        'Some of its rows, read from the datastore right now. Null when that failed; errors says why.',
+      args: {
+        first: t.arg.int({ description: 'How many: 1 to 100. Null for 10.' }),
+      },
+      complexity: (args) => ({
+        field: 50,
+        multiplier: Math.min(Math.max(args.first ?? sampleRowsDefault, 1), sampleRowsMax),
+      }),
+      select: { ...fqnSelect, projectId: true },
+      resolve: async (table, { first }, context) => {
+        const rowsMax = first ?? sampleRowsDefault;
+        if (rowsMax < 1 || rowsMax > sampleRowsMax) {
+          throw new AppError(
+            'BAD_USER_INPUT',
+            `first: ${first} is no sample's size: 1 to ${sampleRowsMax} are allowed.`,
+          );
+        }
+        try {
+          const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal: context.signal });
+          return { ...answer, rows: answer.rows.map((row) => row.map(jsonOfValue)) };
+        } catch (error) {
+          throw asExpected(error);
+        }
+      },
+    }),
+  }),
+});
+
+const TableConnection = connectionOf(Table, 'Table', 'tables');
+const tableOrder = createdOrder('table', 'oldest first');
+
+builder.prismaObjectField('Datastore', 'tables', (t) =>
+  t.field({
+    type: TableConnection,
+    description: 'Its tables, in the order the catalog came to know them. Needs DATA_READ.',
+    args: {
+      search: t.arg.string({ description: 'Only those whose name holds this, in any case. Null for all.' }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    select: { id: true },
+    resolve: (datastore, args, context, info) =>
+      listNested({
+        context,
+        info,
+        args,
+        type: 'Table',
+        order: tableOrder,
+        parentId: datastore.id,
+        table: 'catalog_table',
+        parentColumn: 'datastore_id',
+        ...(args.search && { where: Prisma.sql`c.name ILIKE ${`%${escapeLike(args.search)}%`}` }),
+      }),
+  }),
+);
+
+builder.queryFields((t) => ({
+  tables: t.field({
+    type: TableConnection,
+    description:
+      'The tables of all datastores of the project, in the order the catalog came to know them. Needs DATA_READ.',
+    args: {
+      search: t.arg.string({ description: 'Only those whose name holds this, in any case. Null for all.' }),
+      entity: t.arg({ type: EntityKind, description: 'Only those that are mapped to this. Null for all.' }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    resolve: (_root, args, context, info) => {
+      // No table is mapped to anything yet.
+      const mapped = args.entity == null ? {} : { id: { in: [] } };
+      const where = { name: nameHolds(args.search), ...mapped };
+      return listRows({ context, info, args, type: 'Table', order: tableOrder, where });
+    },
+  }),
+  table: t.field({
+    type: Table,
+    nullable: true,
+    description:
+      'One table, by id or by fqn; by both it must be the same. Null when the project has none such. Needs DATA_READ.',
+    args: {
+      id: t.arg.id({ description: 'Its id. Null to find it by fqn.' }),
+      fqn: t.arg.string({ description: 'datastore.database.schema.table, exactly. Null to find it by id.' }),
+    },
+    resolve: (_root, { id, fqn }, context, info) => {
+      if (id == null && fqn == null) {
+        throw new AppError('BAD_USER_INPUT', 'Neither id nor fqn is given.', { fix: 'Give one of them.' });
+      }
+      const where = {
+        ...(id != null && { id: uuidOf('Table', id) }),
+        ...(fqn != null && whereFqn(fqn)),
+      };
+      return findRow<typeof Table.$inferType>(context, info, 'Table', where);
+    },
+  }),
+}));
+
+const UpdateTableInput = builder.inputType('UpdateTableInput', {
+  description: 'What people say of a table.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The table.' }),
+    description: t.string({
+      description: 'What it holds, in words. Null takes the words away; left out, they stay.',
+    }),
+    tags: t.stringList({ description: 'All its tags from now on. Null or left out, they stay.' }),
+  }),
+});
+
+const UpdateTablePayload = payloadType<{ id: string }>(
+  'UpdateTablePayload',
+  'What updateTable answers.',
+  (t) => ({
+    table: writtenThing(
+      t,
+      Table,
+      'Table',
+      'The table as it is now. Null when there are userErrors. Needs DATA_READ.',
+    ),
+  }),
+);
+
+builder.mutationField('updateTable', (t) =>
+  t.field({
+    type: UpdateTablePayload,
+    description: 'Says what a table holds. Does not touch the table itself. Needs CONTROL_WRITE.',
+    args: {
+      input: t.arg({ type: UpdateTableInput, required: true, description: 'The table, and what to say.' }),
+    },
+    resolve: (_root, { input }, context) =>
+      attempt(async () =>
+        updateTable(context.app.catalog, viewerOf(context), { ...input, id: uuidOfInput('Table', input.id) }),
+      ),
+  }),
+);
+
+/** The tables that a fqn may mean: names may hold dots themselves, so that every way to cut it in four is tried. */
+function whereFqn(fqn: string): object {
+  const words = fqn.split('.');
+  const join = (from: number, to?: number) => words.slice(from, to).join('.');
+  const ways: object[] = [];
+  const last = words.length <= fqnWordsMax ? words.length : 0;
+  for (let a = 1; a < last - 2; a++) {
+    for (let b = a + 1; b < last - 1; b++) {
+      for (let c = b + 1; c < last; c++) {
+        ways.push({
+          datastore: { name: join(0, a) },
+          database: join(a, b),
+          schema: join(b, c),
+          name: join(c),
+        });
+      }
+    }
+  }
+  return { OR: ways };
+}
