@@ -19,7 +19,7 @@ export function fqnOf(
 /** The first rows of a table, straight from its warehouse. Fails with NOT_FOUND when the table is gone there. */
 export async function sampleTable(
   deps: CatalogDeps,
-  table: CatalogTable & { datastore: { name: string } },
+  table: Pick<CatalogTable, 'projectId' | 'database' | 'schema' | 'name'> & { datastore: { name: string } },
   options: { rowsMax: number; signal: AbortSignal },
 ): Promise<Answer> {
   const { warehouse } = await deps.datastores.open(table.projectId, table.datastore.name);
