@@ -32,10 +32,16 @@ test('an unknown user and a wrong password cannot be told apart, by words or by 
       () => 'in',
       (error: Error) => JSON.stringify(error),
     );
+  // The quickest of three: what else runs on the machine only adds.
   const timed = async (username: string) => {
-    const startedAt = performance.now();
-    const said = await failure(username);
-    return { said, ms: performance.now() - startedAt };
+    let ms = Infinity;
+    let said = '';
+    for (let turn = 0; turn < 3; turn += 1) {
+      const startedAt = performance.now();
+      said = await failure(username);
+      ms = Math.min(ms, performance.now() - startedAt);
+    }
+    return { said, ms };
   };
   const known = await timed('grace');
   const unknown = await timed('nobody');
