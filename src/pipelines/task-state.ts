@@ -64,11 +64,6 @@ export function nextStatus(status: TaskStatus, event: TaskEvent): TaskStatus | n
   return table[status][event];
 }
 
-/** The statuses in which the event can happen: the guard of the statement that lets it happen. */
-export function statusesFor(event: TaskEvent): TaskStatus[] {
-  return (Object.keys(table) as TaskStatus[]).filter((status) => table[status][event] !== null);
-}
-
 /** Whether nothing can happen to the task any more. */
 export function isEnded(status: TaskStatus): boolean {
   return !liveStatuses.includes(status);

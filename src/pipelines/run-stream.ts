@@ -1,0 +1,209 @@
+import {
+  ColumnMisfit,
+  type DestinationSession,
+  type Json,
+  type SourceSession,
+  type StreamPlan,
+  type StreamSelection,
+  type StreamWriter,
+} from '#connectors/contract.ts';
+import { markWritten } from '#catalog/mark-written.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Job, Prisma, TaskStream } from '#generated/prisma/client.ts';
+import { Prisma as PrismaValues } from '#generated/prisma/client.ts';
+import { streamName } from './check-streams.ts';
+import type { PipelineDeps } from './deps.ts';
+import { columnsInWords, count, counted, throughput } from './log-words.ts';
+import { stageParts } from './stage-parts.ts';
+import { StreamProgress } from './stream-progress.ts';
+import { currentState } from './stream-state.ts';
+import type { TaskHold } from './task-hold.ts';
+
+/** What the streams of one run share. */
+export interface TaskRun {
+  deps: PipelineDeps;
+  hold: TaskHold;
+  job: Job;
+  source: SourceSession;
+  destination: DestinationSession;
+  /** Whether what failed so is tried again by another attempt: what is staged is kept for it then. */
+  triesAgain(error: unknown): boolean;
+}
+
+/**
+ * Moves one stream: plan, stage its parts, publish, remember. What an earlier attempt of the task has staged or published
+ * is taken over. Fails with what the connectors throw, with nothing half-written, and with RunStopped.
+ */
+export async function runStream(run: TaskRun, selection: StreamSelection, row: TaskStream): Promise<void> {
+  const progress = new StreamProgress(run.hold, row);
+  progress.begin();
+  for (;;) {
+    try {
+      await moveOnce(run, selection, progress);
+      return;
+    } catch (error) {
+      if (!(error instanceof ColumnMisfit) || progress.checkpoint.asText.includes(error.column)) throw error;
+      progress.log(
+        'WARN',
+        `The column "${error.column}" cannot keep the value ${error.value} exactly: the stream begins anew with the column as text.`,
+      );
+      progress.beginAnew(error.column);
+    }
+  }
+}
+
+async function moveOnce(run: TaskRun, selection: StreamSelection, progress: StreamProgress): Promise<void> {
+  const { hold, job } = run;
+  const origin = { projectId: job.projectId, jobId: job.id, taskId: hold.task.id };
+  await using writer = await run.destination.stream(origin, selection);
+  if (writer.published?.taskId === hold.task.id) {
+    await adopt(run, selection, progress, writer);
+    return;
+  }
+  try {
+    const stored = await run.deps.store.db.streamState.findUnique({
+      where: { jobId_stream: { jobId: job.id, stream: streamName(selection) } },
+    });
+    const { asText, resume } = progress.checkpoint;
+    await using plan = await run.source.plan(selection, {
+      state: currentState(stored, writer.published),
+      resume,
+      asText,
+    });
+    const staged = await beginWriting(run, plan, writer, progress);
+    await stageParts(run, { plan, writer, staged, progress });
+    await publish(run, selection, { plan, writer, progress });
+  } catch (error) {
+    // A misfit begins anew in a writer that drops what is staged.
+    if (!(error instanceof ColumnMisfit) && !run.triesAgain(error)) await writer.abandon();
+    throw error;
+  }
+}
+
+/** Stores the plan and prepares the staging; returns the parts that an earlier attempt staged and this one keeps. */
+async function beginWriting(
+  { hold, deps }: TaskRun,
+  plan: StreamPlan,
+  writer: StreamWriter,
+  progress: StreamProgress,
+): Promise<StreamWriter['staged']> {
+  const resumed = progress.checkpoint.resume !== null;
+  const ids = new Set(plan.parts.map((part) => part.id));
+  const keeps = resumed && writer.staged.every((part) => ids.has(part.partId));
+  const staged = keeps ? writer.staged : [];
+  progress.planned(plan, staged);
+  const rows = plan.estimatedRows === null ? '' : `, about ${counted(plan.estimatedRows, 'row')}`;
+  const lanes = Math.min(deps.parallel, plan.parts.length);
+  const atOnce = lanes > 1 ? `, ${lanes} at once` : '';
+  const before =
+    staged.length > 0 ? `; ${counted(staged.length, 'part')} staged before the interruption stay` : '';
+  progress.log(
+    'INFO',
+    `Reading ${columnsInWords(plan.columns)} in ${counted(plan.parts.length, 'part')}${atOnce}${rows}${before}.`,
+  );
+  if (writer.staged.length > staged.length) {
+    progress.log(
+      'WARN',
+      'What was staged before the interruption cannot be gone on from: the stream is read again whole.',
+    );
+  }
+  // The plan is stored before anything is staged by it: a staged part whose plan is unknown would be worthless.
+  await hold.flush();
+  for (const line of await writer.begin(plan.columns, keeps)) progress.log('INFO', line);
+  return staged;
+}
+
+async function publish(
+  run: TaskRun,
+  selection: StreamSelection,
+  { plan, writer, progress }: { plan: StreamPlan; writer: StreamWriter; progress: StreamProgress },
+): Promise<void> {
+  // Nobody else holds the task right before readers see what it wrote.
+  await run.hold.flush();
+  run.hold.signal.throwIfAborted();
+  const hadRows = (writer.published?.rowsWritten ?? 0n) > 0n;
+  const { rowsWritten } = await publishOnce(run, selection, { plan, writer });
+  if (selection.syncMode === 'FULL_REFRESH' && hadRows && progress.rowsRead === 0n) {
+    progress.log('WARN', 'The stream had rows when it was last read, and has none now.');
+  }
+  await remember(run, selection, progress, { state: plan.nextState, rowsWritten, table: writer.table });
+  const where = writer.table
+    ? ` to ${[writer.table.datastore, writer.table.schema, writer.table.name].join('.')}`
+    : '';
+  progress.log(
+    'INFO',
+    `Published ${counted(rowsWritten, 'row')}${where}: ${throughput(progress.rowsRead, progress.bytesRead, progress.elapsedMs)}.`,
+  );
+}
+
+/** A publish whose answer was lost may have happened all the same: then the destination's marker says so. */
+async function publishOnce(
+  run: TaskRun,
+  selection: StreamSelection,
+  { plan, writer }: { plan: StreamPlan; writer: StreamWriter },
+): Promise<{ rowsWritten: bigint }> {
+  try {
+    return await writer.publish(plan.nextState, plan.ties);
+  } catch (error) {
+    if (run.hold.signal.aborted) throw error;
+    const { job, hold } = run;
+    const origin = { projectId: job.projectId, jobId: job.id, taskId: hold.task.id };
+    // Looking must not hide why the publish failed.
+    const again = await run.destination.stream(origin, selection).catch(() => null);
+    const published = again?.published;
+    await again?.[Symbol.asyncDispose]();
+    if (published?.taskId === hold.task.id) return published;
+    throw error;
+  }
+}
+
+/** Takes over what an earlier attempt of this task published, before it could tell the store. */
+async function adopt(
+  run: TaskRun,
+  selection: StreamSelection,
+  progress: StreamProgress,
+  writer: StreamWriter,
+): Promise<void> {
+  const { state, rowsWritten } = writer.published ?? { state: null, rowsWritten: 0n };
+  await remember(run, selection, progress, { state, rowsWritten, table: writer.table });
+  progress.log(
+    'INFO',
+    `Published ${count(rowsWritten)} rows before the interruption: nothing is left to do.`,
+  );
+}
+
+/** Tells catalog and store of a publish. Both may be told twice: after a crash in between, adopt tells them again. */
+async function remember(
+  { deps, hold, job }: TaskRun,
+  selection: StreamSelection,
+  progress: StreamProgress,
+  result: { state: Json | null; rowsWritten: bigint; table: StreamWriter['table'] },
+): Promise<void> {
+  const at = deps.now();
+  if (result.table) {
+    try {
+      const { db } = deps.store;
+      await markWritten(db, deps.datastores, {
+        projectId: job.projectId,
+        taskId: hold.task.id,
+        table: result.table,
+        at,
+      });
+    } catch (error) {
+      deps.log.error('A written table could not be marked fresh.', { taskId: hold.task.id, error });
+      progress.log('WARN', `The rows are written, but the catalog could not be updated: ${messageOf(error)}`);
+    }
+  }
+  progress.published(result.rowsWritten);
+  const state = (result.state ?? PrismaValues.JsonNull) as
+    Prisma.InputJsonValue | typeof PrismaValues.JsonNull;
+  const key = { jobId: job.id, stream: streamName(selection) };
+  const values = { state, taskId: hold.task.id, updatedAt: at };
+  await hold.flushWith(async (tx) => {
+    await tx.streamState.upsert({
+      where: { jobId_stream: key },
+      create: { ...key, projectId: job.projectId, ...values },
+      update: values,
+    });
+  });
+}
