@@ -30,7 +30,6 @@ const rootNeeds: Record<string, Need> = {
   'Query.connectors': 'CONTROL_READ',
   'Query.connector': 'CONTROL_READ',
   'Query.datastores': 'CONTROL_READ',
-  'Query.datastore': 'CONTROL_READ',
   'Query.sources': 'CONTROL_READ',
   'Query.source': 'CONTROL_READ',
   'Query.destinations': 'CONTROL_READ',

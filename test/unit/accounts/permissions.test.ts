@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { Kind, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { demand, may, needOf, needOfType, scopesOf } from '#accounts/permissions.ts';
 import type { Viewer } from '#accounts/viewer.ts';
@@ -137,3 +139,15 @@ test('a refusal says what is needed, what there is, and what to do', () => {
   );
   expect(() => demand(member('EDITOR'), 'CONTROL_WRITE')).not.toThrow();
 });
+
+test.each(['schema.graphql', 'test/support/contract.graphql'])(
+  '%s holds nothing that is not decided on',
+  async (file) => {
+    const { definitions } = parse(await readFile(file, 'utf8'));
+    const types = definitions.filter((definition) => definition.kind === Kind.OBJECT_TYPE_DEFINITION);
+    expect(types.length).toBeGreaterThan(50);
+    for (const { name, fields } of types) {
+      for (const field of fields ?? []) expect(() => needOf(name.value, field.name.value)).not.toThrow();
+    }
+  },
+);
