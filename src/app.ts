@@ -9,6 +9,8 @@ import type { CatalogDeps } from '#catalog/deps.ts';
 import type { Config } from '#config.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
+import { openTaskFeed } from '#pipelines/task-feed.ts';
+import { destinationConnector, sourceConnector } from '#connectors/registry.ts';
 import { openQueue } from '#queue/open-queue.ts';
 import { openStore, type Store } from '#store/open-store.ts';
 
@@ -53,7 +55,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
       scanDirectories: [pipesDir, config.filesRoot],
     }),
   );
-  const queue = opening.use(await openQueue({ store, log }));
+  const queue = opening.use(await openQueue(store, log));
 
   const catalog: CatalogDeps = { store, log, datastores, now };
   const accounts: AccountDeps = {
@@ -70,7 +72,8 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     log,
     secrets,
     datastores,
-    catalog,
+    connectors: { source: sourceConnector, destination: destinationConnector },
+    feed: opening.use(await openTaskFeed(store, log)),
     filesRoot: config.filesRoot,
     pipesDir,
     homeId: store.homeId,
@@ -80,7 +83,15 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
 
   const opened = opening.move();
-  return { config, log, store, accounts, catalog, pipelines, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return {
+    config,
+    log,
+    store,
+    accounts,
+    catalog,
+    pipelines,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }
 
 /** FIFOs live in a folder of this process, which goes with it; what a killed process left there is nobody's. */
