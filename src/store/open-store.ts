@@ -29,6 +29,8 @@ export interface Store extends AsyncDisposable {
   databaseUrl: string;
   /** The same for as long as the home folder exists. */
   homeId: string;
+  /** The names of what was applied when it was opened; empty for a store that was up to date. */
+  migrations: readonly string[];
   /**
    * Calls onPayload for each NOTIFY on the channel until disposed of. Reconnects by itself; onReconnect tells that
    * notices may have been missed.
@@ -90,6 +92,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     pool,
     databaseUrl,
     homeId,
+    migrations: applied,
     listen: (channel, onPayload, onReconnect) => listener.listen(channel, onPayload, onReconnect),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
