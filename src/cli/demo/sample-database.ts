@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { AppError, messageOf } from '#base/errors.ts';
+import { sampleMark, sampleSteps } from './sample-sql.ts';
+
+const database = 'sluice_demo_source';
+const reader = 'sluice_demo_reader';
+
+/** The config of a postgres source, as the public API takes it. */
+export interface PostgresConfig {
+  host: string;
+  port: number;
+  database: string;
+  username: string;
+  password: string;
+  ssl: { mode: string };
+  schemas: string[];
+}
+
+/**
+ * Makes a sample database on the server of the metadata store, unless it is there, and gives the config to read it with:
+ * a user of its own that may only read, with a new password. Fails with AppError when the store's user may not make them.
+ */
+export async function prepareSampleDatabase(
+  databaseUrl: string,
+  options: { events: number; tell(text: string): void; signal: AbortSignal },
+): Promise<PostgresConfig> {
+  const password = randomBytes(18).toString('hex');
+  await makeDatabase(databaseUrl, password);
+  const url = new URL(databaseUrl);
+  url.pathname = `/${database}`;
+  await using client = await connect(url.href);
+  await fill(client.pg, options);
+  return {
+    host: url.hostname,
+    port: Number(url.port || 5432),
+    database,
+    username: reader,
+    password,
+    ssl: { mode: sslModeOf(url) },
+    schemas: ['public'],
+  };
+}
+
+async function makeDatabase(databaseUrl: string, password: string): Promise<void> {
+  await using client = await connect(databaseUrl);
+  try {
+    const roles = await client.pg.query('SELECT FROM pg_roles WHERE rolname = $1', [reader]);
+    // Hex digits only, so that nothing in it needs quoting.
+    const verb = roles.rowCount === 0 ? 'CREATE' : 'ALTER';
+    await client.pg.query(`${verb} ROLE ${reader} LOGIN PASSWORD '${password}'`);
+    const databases = await client.pg.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+    if (databases.rowCount === 0) await client.pg.query(`CREATE DATABASE ${database}`);
+  } catch (error) {
+    throw new AppError('BAD_USER_INPUT', `The sample database cannot be made: ${messageOf(error)}.`, {
+      cause: error,
+      fix: 'Leave DATABASE_URL out for the demo, or let its user create roles and databases.',
+    });
+  }
+}
+
+/** All of it commits at once, with the mark that says so: a demo that was stopped half-way starts over. */
+async function fill(
+  client: Client,
+  options: { events: number; tell(text: string): void; signal: AbortSignal },
+): Promise<void> {
+  const mark = sampleMark(options.events);
+  const { rows } = await client.query<{ mark: string | null }>(
+    `SELECT obj_description('public'::regnamespace) AS mark`,
+  );
+  if (rows[0]?.mark === mark) {
+    options.tell('the sample database is there from last time');
+    return;
+  }
+  await client.query('BEGIN');
+  for (const step of sampleSteps(options.events)) {
+    options.signal.throwIfAborted();
+    await client.query(step.sql);
+    options.tell(step.title);
+  }
+  await client.query(`COMMENT ON SCHEMA public IS '${mark}'`);
+  await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${reader}`);
+  await client.query('COMMIT');
+}
+
+async function connect(url: string): Promise<{ pg: Client } & AsyncDisposable> {
+  const client = new Client({ connectionString: url, application_name: 'sluice demo' });
+  client.on('error', () => {});
+  await client.connect();
+  return { pg: client, [Symbol.asyncDispose]: () => client.end() };
+}
+
+/** The source asks for what the store's own URL asks for. */
+function sslModeOf(url: URL): string {
+  const mode = url.searchParams.get('sslmode');
+  return mode === 'require' || mode === 'verify-full' ? mode : 'disable';
+}
