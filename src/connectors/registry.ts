@@ -1,8 +1,9 @@
+import { filesSource } from './files/source.ts';
 import type { DestinationConnector, SourceConnector } from './contract.ts';
 
 /** Every connector of this build: the one place where they are listed. */
 export const connectors: { sources: SourceConnector[]; destinations: DestinationConnector[] } = {
-  sources: [],
+  sources: [filesSource],
   destinations: [],
 };
 

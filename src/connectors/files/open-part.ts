@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import type { Held } from '#connectors/contained-path.ts';
+import type { ConnectorContext, OpenPart, Part, StreamColumn } from '#connectors/contract.ts';
+import { explainScan } from './explain.ts';
+import { holdUnchanged, refuseChange } from './hold-file.ts';
+import type { ListedFile } from './list-streams.ts';
+import { selectFrom } from './reader-sql.ts';
+import type { SniffedFile } from './sniff.ts';
+import { identified } from './taken-files.ts';
+
+/** Files that one reader fits, as one part. Its id says which files in which state they are. */
+export function filesPart(
+  group: readonly SniffedFile[],
+  columns: readonly StreamColumn[],
+  context: ConnectorContext,
+): Part {
+  const files = group.map(({ file }) => file);
+  const identity = JSON.stringify([files.map(identified), columns]);
+  return {
+    id: createHash('sha256').update(identity).digest('hex').slice(0, 32),
+    title: titleOf(files),
+    open: (signal) => openFiles(group, columns, context, signal),
+  };
+}
+
+function titleOf(files: readonly ListedFile[]): string {
+  const [first, last] = [files[0]!.relative, files.at(-1)!.relative];
+  return files.length === 1 ? first : `${files.length} files, "${first}" to "${last}"`;
+}
+
+async function openFiles(
+  group: readonly SniffedFile[],
+  columns: readonly StreamColumn[],
+  context: ConnectorContext,
+  signal: AbortSignal,
+): Promise<OpenPart> {
+  await using opening = new AsyncDisposableStack();
+  const open: { file: ListedFile; held: Held; door: string }[] = [];
+  for (const { file } of group) {
+    signal.throwIfAborted();
+    const held = opening.use(await holdUnchanged(file, context));
+    open.push({ file, held, door: held.door });
+  }
+  const bytes = group.reduce((sum, { file }) => sum + file.size, 0);
+  const holding = opening.move();
+  return {
+    scan: selectFrom(
+      group[0]!.reader!,
+      open.map(({ door }) => door),
+      columns,
+    ),
+    // Asked for when the scan is through, it also sees a file that was written to meanwhile.
+    get finished() {
+      return Promise.all(open.map(({ file, held }) => refuseChange(file, held))).then(() => undefined);
+    },
+    bytesRead: () => bytes,
+    explain: (error) => explainScan(error, open),
+    [Symbol.asyncDispose]: () => holding.disposeAsync(),
+  };
+}
