@@ -36,7 +36,9 @@ test('the migrations make exactly the schema of prisma/schema', async () => {
 test('a difference between migrations and prisma/schema is seen', async () => {
   await using database = await createTestDatabase();
   await rowsOf(database.url, 'ALTER TABLE "source" DROP COLUMN "version"');
-  expect(await differenceTo(database.url)).toContain('ALTER TABLE "source" ADD COLUMN     "version" TEXT NOT NULL');
+  expect(await differenceTo(database.url)).toContain(
+    'ALTER TABLE "source" ADD COLUMN     "version" TEXT NOT NULL',
+  );
 });
 
 test('two processes that migrate at once apply each migration once', async () => {
@@ -58,7 +60,8 @@ test('a database that a newer version migrated is refused and left as it was', a
   expect(await migrate(database.url, newer)).toEqual(['29990101000000_from_the_future']);
   await expect(migrate(database.url)).rejects.toMatchObject({
     code: 'CONFLICT',
-    message: 'The database has migrations that this version of Sluice does not know: 29990101000000_from_the_future.',
+    message:
+      'The database has migrations that this version of Sluice does not know: 29990101000000_from_the_future.',
     fix: expect.stringContaining('newer version'),
   });
 });
@@ -67,7 +70,9 @@ test('a failed migration leaves nothing half done, says what to do, and is refus
   await using database = await createTestDatabase();
   const sql = `CREATE TABLE half (text text DEFAULT 'a;b'); SELECT 1/0;`;
   const broken = await migrationsWith('29990101000000_broken', sql);
-  await expect(migrate(database.url, broken)).rejects.toMatchObject({ message: expect.stringContaining('division by zero') });
+  await expect(migrate(database.url, broken)).rejects.toMatchObject({
+    message: expect.stringContaining('division by zero'),
+  });
   expect(await rowsOf(database.url, `SELECT to_regclass('half') AS half`)).toEqual([{ half: null }]);
   await expect(migrate(database.url, broken)).rejects.toMatchObject({
     code: 'CONFLICT',
