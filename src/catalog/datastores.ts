@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { ConnectorError, type OpenDatastore } from '#connectors/contract.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
@@ -11,12 +12,16 @@ import type { Warehouse } from '#warehouse/warehouse.ts';
 export const embeddedName = 'warehouse';
 
 /** The datastore lives in the home of another process: only that one may open its file. */
-export class NotHere extends Error {
+export class NotHere extends AppError {
   readonly homeId: string;
 
   constructor(name: string, homeId: string) {
     super(
-      `The datastore "${name}" is embedded in the home ${homeId}; only the process that serves that home opens it.`,
+      'WAREHOUSE_UNAVAILABLE',
+      `The datastore "${name}" is embedded in the home ${homeId}, which this process does not serve.`,
+      {
+        fix: 'Ask the process that serves that home.',
+      },
     );
     this.name = 'NotHere';
     this.homeId = homeId;

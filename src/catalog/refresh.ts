@@ -1,7 +1,11 @@
+import { inputError } from '#base/errors.ts';
 import type { CatalogDeps } from './deps.ts';
 import { saveTables } from './save-tables.ts';
 
-/** Reads all tables of the project's datastores, or of one, into the catalog; forgets those that are gone. Returns how many there are. */
+/**
+ * Reads all tables of the project's datastores, or of one, into the catalog; forgets those that are gone. Returns how
+ * many there are. Fails with InputError for an unknown datastore.
+ */
 export async function refreshCatalog(
   deps: CatalogDeps,
   options: { projectId: string; datastoreId?: string | undefined; signal?: AbortSignal },
@@ -14,6 +18,10 @@ export async function refreshCatalog(
     },
     select: { id: true, name: true },
   });
+  if (options.datastoreId && datastores.length === 0) {
+    const message = 'There is no such datastore in this project.';
+    throw inputError('NOT_FOUND', ['datastoreId'], message, 'List them with the query datastores.');
+  }
   let count = 0;
   for (const datastore of datastores) {
     const { warehouse } = await deps.datastores.open(options.projectId, datastore.name);

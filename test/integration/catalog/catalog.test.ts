@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Viewer } from '#accounts/viewer.ts';
+import { newId } from '#base/id.ts';
+import { createLog } from '#base/log.ts';
+import { createEmbeddedDatastore, type Datastores, NotHere, openDatastores } from '#catalog/datastores.ts';
+import type { CatalogDeps } from '#catalog/deps.ts';
+import { markWritten } from '#catalog/mark-written.ts';
+import { refreshCatalog } from '#catalog/refresh.ts';
+import { sampleTable, updateTable } from '#catalog/tables.ts';
+import { testDatastore } from '#catalog/test-datastore.ts';
+import { openStore, type Store } from '#store/open-store.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { temporaryFolder } from '../../support/gateway.ts';
+
+const silent = createLog('silent');
+const opened = new AsyncDisposableStack();
+let home: string;
+let store: Store;
+let datastores: Datastores;
+let deps: CatalogDeps;
+
+const open = (opensEmbedded: boolean) =>
+  openDatastores({ db: store.db, home, homeId: store.homeId, opensEmbedded, scanDirectories: [] });
+
+beforeAll(async () => {
+  home = opened.use(await temporaryFolder()).path;
+  const database: TestDatabase = opened.use(await createTestDatabase());
+  store = opened.use(await openStore({ databaseUrl: database.url, home, role: 'serve', log: silent }));
+  datastores = opened.use(open(true));
+  deps = { store, log: silent, datastores, now: () => new Date() };
+});
+
+afterAll(() => opened.disposeAsync());
+
+async function makeProject(): Promise<Viewer> {
+  const [accountId, projectId] = [newId(), newId()];
+  await store.db.account.create({ data: { id: accountId, name: 'a', createdAt: new Date() } });
+  await store.db.project.create({
+    data: { id: projectId, accountId, slug: 'p', name: 'p', createdAt: new Date() },
+  });
+  await store.db.$transaction((tx) =>
+    createEmbeddedDatastore(tx, { projectId, memberId: null, homeId: store.homeId, at: new Date() }),
+  );
+  const rest = { memberId: null, apiKeyId: null, role: 'OWNER', scopes: [], sessionId: null } as const;
+  return { accountId, projectId, ...rest };
+}
+
+async function run(viewer: Viewer, ...statements: string[]) {
+  const { warehouse } = await datastores.open(viewer.projectId);
+  for (const sql of statements) await warehouse.run({ sql });
+}
+
+const readTables = (viewer: Viewer) =>
+  store.db.catalogTable.findMany({
+    where: { projectId: viewer.projectId },
+    include: { datastore: true },
+    orderBy: { name: 'asc' },
+  });
+
+test('a refresh finds new tables and views, forgets dropped ones, and keeps what people wrote about the others', async () => {
+  const viewer = await makeProject();
+  await run(
+    viewer,
+    'CREATE TABLE kept AS SELECT range AS id FROM range(3)',
+    'CREATE VIEW gone AS SELECT 1 AS one',
+  );
+  expect(await refreshCatalog(deps, viewer)).toBe(2);
+  const [gone, kept] = await readTables(viewer);
+  expect(gone).toMatchObject({ name: 'gone', kind: 'VIEW', rowCount: null, syncedAt: null });
+  expect(kept).toMatchObject({
+    name: 'kept',
+    kind: 'TABLE',
+    database: 'warehouse',
+    schema: 'main',
+    rowCount: 3n,
+  });
+  expect(kept?.columns).toEqual([
+    { name: 'id', dataType: 'BIGINT', nullable: true, ordinal: 1, description: null },
+  ]);
+
+  await updateTable(deps, viewer, {
+    id: kept?.id as string,
+    description: 'three rows',
+    tags: [' gold ', 'gold'],
+  });
+  await run(viewer, 'DROP VIEW gone', 'INSERT INTO kept VALUES (4)');
+  expect(await refreshCatalog(deps, viewer)).toBe(1);
+  expect(await readTables(viewer)).toMatchObject([
+    { id: kept?.id, description: 'three rows', tags: ['gold'], rowCount: 4n },
+  ]);
+});
+
+test('a written table carries the task and the time of its write through later refreshes', async () => {
+  const viewer = await makeProject();
+  await run(viewer, 'CREATE TABLE orders AS SELECT 1 AS id');
+  const task = await store.db.task.create({
+    data: {
+      id: newId(),
+      projectId: viewer.projectId,
+      kind: 'SYNC',
+      status: 'SUCCEEDED',
+      trigger: 'MANUAL',
+      createdAt: new Date(),
+    },
+  });
+  const at = new Date('2026-11-01T10:00:00.000Z');
+  const table = { datastore: 'warehouse', database: 'warehouse', schema: 'main', name: 'orders' };
+  await markWritten(store.db, datastores, { projectId: viewer.projectId, taskId: task.id, table, at });
+  await refreshCatalog(deps, viewer);
+  expect(await readTables(viewer)).toMatchObject([
+    { name: 'orders', taskId: task.id, syncedAt: at, rowCount: 1n },
+  ]);
+});
+
+test('a sample gives the first rows and says when there are more; a dropped table is NOT_FOUND', async () => {
+  const viewer = await makeProject();
+  await run(viewer, `CREATE TABLE "we""ird" AS SELECT range AS id FROM range(5)`);
+  await refreshCatalog(deps, viewer);
+  const [table] = await readTables(viewer);
+  if (!table) throw new Error('no table');
+  const signal = AbortSignal.timeout(10_000);
+  expect(await sampleTable(deps, table, { rowsMax: 2, signal })).toMatchObject({
+    rows: [[0n], [1n]],
+    truncated: true,
+  });
+  expect(await sampleTable(deps, table, { rowsMax: 5, signal })).toMatchObject({ truncated: false });
+  await run(viewer, `DROP TABLE "we""ird"`);
+  await expect(sampleTable(deps, table, { rowsMax: 2, signal })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test("another project's tables and datastores behave as unknown", async () => {
+  const [viewer, stranger] = [await makeProject(), await makeProject()];
+  await run(viewer, 'CREATE TABLE mine AS SELECT 1 AS id');
+  await refreshCatalog(deps, viewer);
+  const [table] = await readTables(viewer);
+  const notFound = { problems: [{ code: 'NOT_FOUND' }] };
+  await expect(updateTable(deps, stranger, { id: table?.id as string, tags: ['x'] })).rejects.toMatchObject(
+    notFound,
+  );
+  const datastoreId = table?.datastoreId as string;
+  await expect(
+    testDatastore(deps, stranger, { id: datastoreId, signal: AbortSignal.timeout(1000) }),
+  ).rejects.toMatchObject(notFound);
+  await expect(refreshCatalog(deps, { projectId: stranger.projectId, datastoreId })).rejects.toMatchObject(
+    notFound,
+  );
+  await run(stranger, 'CREATE TABLE other AS SELECT 1 AS id');
+  const { warehouse } = await datastores.open(stranger.projectId);
+  expect((await warehouse.tables()).map((each) => each.name)).toEqual(['other']);
+});
+
+test('an unknown datastore is answered with the names of those that exist', async () => {
+  const viewer = await makeProject();
+  await expect(datastores.open(viewer.projectId, 'warehuose')).rejects.toMatchObject({
+    kind: 'CONFIG',
+    message: 'There is no datastore named "warehuose". The project has: "warehouse".',
+  });
+});
+
+test('a worker beside the serving process does not open an embedded warehouse, and knows whose it is', async () => {
+  const viewer = await makeProject();
+  await using worker = open(false);
+  await expect(worker.open(viewer.projectId)).rejects.toBeInstanceOf(NotHere);
+  expect(await worker.homeOf(viewer.projectId)).toBe(store.homeId);
+});
+
+test('tags and descriptions out of bounds are refused with the bound', async () => {
+  const viewer = await makeProject();
+  await expect(updateTable(deps, viewer, { id: newId(), tags: [''] })).rejects.toThrow(/1 to 100 characters/);
+  await expect(updateTable(deps, viewer, { id: newId(), description: 'x'.repeat(10_001) })).rejects.toThrow(
+    /at most 10000/,
+  );
+});
