@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { NotHere } from '#catalog/datastores.ts';
 import type { DestinationSession, SourceSession } from '#connectors/contract.ts';
 import type { TaskStream } from '#generated/prisma/client.ts';
@@ -39,18 +40,22 @@ export async function runTask(deps: PipelineDeps, taskId: string, signal: AbortS
   for (const row of rows) hold.setStream(streamChange(row));
   const failedBefore = rows.some((row) => row.status === 'FAILED');
   const run: Run = { deps, hold, job, rows, failedBefore, startedAt: performance.now(), failures: [] };
+  const work = runStreams(run);
   try {
-    await runToEnd(run);
+    await runToEnd(run, work);
   } catch (error) {
     if (!(error instanceof RunStopped)) throw error;
     deps.log.warn('A run lost its task, which another worker goes on with.', { taskId, cause: error.cause });
   }
+  // A connector that did not stop in time still uses what it uses: its place is not given to another, but the process
+  // may end.
+  await Promise.race([work.catch(() => {}), aborted(signal)]);
 }
 
 /** Fails with RunStopped when the lease is lost: the task is not this run's to write any more. */
-async function runToEnd(run: Run): Promise<void> {
+async function runToEnd(run: Run, work: Promise<void>): Promise<void> {
   try {
-    await untilStopped(run.hold.signal, runStreams(run));
+    await untilStopped(run.hold.signal, work);
     await end(run);
   } catch (error) {
     if (error instanceof RunStopped) await endStopped(run, error);
@@ -256,22 +261,19 @@ function summary({ hold, rows, startedAt }: Run): string {
 
 /** The work's result; when the run is to stop and the work does not within its time, the reason to stop. */
 async function untilStopped(signal: AbortSignal, work: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  late.promise.catch(() => {});
-  let timer: NodeJS.Timeout | undefined;
-  const onAbort = (): void => {
-    timer = setTimeout(() => late.reject(signal.reason), stopWithinMs);
-  };
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort);
+  const late = aborted(signal).then(() => delay(stopWithinMs, undefined, { ref: false }));
   try {
-    await Promise.race([work, late.promise]);
+    const isDone = await Promise.race([work.then(() => true), late.then(() => false)]);
+    if (!isDone) throw signal.reason;
   } catch (error) {
     // Whatever a connector makes of being stopped: the run knows why.
     throw signal.aborted ? signal.reason : error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-    work.catch(() => {});
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
