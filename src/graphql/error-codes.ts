@@ -1,7 +1,14 @@
 import { GraphQLError } from 'graphql';
 import { NotHere } from '#catalog/datastores.ts';
 import { ConnectorError } from '#connectors/contract.ts';
-import { AppError, type ErrorCode, InputError, type Problem, type ProblemCode } from '#base/errors.ts';
+import {
+  AppError,
+  type ErrorCode,
+  InputError,
+  messageOf,
+  type Problem,
+  type ProblemCode,
+} from '#base/errors.ts';
 
 /** AppErrors that say what is wrong with an input, when a mutation meets them. The others are not the input's fault. */
 const problemCodes: Partial<Record<ErrorCode, ProblemCode>> = {
@@ -43,40 +50,40 @@ export function toGraphQLError(error: unknown, requestId: string): GraphQLError 
   const located = error instanceof GraphQLError ? error : undefined;
   const cause = causeOf(error);
   const code = codeOf(error);
-  const message =
-    code === 'INTERNAL' && !(cause instanceof AppError)
-      ? `Something went wrong here. Request ${requestId}.`
-      : messageFor(cause);
-  const fix =
-    cause instanceof AppError
-      ? cause.fix
-      : code === 'INTERNAL'
-        ? 'Try again; if it happens again, tell whoever runs this server the request id.'
-        : located?.extensions.fix;
-  return new GraphQLError(message, {
-    nodes: located?.nodes ?? null,
-    source: located?.source ?? null,
-    positions: located?.positions ?? null,
-    path: located?.path ?? null,
-    extensions: { code, requestId, ...(fix !== undefined && { fix }) },
-  });
+  const isMasked = code === 'INTERNAL' && !(cause instanceof AppError);
+  const fix = isMasked ? maskedFix : cause instanceof AppError ? cause.fix : located?.extensions.fix;
+  return new GraphQLError(
+    isMasked ? `Something failed inside of Sluice (request ${requestId}).` : messageOf(cause),
+    {
+      nodes: located?.nodes ?? null,
+      source: located?.source ?? null,
+      positions: located?.positions ?? null,
+      path: located?.path ?? null,
+      extensions: { code, requestId, ...(fix !== undefined && { fix }) },
+    },
+  );
 }
+
+const maskedFix =
+  'Try again; if it fails again, give the request id to whoever runs this server: its log has the details.';
 
 /** The error below graphql-js's own wrapping of what a resolver threw. */
 function causeOf(error: unknown): unknown {
   let cause = error;
   while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;
-  return cause;
+  return asExpected(cause);
 }
 
 function codeOf(error: unknown): ErrorCode {
   const cause = causeOf(error);
   if (cause instanceof AppError) return cause.code;
-  // Scalars, argument checks and limits throw GraphQLErrors with their code; parse and validation errors have none.
-  if (cause instanceof GraphQLError) return readCode(cause.extensions.code);
-  // Thrown by Pothos itself: what was sent is to blame (an unreadable id or cursor).
+  // Thrown by Pothos itself: what was sent is to blame.
   if (cause instanceof Error && cause.name === 'PothosValidationError') return 'BAD_USER_INPUT';
-  return 'INTERNAL';
+  if (!(cause instanceof GraphQLError)) return 'INTERNAL';
+  if (knownCodes.has(cause.extensions.code)) return cause.extensions.code as ErrorCode;
+  // Syntax, validation and variables are refused before anything has a path; so are arguments, which then get one.
+  const isOfAnswer = error instanceof GraphQLError && error.path !== undefined;
+  return isOfAnswer && !cause.message.startsWith('Argument "') ? 'INTERNAL' : 'BAD_USER_INPUT';
 }
 
 const knownCodes = new Set<unknown>([
@@ -91,12 +98,3 @@ const knownCodes = new Set<unknown>([
   'WAREHOUSE_TIMEOUT',
   'INTERNAL',
 ] satisfies ErrorCode[]);
-
-function readCode(code: unknown): ErrorCode {
-  // A syntax or validation error, or a variable of the wrong type: graphql-js and Yoga have other names for these.
-  return knownCodes.has(code) ? (code as ErrorCode) : 'BAD_USER_INPUT';
-}
-
-function messageFor(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}

@@ -1,6 +1,6 @@
 import { Prisma } from '#generated/prisma/client.ts';
 import type { LogLevel as LogLevelName } from '#generated/prisma/enums.ts';
-import { cursorOfSeq, seqOfCursor } from '#pipelines/log-cursor.ts';
+import { logCursor, parseLogCursor } from '#pipelines/log-cursor.ts';
 import { batched } from './batch.ts';
 import { builder } from './builder.ts';
 import { pageCost } from './connection.ts';
@@ -22,6 +22,7 @@ export const LogLevel = builder.enumType('LogLevel', {
 
 /** A line as the table keeps it. */
 export interface TaskLogShape {
+  taskId: string;
   seq: number;
   at: Date;
   level: LogLevelName;
@@ -36,7 +37,7 @@ export const TaskLog = builder.objectRef<TaskLogShape>('TaskLog').implement({
     seq: t.exposeInt('seq', { description: 'The number of the line in its task: 1 for the first.' }),
     cursor: t.string({
       description: 'Resumes taskLogs or logs exactly after this line.',
-      resolve: ({ seq }) => cursorOfSeq(seq),
+      resolve: (line) => logCursor(line),
     }),
     at: t.expose('at', { type: 'DateTime', description: 'When it was written.' }),
     level: t.expose('level', { type: LogLevel, description: 'How much it matters.' }),
@@ -70,10 +71,10 @@ const TaskLogConnection = builder.connectionObject(
   TaskLogEdge,
 );
 
-const logOrder: Order<TaskLogShape, number> = {
-  cursorOf: ({ seq }) => cursorOfSeq(seq),
-  keyOf: seqOfCursor,
-};
+/** The order of one task's log; a cursor of another's is refused. */
+function logOrder(taskId: string): Order<TaskLogShape, number> {
+  return { cursorOf: logCursor, keyOf: (cursor) => parseLogCursor(taskId, cursor) };
+}
 
 interface LogFilter {
   minLevel?: LogLevelName | null;
@@ -98,7 +99,8 @@ builder.prismaObjectField('Task', 'logs', (t) =>
     complexity: pageCost,
     select: { id: true },
     resolve: (task, args, context, info) => {
-      const page = parsePage(args, logOrder);
+      const order = logOrder(task.id);
+      const page = parsePage(args, order);
       const scope = Prisma.sql`c.project_id = ${viewerOf(context).projectId}::uuid AND ${filterSql(args)}`;
       const { db } = context.app.store;
       const once = <Answer>(
@@ -110,7 +112,7 @@ builder.prismaObjectField('Task', 'logs', (t) =>
           const answers = await load(ids);
           return ids.map((id) => answers.get(id) ?? none);
         });
-      return connect<TaskLogShape, number>(page, logOrder, {
+      return connect<TaskLogShape, number>(page, order, {
         rows: () => once<TaskLogShape[]>('rows', (ids) => readLines(db, ids, scope, page), []),
         existsFrom: (seq, side) => once(side, (ids) => existLines(db, ids, scope, seq, side), false),
         count: () => once('count', (ids) => countLines(db, ids, scope), 0),
@@ -150,14 +152,14 @@ async function readLines(
     ' AND ',
   );
   const direction = page.fromEnd ? Prisma.sql`DESC` : Prisma.sql`ASC`;
-  const lines = await db.$queryRaw<(TaskLogShape & { task: string })[]>(Prisma.sql`
-    SELECT p.id::text AS task, n.seq, n.at, n.level::text AS level, n.stream, n.message
+  const lines = await db.$queryRaw<TaskLogShape[]>(Prisma.sql`
+    SELECT p.id::text AS "taskId", n.seq, n.at, n.level::text AS level, n.stream, n.message
     FROM unnest(${[...taskIds]}::uuid[]) AS p(id)
     CROSS JOIN LATERAL (
       SELECT c.* FROM task_log c WHERE c.task_id = p.id AND ${scope} AND ${bounds}
       ORDER BY c.seq ${direction} LIMIT ${page.size + 1}
     ) n`);
-  return Map.groupBy(lines, ({ task }) => task);
+  return Map.groupBy(lines, ({ taskId }) => taskId);
 }
 
 async function existLines(

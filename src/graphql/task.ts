@@ -147,7 +147,7 @@ export const Task = builder.prismaNode('Task', {
       nullable: true,
       description: '0 to 1 where the size is known, else null.',
       select: { status: true, streams: { select: { status: true, rowsRead: true, estimatedRows: true } } },
-      resolve: (task) => taskProgress(task),
+      resolve: (task) => taskProgress(task, task.streams),
     }),
     streams: t.relation('streams', {
       description: 'How each of its streams stands, in the order of the job.',

@@ -1,6 +1,7 @@
 import { inProject, visible } from '#accounts/visible.ts';
 import { AppError } from '#base/errors.ts';
-import { followLog, type TaskLogBatch as TaskLogBatchShape } from '#pipelines/follow-log.ts';
+import { followLog } from '#pipelines/follow-log.ts';
+import type { TaskLogBatch as TaskLogBatchShape } from '#pipelines/log-reader.ts';
 import { followTask, followTasks } from '#pipelines/follow-task.ts';
 import { builder } from './builder.ts';
 import { type Context, viewerOf } from './context.ts';

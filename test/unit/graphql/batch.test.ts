@@ -1,0 +1,34 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { expect, test } from 'vitest';
+import { batched } from '#graphql/batch.ts';
+import type { Context } from '#graphql/context.ts';
+
+const context = {} as Context;
+const infoOf = (field: object) =>
+  ({ parentType: { name: 'Job' }, fieldNodes: [field] }) as unknown as GraphQLResolveInfo;
+
+test('parents that ask in the same tick share one call, per field of the document', async () => {
+  const calls: string[][] = [];
+  const load = (keys: readonly string[]) => {
+    calls.push([...keys]);
+    return Promise.resolve(keys.map((key) => key.toUpperCase()));
+  };
+  const one = infoOf({});
+  const other = infoOf({});
+  const answers = await Promise.all([
+    batched(context, one, 'rows', 'a', load),
+    batched(context, one, 'rows', 'b', load),
+    batched(context, other, 'rows', 'c', load),
+    batched(context, one, 'count', 'a', load),
+  ]);
+  expect(answers).toEqual(['A', 'B', 'C', 'A']);
+  expect(calls).toEqual([['a', 'b'], ['c'], ['a']]);
+});
+
+test('nothing is remembered, so that the next event of a subscription reads anew', async () => {
+  let reads = 0;
+  const load = (keys: readonly string[]) => Promise.resolve(keys.map(() => ++reads));
+  const info = infoOf({});
+  expect(await batched(context, info, 'rows', 'a', load)).toBe(1);
+  expect(await batched(context, info, 'rows', 'a', load)).toBe(2);
+});
