@@ -1,0 +1,123 @@
+import { createSignInLink } from '#accounts/sign-in-link.ts';
+import type { App } from '#app.ts';
+import { openClient, type GatewayClient } from '#cli/client.ts';
+import { syncJob } from '#cli/documents.ts';
+import { followTask, type TaskEvent } from '#cli/follow-task.ts';
+import { printTask } from '#cli/task-printer.ts';
+import { grouped } from '#cli/task-view.ts';
+import { viewOf } from '#cli/watch-task.ts';
+import { tableSample, writtenTables } from './documents.ts';
+import { signInDemo, type DemoMember } from './member.ts';
+import { preparePipeline, type DemoPipeline } from './pipelines.ts';
+import { prepareSampleDatabase, type PostgresConfig } from './sample-database.ts';
+import { prepareSampleFiles, sampleFolder } from './sample-files.ts';
+import { tableText } from './table-text.ts';
+
+const sampleRows = 3;
+
+/** What the demo prints to, line by line. */
+export type Say = (text: string) => void;
+
+/**
+ * Does what a newcomer would: fills a sample database, signs up, connects it, syncs it, and looks at the rows. Says
+ * whether every task has succeeded. Rejects when the signal aborts between two steps.
+ */
+export async function showDemo(
+  app: App,
+  url: string,
+  options: { events: number; signal: AbortSignal; say: Say },
+): Promise<boolean> {
+  const { signal, say } = options;
+  say('Filling a sample PostgreSQL database (users, organizations, events, orders) and a folder of files');
+  const database = await prepareSampleDatabase(app.store.databaseUrl, {
+    events: options.events,
+    tell: (text) => say(`  ${text}`),
+    signal,
+  });
+  await prepareSampleFiles(app.config.filesRoot);
+  const member = await signInDemo(app, url);
+  await using client = openClient({ url, token: member.token });
+  let isWell = true;
+  for (const pipeline of pipelinesOf(database)) {
+    signal.throwIfAborted();
+    say(`\nSyncing "${pipeline.source.name}" into the warehouse, by the job "${pipeline.job}"`);
+    const jobId = await preparePipeline(client, pipeline);
+    isWell = (await sync(client, jobId, signal, say)) && isWell;
+  }
+  signal.throwIfAborted();
+  await showTables(client, say);
+  await showWayIn(app, url, member, say);
+  return isWell;
+}
+
+function pipelinesOf(database: PostgresConfig): DemoPipeline[] {
+  return [
+    {
+      job: 'shop',
+      source: { name: 'shop database', type: 'postgres', config: database },
+      cron: '0 * * * *',
+      growing: { events: { writeMode: 'UPSERT', cursorField: 'id' } },
+    },
+    {
+      job: 'files',
+      source: { name: 'shop files', type: 'files', config: { path: sampleFolder } },
+      cron: null,
+      growing: { web_visits: { writeMode: 'APPEND' } },
+    },
+  ];
+}
+
+async function sync(client: GatewayClient, jobId: string, signal: AbortSignal, say: Say): Promise<boolean> {
+  const { syncJob: payload } = await client.ask(syncJob, { input: { id: jobId } });
+  // A task that runs already, such as a scheduled one, is as good to watch.
+  if (payload.task === null) {
+    for (const { message, fix } of payload.userErrors) say(`  ${message} ${fix ?? ''}`.trimEnd());
+    return false;
+  }
+  const printer = printTask(process.stdout);
+  const follower = {
+    changed: (task: TaskEvent) => printer.show(viewOf(task)),
+    logs: {
+      minLevel: 'WARN' as const,
+      line: (line: { message: string }) => printer.line(`  ${line.message}`),
+    },
+    lost: (reason: string) => printer.line(`  ${reason}`),
+  };
+  const last = await followTask(client, payload.task.id, follower, signal);
+  printer.end();
+  if (last?.error) say(`  ${last.error.message} ${last.error.fix ?? ''}`.trimEnd());
+  return last?.status === 'SUCCEEDED';
+}
+
+async function showTables(client: GatewayClient, say: Say): Promise<void> {
+  const { tables } = await client.ask(writtenTables, {});
+  const width = Math.min(process.stdout.columns ?? 110, 160) - 2;
+  for (const { fqn, rowCount } of tables.nodes) {
+    const { table } = await client.ask(tableSample, { fqn, first: sampleRows });
+    say(`\n${fqn}${rowCount === null ? '' : `: ${grouped(Number(rowCount))} rows`}`);
+    if (!table?.sample) continue;
+    const columns = table.sample.columns.map(({ name }) => name);
+    for (const line of tableText(columns, table.sample.rows, width)) say(`  ${line}`);
+  }
+}
+
+async function showWayIn(app: App, url: string, member: DemoMember, say: Say): Promise<void> {
+  const token = await createSignInLink(app.accounts, member);
+  const home = app.config.home;
+  say(
+    [
+      '',
+      'Try these in GraphiQL:',
+      '  { jobs { nodes { name nextRunAt lastTask { status rowsWritten runtimeMs } } } }',
+      '  { tables(search: "events") { nodes { fqn rowCount freshness { syncedAt } sample(first: 5) { rows } } } }',
+      '  { job(name: "shop") { lastTask { logs(first: 20) { nodes { at level stream message } } } } }',
+      '',
+      'Sync again from another terminal:',
+      `  SLUICE_HOME=${home} SLUICE_URL=${url} npm run sluice -- sync shop --logs`,
+      '',
+      `Sluice is ready at ${url}/graphql`,
+      'Open this link within ten minutes; it signs you in once:',
+      `  ${url}/sign-in?token=${token}`,
+    ].join('\n'),
+  );
+}
