@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '#base/errors.ts';
@@ -34,8 +34,9 @@ export async function choosePostgresUser(options: {
       'PostgreSQL refuses to run as root, and there is no other user here.',
       { fix: ways },
     );
-  const parent = path.dirname(options.folder);
-  const closed = (await firstClosed(options.binDir, owner)) ?? (await firstClosed(parent, owner));
+  const programs = await realpath(options.binDir);
+  const place = await realpath(path.dirname(options.folder));
+  const closed = (await firstClosed(programs, owner)) ?? (await firstClosed(place, owner));
   if (!closed) return { owner, command: (file, args) => ({ file, args, ...owner }) };
   const setpriv = await setprivArgs(owner);
   if (setpriv)

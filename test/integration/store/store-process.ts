@@ -8,6 +8,8 @@ import { createLog } from '#base/log.ts';
 import { stopEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { runsIn } from '#store/postmaster.ts';
 
+export const programFile = path.join(import.meta.dirname, 'open-and-wait.ts');
+
 export interface Opened {
   ready: true;
   homeId: string;
@@ -53,8 +55,7 @@ export async function startStoreProcess(
   role = 'serve',
   prefix: string[] = [],
 ): Promise<StoreProcess> {
-  const program = path.join(import.meta.dirname, 'open-and-wait.ts');
-  const [file = '', ...args] = [...prefix, process.execPath, program, home, role];
+  const [file = '', ...args] = [...prefix, process.execPath, programFile, home, role];
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const log: string[] = [];
