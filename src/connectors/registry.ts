@@ -1,10 +1,11 @@
 import { filesSource } from './files/source.ts';
+import { parquetDestination } from './parquet/destination.ts';
 import type { DestinationConnector, SourceConnector } from './contract.ts';
 
 /** Every connector of this build: the one place where they are listed. */
 export const connectors: { sources: SourceConnector[]; destinations: DestinationConnector[] } = {
   sources: [filesSource],
-  destinations: [],
+  destinations: [parquetDestination],
 };
 
 /** The source connector of that type, of that version when one is named; undefined when there is none. */

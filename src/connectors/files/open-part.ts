@@ -8,8 +8,12 @@ import { selectFrom } from './reader-sql.ts';
 import type { SniffedFile } from './sniff.ts';
 import { identified } from './taken-files.ts';
 
-/** Files that one reader fits, as one part. Its id says which files in which state they are. */
+/**
+ * Files that one reader fits, as one part. Its id says which files in which state they are, and begins with its place:
+ * a destination that sorts by id meets the files in the order of their paths.
+ */
 export function filesPart(
+  place: number,
   group: readonly SniffedFile[],
   columns: readonly StreamColumn[],
   context: ConnectorContext,
@@ -17,7 +21,7 @@ export function filesPart(
   const files = group.map(({ file }) => file);
   const identity = JSON.stringify([files.map(identified), columns]);
   return {
-    id: createHash('sha256').update(identity).digest('hex').slice(0, 32),
+    id: `${String(place).padStart(6, '0')}-${createHash('sha256').update(identity).digest('hex').slice(0, 32)}`,
     title: titleOf(files),
     open: (signal) => openFiles(group, columns, context, signal),
   };

@@ -65,7 +65,7 @@ export async function planStream(
   const known = selection.syncMode === 'INCREMENTAL' ? state : null;
   return {
     columns,
-    parts: groupsOf(full).map((group) => filesPart(group, columns, context)),
+    parts: groupsOf(full).map((group, at) => filesPart(at, group, columns, context)),
     estimatedRows: guesses.every((guess) => guess !== null)
       ? guesses.reduce((sum, guess) => sum + guess, 0n)
       : null,
@@ -163,20 +163,19 @@ const partBytesMax = 64 * 1024 * 1024;
 /** Every file of an open part is held open. */
 const partFilesMax = 128;
 
-/** Small files that one call can read share a part; a large file is one alone. */
+/** Neighbours that one call can read share a part while they are small; a large file is one alone. */
 function groupsOf(sniffed: readonly SniffedFile[]): SniffedFile[][] {
   const groups: SniffedFile[][] = [];
-  const open = new Map<string, { group: SniffedFile[]; bytes: number }>();
+  let [key, bytes] = ['', 0];
   for (const each of sniffed) {
-    const key = readerKey(each.reader!);
-    const last = open.get(key);
-    if (last && last.group.length < partFilesMax && last.bytes + each.file.size <= partBytesMax) {
-      last.group.push(each);
-      last.bytes += each.file.size;
+    const group = groups.at(-1);
+    const next = readerKey(each.reader!);
+    if (group && key === next && group.length < partFilesMax && bytes + each.file.size <= partBytesMax) {
+      group.push(each);
+      bytes += each.file.size;
     } else {
-      const group = [each];
-      groups.push(group);
-      open.set(key, { group, bytes: each.file.size });
+      groups.push([each]);
+      [key, bytes] = [next, each.file.size];
     }
   }
   return groups;

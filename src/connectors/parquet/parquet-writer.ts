@@ -1,0 +1,238 @@
+import { open, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { messageOf } from '#base/errors.ts';
+import { newId } from '#base/id.ts';
+import {
+  ConnectorError,
+  type Json,
+  type OpenPart,
+  type PublishMarker,
+  type StagedPart,
+  type StreamColumn,
+  type StreamPlan,
+  type StreamSelection,
+  type StreamWriter,
+  type WriteOrigin,
+} from '#connectors/contract.ts';
+import { columnKey, evolveColumns } from '#connectors/evolve-columns.ts';
+import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import { buildVersion } from './build-version.ts';
+import { markerName, stagedName, stagedPartOf, type VersionFile, type VersionMarker } from './marker.ts';
+import { stagingName, type TableFolder, type Version } from './table-folder.ts';
+import { copyTo, parquetColumns, reshaped } from './version-sql.ts';
+
+interface Opened {
+  folder: TableFolder;
+  duckDb: DuckDbWarehouse;
+  compression: string;
+  origin: WriteOrigin;
+  selection: StreamSelection;
+}
+
+/** Claims the table, puts its link right, and finds what this task has staged before. */
+export async function openParquetWriter(opened: Opened): Promise<StreamWriter> {
+  const { folder, origin, selection } = opened;
+  const { projectId, jobId, taskId } = origin;
+  await folder.claim({ projectId, jobId, stream: { namespace: selection.namespace, name: selection.name } });
+  await folder.showCurrent();
+  await folder.clearLeftovers(taskId);
+  await folder.makeFolder(stagingName(taskId));
+  return new ParquetWriter(opened, await folder.current(), await stagedParts(folder, taskId));
+}
+
+class ParquetWriter implements StreamWriter {
+  readonly table = null;
+  readonly published: PublishMarker | null;
+  readonly staged: readonly StagedPart[];
+  readonly #opened: Opened;
+  readonly #before: Version | null;
+  #arriving: StreamColumn[] = [];
+  #columns: StreamColumn[] = [];
+
+  constructor(opened: Opened, before: Version | null, staged: readonly StagedPart[]) {
+    this.#opened = opened;
+    this.#before = before;
+    this.published = before && publishedBy(before.marker);
+    this.staged = staged;
+  }
+
+  async begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]> {
+    const { folder, origin, selection } = this.#opened;
+    const arriving = parquetColumns(columns);
+    const { columns: next, changes } = evolveColumns(
+      this.#before?.marker.columns ?? null,
+      arriving,
+      selection.name,
+    );
+    refuseKeyless(selection, next);
+    if (!keepStaged) {
+      await folder.remove(stagingName(origin.taskId));
+      await folder.makeFolder(stagingName(origin.taskId));
+    }
+    this.#arriving = columns;
+    this.#columns = next;
+    const asText = arriving.filter((column, at) => column !== columns[at]);
+    return [
+      ...asText.map((column) => `column "${column.name}" is written as text: ${column.asTextBecause}`),
+      ...changes,
+    ];
+  }
+
+  async stage(
+    part: OpenPart,
+    partId: string,
+    signal: AbortSignal,
+    onRows: (rows: bigint) => void,
+  ): Promise<StagedPart> {
+    const { folder, origin } = this.#opened;
+    const staging = stagingName(origin.taskId);
+    const unfinished = `unfinished-${newId()}`;
+    try {
+      const rows = await this.#copy(part, folder.at(staging, unfinished), signal);
+      const staged: StagedPart = { partId, rows, bytes: BigInt(part.bytesRead()) };
+      await using file = await open(folder.at(staging, unfinished), 'r');
+      await file.sync();
+      await rename(folder.at(staging, unfinished), folder.at(staging, stagedName(staged)));
+      onRows(rows);
+      return staged;
+    } catch (error) {
+      await folder.remove(`${staging}/${unfinished}`);
+      signal.throwIfAborted();
+      throw part.explain(error) ?? destinationError(error);
+    }
+  }
+
+  async #copy(part: OpenPart, path: string, signal: AbortSignal): Promise<bigint> {
+    const { duckDb, compression } = this.#opened;
+    const select = `SELECT ${reshaped(this.#arriving, this.#columns)} FROM (${part.scan})`;
+    const failed = new AbortController();
+    // A source that fails while nothing flows must end the scan that waits for it.
+    part.finished.catch((error: unknown) => failed.abort(error));
+    try {
+      await using session = await duckDb.session();
+      const stopped = AbortSignal.any([signal, failed.signal]);
+      const rows = await session.interruptible(stopped, () => session.run(copyTo(select, path, compression)));
+      await part.finished;
+      signal.throwIfAborted();
+      return BigInt(rows);
+    } catch (error) {
+      failed.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  async publish(state: Json | null, ties: StreamPlan['ties']): Promise<{ rowsWritten: bigint; table: null }> {
+    const { folder, origin, duckDb, compression, selection } = this.#opened;
+    const into = `building-${newId()}`;
+    await folder.makeFolder(into);
+    try {
+      await using session = await duckDb.session();
+      const staging = stagingName(origin.taskId);
+      const staged = await stagedFiles(folder, origin.taskId);
+      const columns = this.#columns;
+      const { files, rowsWritten } = await buildVersion({
+        ...{ folder, into, session, compression, selection, ties, staged, staging, columns },
+        before: this.#before,
+      });
+      const marker: VersionMarker = {
+        ...origin,
+        stream: { namespace: selection.namespace, name: selection.name },
+        state,
+        rowsWritten: String(rowsWritten),
+        columns,
+        files,
+        publishedAt: new Date().toISOString(),
+      };
+      await writeFile(folder.at(into, markerName), JSON.stringify(marker, null, 2));
+      if (!(await folder.commit(into, this.#before))) return await this.#lateComer();
+      await this.#tidy();
+      return { rowsWritten, table: null };
+    } catch (error) {
+      throw destinationError(error);
+    } finally {
+      await folder.remove(into);
+    }
+  }
+
+  /** Another worker may have published for this very task; then that is what has happened. */
+  async #lateComer(): Promise<{ rowsWritten: bigint; table: null }> {
+    const { folder, origin } = this.#opened;
+    const marker = (await folder.current())?.marker;
+    if (marker?.taskId === origin.taskId) return { rowsWritten: BigInt(marker.rowsWritten), table: null };
+    throw new ConnectorError(
+      'DESTINATION',
+      `The table "${folder.table}" was published by task ${marker?.taskId} meanwhile.`,
+      {
+        fix: 'Sync again.',
+      },
+    );
+  }
+
+  async #tidy(): Promise<void> {
+    const { folder, origin } = this.#opened;
+    await folder.showCurrent();
+    await folder.forgetOld();
+    await folder.remove(stagingName(origin.taskId));
+  }
+
+  async abandon(): Promise<void> {
+    await this.#opened.folder.remove(stagingName(this.#opened.origin.taskId));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.folder[Symbol.asyncDispose]();
+  }
+}
+
+function publishedBy(marker: VersionMarker): PublishMarker {
+  return { taskId: marker.taskId, state: marker.state, rowsWritten: BigInt(marker.rowsWritten) };
+}
+
+async function stagedParts(folder: TableFolder, taskId: string): Promise<StagedPart[]> {
+  const names = await readdir(folder.at(stagingName(taskId)));
+  return names.flatMap((name) => stagedPartOf(name) ?? []);
+}
+
+/** The staged files in the order of their parts' ids, which is the order of what is read when the source has one. */
+async function stagedFiles(folder: TableFolder, taskId: string): Promise<VersionFile[]> {
+  const names = await readdir(folder.at(stagingName(taskId)));
+  const parts = names.flatMap((name) => {
+    const part = stagedPartOf(name);
+    return part ? [{ name, part }] : [];
+  });
+  parts.sort((a, b) => (a.part.partId < b.part.partId ? -1 : 1));
+  return Promise.all(
+    parts.map(async ({ name, part }) => ({
+      name,
+      rows: Number(part.rows),
+      bytes: (await stat(folder.at(stagingName(taskId), name))).size,
+    })),
+  );
+}
+
+function refuseKeyless(selection: StreamSelection, columns: readonly StreamColumn[]): void {
+  if (selection.writeMode !== 'UPSERT') return;
+  const known = new Set(columns.map((column) => columnKey(column.name)));
+  const missing = selection.primaryKey.filter((name) => !known.has(columnKey(name)));
+  if (selection.primaryKey.length > 0 && missing.length === 0) return;
+  const what =
+    selection.primaryKey.length === 0
+      ? 'no primary key'
+      : `no column ${missing.map((name) => `"${name}"`).join(', ')}`;
+  throw new ConnectorError('CONFIG', `"${selection.name}" cannot be written with UPSERT: it has ${what}.`, {
+    path: ['primaryKey'],
+    fix: 'Name the columns that tell its rows apart in primaryKey, or use APPEND or OVERWRITE.',
+  });
+}
+
+function destinationError(error: unknown): unknown {
+  if (error instanceof ConnectorError || !(error instanceof Error)) return error;
+  const isFull = /no space left|ENOSPC|disk quota/i.test(error.message);
+  return new ConnectorError(
+    'DESTINATION',
+    `The Parquet files cannot be written: ${messageOf(error).split('\n')[0]}`,
+    {
+      fix: isFull ? 'Make room on the disk and sync again.' : undefined,
+      cause: error,
+    },
+  );
+}
