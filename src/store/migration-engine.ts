@@ -8,9 +8,10 @@ import {
   type SqlDriverAdapter,
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
-import type { MigrationDirectory, MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm';
+import type { SchemaEngine } from '@prisma/schema-engine-wasm';
 import type pg from 'pg';
 import * as engineModule from '@prisma/schema-engine-wasm/schema_engine_bg';
+import { __wbg_set_wasm as takeExports } from '@prisma/schema-engine-wasm/schema_engine_bg';
 
 /** Everything in the database's schema is Sluice's own: nothing is left out of a diff. */
 export const noFilter = { externalTables: [], externalEnums: [] };
@@ -50,8 +51,8 @@ function loadEngine(): Promise<void> {
     const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssembly };
     const glueCode = { ...engineModule, ...unheldTimers() };
     const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glueCode });
-    engineModule.__wbg_set_wasm(instance.exports);
-    instance.exports.__wbindgen_start();
+    takeExports(instance.exports);
+    instance.exports['__wbindgen_start']();
   })();
   return loaded;
 }
@@ -76,7 +77,7 @@ function atomicScripts(
     const adapter = (await connecting) as Awaited<ReturnType<typeof plain.connect>>;
     opened.defer(() => adapter.dispose());
     // Protected in its type; turns an error of PostgreSQL into one that the engine records with its text.
-    const { onError } = adapter as unknown as { onError(error: unknown): never };
+    const { onError } = adapter as unknown as { onError: (this: void, error: unknown) => never };
     adapter.executeScript = async (script) => {
       await adapter.underlyingDriver().query(script).catch(onError);
     };
@@ -97,11 +98,11 @@ const textType = 25;
 /** The engine asks for columns of the type "char", which this adapter refuses: it gets them as text, the engine as char. */
 function readChars(adapter: Awaited<ReturnType<PrismaPg['connect']>>): void {
   const pool = adapter.underlyingDriver() as unknown as { query(asked: object): Promise<pg.QueryResult> };
-  const { queryRaw } = adapter;
-  const { query } = pool;
+  const queryRaw = adapter.queryRaw.bind(adapter);
+  const query = pool.query.bind(pool);
   const charColumns = new WeakMap<unknown[], number[]>();
   pool.query = async (asked) => {
-    const result = await query.call(pool, asked);
+    const result = await query(asked);
     const fields = result.fields ?? [];
     charColumns.set(
       result.rows ?? [],
@@ -111,7 +112,7 @@ function readChars(adapter: Awaited<ReturnType<PrismaPg['connect']>>): void {
     return result;
   };
   adapter.queryRaw = async (asked) => {
-    const answer = await queryRaw.call(adapter, asked);
+    const answer = await queryRaw(asked);
     for (const index of charColumns.get(answer.rows) ?? [])
       answer.columnTypes[index] = ColumnTypeEnum.Character;
     return answer;

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import path from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { AppError, messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import { PrismaClient, type Prisma } from '#generated/prisma/client.ts';
@@ -25,7 +25,7 @@ const closeStepMs = 2_000;
 export interface Store extends AsyncDisposable {
   db: Db;
   /** Five connections at most, for raw SQL and streams. */
-  pool: pg.Pool;
+  pool: Pool;
   databaseUrl: string;
   /** The same for as long as the home folder exists. */
   homeId: string;
@@ -64,7 +64,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (applied.length > 0) options.log.info('The store was migrated', { migrations: applied });
 
   const name = `sluice ${options.role}`;
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: databaseUrl,
     max: rawConnectionsMax,
     application_name: name,
@@ -73,6 +73,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   pool.on('error', (error) =>
     options.log.warn('An idle connection to PostgreSQL was lost', { reason: messageOf(error) }),
   );
+  // A connection lost while it is borrowed fails the borrower's query; unheard, it would end the process too.
+  pool.on('connect', (client) => client.on('error', () => {}));
   opening.defer(() => within(pool.end()));
   const adapter = new PrismaPg(
     { connectionString: databaseUrl, max: prismaConnectionsMax, application_name: name, keepAlive: true },

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
-import { connect } from '../../src/store/connect.ts';
+import { connect } from '#store/connect.ts';
 import { templateName } from './global-setup.ts';
 
 export interface TestDatabase extends AsyncDisposable {

@@ -2,10 +2,10 @@ import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { createLog } from '../../src/base/log.ts';
-import { connect } from '../../src/store/connect.ts';
-import { startEmbeddedPostgres, stopEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
-import { migrate } from '../../src/store/migrate.ts';
+import { createLog } from '#base/log.ts';
+import { connect } from '#store/connect.ts';
+import { startEmbeddedPostgres, stopEmbeddedPostgres } from '#store/embedded-postgres.ts';
+import { migrate } from '#store/migrate.ts';
 
 export const templateName = 'sluice_template';
 const prefix = 'sluice-test-';

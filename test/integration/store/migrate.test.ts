@@ -2,9 +2,9 @@ import { mkdtemp, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { connect } from '../../../src/store/connect.ts';
-import { migrate, migrationsDir, readMigrations } from '../../../src/store/migrate.ts';
-import { differenceTo } from '../../../src/store/new-migration.ts';
+import { connect } from '#store/connect.ts';
+import { migrate, migrationsDir, readMigrations } from '#store/migrate.ts';
+import { differenceTo } from '#store/new-migration.ts';
 import { createEmptyDatabase, createTestDatabase } from '../../support/database.ts';
 
 const names = (await readMigrations()).map((migration) => migration.name);

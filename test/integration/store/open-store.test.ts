@@ -39,8 +39,9 @@ async function cut(name: string): Promise<number> {
 test('a notice reaches every listener of its channel, and no other, until it has left', async () => {
   const heard: string[] = [];
   const one = await store.listen('weather', (payload) => heard.push(`one ${payload}`));
-  await using _two = await store.listen('weather', (payload) => heard.push(`two ${payload}`));
-  await using _other = await store.listen('Other "channel"', (payload) => heard.push(`other ${payload}`));
+  await using others = new AsyncDisposableStack();
+  others.use(await store.listen('weather', (payload) => heard.push(`two ${payload}`)));
+  others.use(await store.listen('Other "channel"', (payload) => heard.push(`other ${payload}`)));
   await store.pool.query(`SELECT pg_notify('weather', 'rain'), pg_notify('Other "channel"', '')`);
   await until('all three are told', () => heard.length === 3);
   await one[Symbol.asyncDispose]();
@@ -58,15 +59,19 @@ test('a listener that leaves while another comes to the same channel does not si
   ]);
   await store.pool.query(`SELECT pg_notify('relay', 'baton')`);
   await until('the second is told', () => heard.length > 0);
+  expect(heard).toEqual(['baton']);
   await second[Symbol.asyncDispose]();
 });
 
 test('when the connection that listens is lost, listeners hear that they may have missed something, and then the rest', async () => {
   const heard: string[] = [];
-  await using _listening = await store.listen(
-    'news',
-    (payload) => heard.push(payload),
-    () => heard.push('RECONNECTED'),
+  await using joined = new AsyncDisposableStack();
+  joined.use(
+    await store.listen(
+      'news',
+      (payload) => heard.push(payload),
+      () => heard.push('RECONNECTED'),
+    ),
   );
   expect(await cut('sluice serve listen')).toBe(1);
   await until('it is listened again', () => heard.includes('RECONNECTED'));
@@ -77,13 +82,15 @@ test('when the connection that listens is lost, listeners hear that they may hav
 
 test('a channel that is joined while the connection is lost is listened to once it is back', async () => {
   const heard: string[] = [];
-  await using _first = await store.listen('early', () => {});
+  await using joined = new AsyncDisposableStack();
+  joined.use(await store.listen('early', () => {}));
   await cut('sluice serve listen');
-  await using _late = await store.listen('late', (payload) => heard.push(payload));
+  joined.use(await store.listen('late', (payload) => heard.push(payload)));
   await until('a notice arrives', async () => {
     await store.pool.query(`SELECT pg_notify('late', 'x')`);
     return heard.length > 0;
   });
+  expect(heard).toContain('x');
 });
 
 test('a home is served by one process, and a lock lost with its connection is said and taken again', async () => {
@@ -91,10 +98,34 @@ test('a home is served by one process, and a lock lost with its connection is sa
   const taken = { code: 'CONFLICT', message: expect.stringContaining(`(process ${process.pid})`) };
   await expect(again()).rejects.toMatchObject(taken);
   lines.length = 0;
-  expect(await cut(`sluice serve pid ${process.pid}`)).toBe(1);
+  expect(await cut(`sluice serve pid ${process.pid}`)).toBeGreaterThan(0);
   await until('it is back', () => lines.some((line) => line.includes('is back')));
   expect(lines[0]).toContain('was lost');
   await expect(again()).rejects.toMatchObject(taken);
+});
+
+test('a connection that is lost while it is borrowed fails its borrower, and never the process', async () => {
+  const borrowed = await store.pool.connect();
+  const { rows } = await borrowed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  await store.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+  const lost = async () => (await borrowed.query('SELECT 1').catch((error: Error) => error)) instanceof Error;
+  await until('the borrower notices', lost);
+  borrowed.release(true);
+  expect((await store.pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+});
+
+test('a listener that throws harms neither the others nor the process, and is logged', async () => {
+  const heard: string[] = [];
+  await using joined = new AsyncDisposableStack();
+  joined.use(
+    await store.listen('storm', () => {
+      throw new Error('out of my depth');
+    }),
+  );
+  joined.use(await store.listen('storm', (payload) => heard.push(payload)));
+  await store.pool.query(`SELECT pg_notify('storm', 'thunder')`);
+  await until('the other is told', () => heard.length > 0);
+  expect(lines.join('')).toContain('out of my depth');
 });
 
 test('another home, and a worker of the same one, share the database', async () => {
@@ -110,9 +141,8 @@ test('only one task of a job may be live, and a name is free again once its hold
   const { rows } = await store.pool.query<{ indexdef: string }>(
     `SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexdef LIKE '%WHERE%' ORDER BY indexname`,
   );
-  expect(
-    rows.map((row) => row.indexdef.replace(/^CREATE UNIQUE INDEX \w+ ON public\./, '')),
-  ).toMatchInlineSnapshot(`
+  expect(rows.map((row) => row.indexdef.replace(/^CREATE UNIQUE INDEX \w+ ON public\./, '')))
+    .toMatchInlineSnapshot(`
     [
       "datastore USING btree (project_id, name) WHERE (deleted_at IS NULL)",
       "datastore USING btree (project_id, role) WHERE (is_default AND (deleted_at IS NULL))",

@@ -3,12 +3,13 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createLog } from '#base/log.ts';
 import { stopEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { runsIn } from '#store/postmaster.ts';
 
-export const programFile = path.join(import.meta.dirname, 'open-and-wait.ts');
+export const programFile = fileURLToPath(new URL('./open-and-wait.ts', import.meta.url));
 
 export interface Opened {
   ready: true;
@@ -55,13 +56,13 @@ export async function startStoreProcess(
   role = 'serve',
   prefix: string[] = [],
 ): Promise<StoreProcess> {
-  const [file = '', ...args] = [...prefix, process.execPath, programFile, home, role];
+  const [file, ...args] = [...prefix, process.execPath, programFile, home, role] as const;
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const log: string[] = [];
-  createInterface(child.stderr!).on('line', (line) => log.push(line));
+  createInterface(child.stderr).on('line', (line) => log.push(line));
   const line = await new Promise<string | null>((resolve) => {
-    createInterface(child.stdout!).once('line', resolve);
+    createInterface(child.stdout).once('line', resolve);
     void ended.then(() => resolve(null));
   });
   if (line === null) throw new Error(`The process ended without a word: ${log.join('\n')}`);
