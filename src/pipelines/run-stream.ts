@@ -74,8 +74,7 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
     await stageParts(run, { plan, writer, staged, progress });
     await publish(run, selection, { plan, writer, progress });
   } catch (error) {
-    // A misfit begins anew in a writer that drops what is staged.
-    if (!(error instanceof ColumnMisfit) && !run.triesAgain(error)) await writer.abandon();
+    if (error instanceof ColumnMisfit || !run.triesAgain(error)) await writer.abandon();
     throw error;
   }
 }

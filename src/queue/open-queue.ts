@@ -1,4 +1,5 @@
 import { fromPrisma, PgBoss } from 'pg-boss';
+import { newId } from '#base/id.ts';
 import type { Log } from '#base/log.ts';
 import type { Store, Tx } from '#store/open-store.ts';
 
@@ -62,7 +63,8 @@ export async function openQueue(store: Store, log: Log): Promise<Queue> {
       await make(queue);
       await boss.send(queue, data, {
         db: fromPrisma(tx),
-        singletonKey: options.key,
+        // Items without a key are items of one key to this policy.
+        singletonKey: options.key ?? newId(),
         startAfter: options.notBefore,
       });
       await tx.$executeRaw`SELECT pg_notify(${channel}, ${queue})`;
