@@ -1,11 +1,10 @@
-import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { Prisma } from '#generated/prisma/client.ts';
 import { batched } from './batch.ts';
 import { type Context, viewerOf } from './context.ts';
 import type { CreatedKey, CreatedOrder, CreatedRow } from './created-order.ts';
-import { connect, type Connection, type PageArgs, parsePage } from './page.ts';
-import { type NodeType, rowsOf } from './rows.ts';
+import { connect, type Connection, type Page, type PageArgs, parsePage } from './page.ts';
+import { type NodeType, rowsOf, selectionOf } from './rows.ts';
 
 /** Where a connection's fields say what is selected of its nodes. */
 const nodePaths = [['nodes'], ['edges', 'node']];
@@ -27,7 +26,7 @@ export function listRows<Row extends CreatedRow>(options: ListOptions & { where?
   return connect<Row, CreatedKey>(page, order, {
     async rows() {
       const found = await rows.findMany({
-        ...nodeQuery(context, info, type),
+        ...nodeSelection(context, info, type),
         where: { AND: [where, order.where(page)] },
         orderBy: order.orderBy(page),
         take: page.size + 1,
@@ -70,15 +69,14 @@ export function listNested<Row extends CreatedRow>(options: NestedOptions): Conn
       return parents.map((parent) => answers.get(parent) ?? none);
     });
   return connect<Row, CreatedKey>(page, order, {
-    rows: () =>
-      once<Row[]>(
+    rows() {
+      const selection = nodeSelection(context, info, options.type);
+      return once<Row[]>(
         'rows',
-        (parents) =>
-          readNested(options, parents, order.whereSql(page), order.orderBySql(page), page.size + 1, () =>
-            nodeQuery(context, info, options.type),
-          ),
+        (parents) => readNested(options, parents, page, page.size + 1, selection),
         [],
-      ),
+      );
+    },
     existsFrom: (key, side) =>
       once(side, (parents) => existNested(options, parents, order.fromSql(key, side)), false),
     count: () => once('count', (parents) => countNested(options, parents), 0),
@@ -91,37 +89,23 @@ export function firstNested<Row extends CreatedRow>(
 ): Promise<Row | null> {
   const { context, info, order } = options;
   const page = parsePage<CreatedKey>({ first: 1 }, order);
+  const selection = selectionOf(context, info, options.type);
   return batched(context, info, 'first', options.parentId, async (parents) => {
-    const query = () => queryFromInfo({ context, info, typeName: options.type, select: { id: true } });
-    const rows = await readNested<Row>(
-      options,
-      parents,
-      order.whereSql(page),
-      order.orderBySql(page),
-      1,
-      query,
-    );
+    const rows = await readNested<Row>(options, parents, page, 1, selection);
     return parents.map((parent) => rows.get(parent)?.[0] ?? null);
   });
 }
 
-function nodeQuery(context: Context, info: GraphQLResolveInfo, type: NodeType): object {
-  return queryFromInfo({
-    context,
-    info,
-    typeName: type,
-    select: { id: true, createdAt: true },
-    paths: nodePaths,
-  });
+function nodeSelection(context: Context, info: GraphQLResolveInfo, type: NodeType): object {
+  return selectionOf(context, info, type, { paths: nodePaths, select: { id: true, createdAt: true } });
 }
 
 async function readNested<Row extends CreatedRow>(
   options: Omit<NestedOptions, 'args'>,
   parents: readonly string[],
-  where: Prisma.Sql,
-  orderBy: Prisma.Sql,
+  page: Page<CreatedKey>,
   take: number,
-  query: () => object,
+  selection: object,
 ): Promise<Map<string, Row[]>> {
   const { db } = options.context.app.store;
   const found = await db.$queryRaw<{ parent: string; id: string }[]>(Prisma.sql`
@@ -129,15 +113,15 @@ async function readNested<Row extends CreatedRow>(
     FROM unnest(${[...parents]}::uuid[]) AS p(id)
     CROSS JOIN LATERAL (
       SELECT c.id FROM ${Prisma.raw(options.table)} c
-      WHERE c.${Prisma.raw(options.parentColumn)} = p.id AND ${scopeSql(options)} AND ${where}
-      ORDER BY ${orderBy} LIMIT ${take}
+      WHERE c.${Prisma.raw(options.parentColumn)} = p.id AND ${scopeSql(options)} AND ${options.order.whereSql(page)}
+      ORDER BY ${options.order.orderBySql(page)} LIMIT ${take}
     ) n`);
   const answers = new Map<string, Row[]>();
   if (found.length === 0) return answers;
   const rows = await rowsOf(options.type)
     .rows(db)
     .findMany({
-      ...query(),
+      ...selection,
       where: {
         AND: [
           { id: { in: found.map((each) => each.id) } },

@@ -4,7 +4,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { decodeId, type GlobalId } from './global-id.ts';
-import { isNodeType, type NodeType, readRows } from './rows.ts';
+import { isNodeType, type NodeType, readRows, selectionOf } from './rows.ts';
 
 const Node = builder.nodeInterfaceRef();
 
@@ -49,7 +49,7 @@ async function readNodes(
     const ofType = asked.filter(({ typename }) => typename === type);
     const rows = await readRows<object>(
       context,
-      info,
+      selectionOf(context, info, type),
       type,
       ofType.map(({ uuid }) => uuid),
     );

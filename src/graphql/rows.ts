@@ -50,20 +50,33 @@ export function isNodeType(typename: string): typename is NodeType {
   return Object.hasOwn(nodeRows, typename);
 }
 
+/**
+ * What is selected of a node type below a field. Pothos remembers by the field's own path what was loaded for it, so
+ * that every parent must ask for itself, even where one statement serves all of them: without that, each row below the
+ * other parents is loaded once more.
+ */
+export function selectionOf(
+  context: Context,
+  info: GraphQLResolveInfo,
+  type: NodeType,
+  below?: { paths: string[][]; select: Record<string, true> },
+): object {
+  return queryFromInfo({ context, info, typeName: type, select: { id: true }, ...below });
+}
+
 /** The rows of these ids that the viewer may know of, in order, null for the others. One statement. */
 export async function readRows<Row>(
   context: Context,
-  info: GraphQLResolveInfo,
+  selection: object,
   type: NodeType,
   ids: readonly string[],
 ): Promise<(Row | null)[]> {
   const { rows, scope } = rowsOf(type);
-  const query = queryFromInfo({ context, info, typeName: type, select: { id: true } });
   const found = await rows(context.app.store.db).findMany({
-    ...query,
+    ...selection,
     where: { AND: [{ id: { in: [...new Set(ids)] } }, scope(viewerOf(context))] },
   });
-  // queryFromInfo selects at least the type's own select, to which each type adds its id.
+  // Every selection has the id at least.
   const byId = new Map(found.map((row) => [(row as { id: string }).id, row as Row]));
   return ids.map((id) => byId.get(id) ?? null);
 }
@@ -76,7 +89,8 @@ export async function readRow<Row>(
   id: string | null | undefined,
 ): Promise<Row | null> {
   if (id == null) return null;
-  return batched(context, info, type, id, (ids) => readRows<Row>(context, info, type, ids));
+  const selection = selectionOf(context, info, type);
+  return batched(context, info, type, id, (ids) => readRows<Row>(context, selection, type, ids));
 }
 
 /** The first row that fits, null when there is none that the viewer may know of. */
@@ -87,9 +101,8 @@ export async function findRow<Row>(
   where: object,
 ): Promise<Row | null> {
   const { rows, scope } = rowsOf(type);
-  const query = queryFromInfo({ context, info, typeName: type, select: { id: true } });
   const found = await rows(context.app.store.db).findFirst({
-    ...query,
+    ...selectionOf(context, info, type),
     where: { AND: [where, scope(viewerOf(context))] },
   });
   return found as Row | null;

@@ -99,6 +99,8 @@ const TaskStream = builder.prismaObject('TaskStream', {
   }),
 });
 
+const streamOrder = { position: 'asc' } as const;
+
 export const Task = builder.prismaNode('Task', {
   id: { field: 'id' },
   nullable: true,
@@ -146,12 +148,16 @@ export const Task = builder.prismaNode('Task', {
     progress: t.float({
       nullable: true,
       description: '0 to 1 where the size is known, else null.',
-      select: { status: true, streams: { select: { status: true, rowsRead: true, estimatedRows: true } } },
+      select: {
+        status: true,
+        // Ordered as the field streams is, so that both are one join: what differs is loaded again, with a statement of its own.
+        streams: { select: { status: true, rowsRead: true, estimatedRows: true }, orderBy: streamOrder },
+      },
       resolve: (task) => taskProgress(task, task.streams),
     }),
     streams: t.relation('streams', {
       description: 'How each of its streams stands, in the order of the job.',
-      query: { orderBy: { position: 'asc' } },
+      query: { orderBy: streamOrder },
     }),
     error: t.field({
       type: TaskError,

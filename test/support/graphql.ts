@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execute, type ExecutionResult, type GraphQLError, parse, subscribe, validate } from 'graphql';
 import pg from 'pg';
+import { expect } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { scopesOf } from '#accounts/permissions.ts';
 import { signUp } from '#accounts/sign-up.ts';
@@ -204,14 +205,22 @@ function dump(query: string, variables: Variables | undefined, answer: Answer): 
   return `${query}\nvariables: ${JSON.stringify(variables ?? {})}\nanswer: ${JSON.stringify(answer, null, 2)}\nrequest id: ${String(requestId)}`;
 }
 
-/** The statements that run makes on the store through Prisma, as SQL. One client at a time: tests of a file run in turn. */
-export async function statementsOf(run: () => Promise<unknown>): Promise<string[]> {
-  const statements: string[] = [];
+export interface MadeStatement {
+  text: string;
+  values: unknown[];
+}
+
+/** The statements that `run` makes on the store. What runs beside it counts too: a file's tests run in turn. */
+export async function statementsOf(run: () => Promise<unknown>): Promise<MadeStatement[]> {
+  const statements: MadeStatement[] = [];
   const { query } = pg.Client.prototype;
   pg.Client.prototype.query = function counted(this: pg.Client, ...args: unknown[]) {
-    const first = args[0];
-    const text = typeof first === 'string' ? first : (first as { text?: string } | undefined)?.text;
-    if (isOfStore(this) && text !== undefined) statements.push(text);
+    const [first, second] = args as [string | Partial<MadeStatement> | undefined, unknown];
+    const text = typeof first === 'string' ? first : first?.text;
+    const values = typeof first === 'string' ? second : first?.values;
+    if (isOfStore(this) && text !== undefined) {
+      statements.push({ text, values: Array.isArray(values) ? values : [] });
+    }
     return Reflect.apply(query, this, args) as never;
   } as typeof query;
   try {
@@ -222,9 +231,15 @@ export async function statementsOf(run: () => Promise<unknown>): Promise<string[
   return statements;
 }
 
+/** Fails, with the statements, when `run` makes another number of them than said. */
+export async function expectStatements(count: number, run: () => Promise<unknown>): Promise<void> {
+  const made = await statementsOf(run);
+  expect(made.length, made.map(({ text }) => text).join('\n')).toBe(count);
+}
+
 function isOfStore(client: pg.Client): boolean {
-  const { application_name: name } = (
-    client as unknown as { connectionParameters: { application_name?: string } }
-  ).connectionParameters;
-  return name === 'sluice serve';
+  const { connectionParameters: of } = client as unknown as {
+    connectionParameters: { application_name?: string };
+  };
+  return of.application_name === 'sluice serve';
 }

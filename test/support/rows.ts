@@ -1,0 +1,167 @@
+import type { Viewer } from '#accounts/viewer.ts';
+import { newId } from '#base/id.ts';
+import type { Prisma } from '#generated/prisma/client.ts';
+import { globalId } from '#graphql/global-id.ts';
+import type { Db } from '#store/open-store.ts';
+
+/** The ids of one of everything that a project may have. */
+export interface ProjectRows {
+  Datastore: string;
+  Table: string;
+  Source: string;
+  Destination: string;
+  Job: string;
+  Task: string;
+  ApiKey: string;
+}
+
+let minute = 0;
+
+/** Later than every moment given before, so that rows come in the order they were made in. */
+export function nextMoment(): Date {
+  minute += 1;
+  return new Date(Date.UTC(2026, 0, 1) + minute * 60_000);
+}
+
+export const testStream = {
+  namespace: 'public',
+  name: 'orders',
+  syncMode: 'FULL_REFRESH',
+  writeMode: 'OVERWRITE',
+  cursorField: null,
+  primaryKey: ['id'],
+  destinationTable: 'orders',
+  selectedColumns: null,
+};
+
+export async function insertSource(db: Db, owner: Viewer, name: string): Promise<string> {
+  const row = {
+    id: newId(),
+    projectId: owner.projectId,
+    name,
+    type: 'postgres',
+    version: '1',
+    config: { host: 'db' },
+  };
+  const at = nextMoment();
+  await db.source.create({
+    data: {
+      ...row,
+      secrets: { password: { sealed: true } },
+      createdAt: at,
+      updatedAt: at,
+      createdById: owner.memberId,
+    },
+  });
+  return row.id;
+}
+
+export async function insertDestination(db: Db, owner: Viewer, name: string): Promise<string> {
+  const row = { id: newId(), projectId: owner.projectId, name, type: 'datastore', version: '1', config: {} };
+  const at = nextMoment();
+  await db.destination.create({
+    data: { ...row, createdAt: at, updatedAt: at, createdById: owner.memberId },
+  });
+  return row.id;
+}
+
+export async function insertJob(
+  db: Db,
+  owner: Viewer,
+  job: { name: string; sourceId: string; destinationId: string },
+): Promise<string> {
+  const at = nextMoment();
+  const data = { ...job, id: newId(), projectId: owner.projectId, active: true, streams: [testStream] };
+  await db.job.create({ data: { ...data, createdAt: at, updatedAt: at, createdById: owner.memberId } });
+  return data.id;
+}
+
+export async function insertTask(
+  db: Db,
+  owner: Viewer,
+  jobId: string,
+  task: Partial<Prisma.TaskUncheckedCreateInput> = {},
+): Promise<string> {
+  const id = newId();
+  const at = nextMoment();
+  const ended = { startedAt: at, finishedAt: new Date(at.getTime() + 5_000) };
+  const data = {
+    kind: 'SYNC',
+    status: 'SUCCEEDED',
+    trigger: 'MANUAL',
+    createdAt: at,
+    ...ended,
+    ...task,
+  } as const;
+  await db.task.create({ data: { id, projectId: owner.projectId, jobId, ...data } });
+  return id;
+}
+
+export async function insertLog(db: Db, owner: Viewer, taskId: string, messages: string[]): Promise<void> {
+  const at = nextMoment();
+  const { projectId } = owner;
+  await db.taskLog.createMany({
+    data: messages.map((message, index) => ({
+      taskId,
+      seq: index + 1,
+      projectId,
+      at,
+      level: message.startsWith('warn') ? 'WARN' : 'INFO',
+      stream: message.includes('orders') ? 'public.orders' : null,
+      message,
+    })),
+  });
+  await db.task.update({ where: { id: taskId }, data: { lastSeq: messages.length } });
+}
+
+/** One of everything, as if it had been made and run. Returns global ids. */
+export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows> {
+  const { projectId } = owner;
+  const datastore = await db.datastore.findFirstOrThrow({ where: { projectId } });
+  const sourceId = await insertSource(db, owner, 'shop');
+  const destinationId = await insertDestination(db, owner, 'lake');
+  const jobId = await insertJob(db, owner, { name: 'shop to lake', sourceId, destinationId });
+  const taskId = await insertTask(db, owner, jobId);
+  await insertLog(db, owner, taskId, ['Queued.', 'Read orders.']);
+  const at = nextMoment();
+  const table = {
+    id: newId(),
+    projectId,
+    datastoreId: datastore.id,
+    database: 'warehouse',
+    schema: 'raw',
+    name: 'orders',
+  };
+  const columns = [{ name: 'id', dataType: 'BIGINT', nullable: false, ordinal: 1, description: null }];
+  await db.catalogTable.create({
+    data: {
+      ...table,
+      kind: 'TABLE',
+      columns,
+      rowCount: 3n,
+      taskId,
+      syncedAt: at,
+      createdAt: at,
+      updatedAt: at,
+    },
+  });
+  const key = {
+    id: newId(),
+    accountId: owner.accountId,
+    projectId,
+    name: 'key',
+    scopes: ['DATA_READ' as const],
+  };
+  await db.apiKey.create({
+    data: { ...key, prefix: key.id, secretHash: Buffer.from(key.id), createdAt: at },
+  });
+  return {
+    Datastore: globalId('Datastore', datastore.id),
+    Table: globalId('Table', table.id),
+    Source: globalId('Source', sourceId),
+    Destination: globalId('Destination', destinationId),
+    Job: globalId('Job', jobId),
+    Task: globalId('Task', taskId),
+    ApiKey: globalId('ApiKey', key.id),
+  };
+}
