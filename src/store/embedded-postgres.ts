@@ -153,7 +153,7 @@ async function majorVersion(user: PostgresUser, binDir: string): Promise<number>
     'BAD_USER_INPUT',
     `The embedded PostgreSQL does not run on this system: ${output.trim()}`,
     {
-      fix: 'Set DATABASE_URL to a PostgreSQL server; the embedded one needs glibc on Linux.',
+      fix: 'Set DATABASE_URL to a PostgreSQL server; the embedded one needs glibc on Linux, and as root the right to become another user.',
     },
   );
 }

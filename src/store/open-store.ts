@@ -83,7 +83,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         options.log.warn('An idle connection to PostgreSQL was lost', { reason: messageOf(error) }),
     },
   );
-  const db = new PrismaClient({ adapter });
+  // Prisma's own 2 s to wait for a connection and 5 s to finish fail on a machine that is merely busy.
+  const db = new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 30_000 } });
   opening.defer(() => within(db.$disconnect()));
   const listener = new Listener({ databaseUrl, name: `sluice ${options.role} listen`, log: options.log });
   opening.defer(() => listener[Symbol.asyncDispose]());
