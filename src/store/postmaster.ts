@@ -5,20 +5,28 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Whether the process runs, and does so in that folder: PostgreSQL's server works inside its data folder. */
+/**
+ * Whether the process runs and is a PostgreSQL server with its data in that folder. Asks its command line, which
+ * everybody may read: its working folder is closed to root, too, in a container without SYS_PTRACE.
+ */
 export async function runsIn(pid: number, folder: string): Promise<boolean> {
   try {
-    const [own, expected] = await Promise.all([stat(`/proc/${pid}/cwd/`), stat(folder)]);
+    const [program = '', ...args] = await commandLine(pid);
+    const at = args[args.indexOf('-D') + 1];
+    if (path.basename(program) !== 'postgres' || !args.includes('-D') || at === undefined) return false;
+    const [own, expected] = await Promise.all([stat(at), stat(folder)]);
     return own.ino === expected.ino && own.dev === expected.dev;
   } catch {
-    if (process.platform === 'linux') return false;
-  }
-  try {
-    const { stdout } = await run('ps', ['-o', 'command=', '-p', String(pid)]);
-    return stdout.includes(folder);
-  } catch {
+    // The process or the folder is gone.
     return false;
   }
+}
+
+async function commandLine(pid: number): Promise<string[]> {
+  if (process.platform === 'linux') return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+  // Without the quotes: a folder with a space in its name is not recognized, and its server not used again.
+  const { stdout } = await run('ps', ['-o', 'command=', '-p', String(pid)]);
+  return stdout.trim().split(' ');
 }
 
 /** The lines of postmaster.pid that matter. Null while there is none or it is only half written. */
