@@ -1,8 +1,3 @@
-// NOTE FROM THE LEAD TO THE BUILDER OF src/server (remove this note when done): graphql-yoga is given by the product owner
-// and HTTP + SSE must go through createYoga (HOUSE.md: "server/ HTTP and WebSocket: yoga, graphql-ws"; libraries before own
-// code). Keep your prepare/limits/follow/guard as Yoga plugin hooks (onParse/onValidate/onExecute/onSubscribe, own
-// parserAndValidationCache, cors:false, multipart:false, graphiql:false, maskedErrors), and delete accept.ts,
-// read-operation.ts and the hand-written HTTP/SSE answering that yoga then does. Body limit, CSRF, auth stay in front of it.
 import type { IncomingMessage } from 'node:http';
 import { type Exchange, refused, type Refused } from './exchange.ts';
 import type { OperationRequest } from './operations.ts';

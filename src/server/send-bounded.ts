@@ -1,8 +1,11 @@
 import type { WebSocket } from 'ws';
 
 export interface Sender {
-  /** Resolves when the text has left this process, so that whoever awaits it keeps one message waiting at most. */
-  send(text: string): Promise<void>;
+  /**
+   * Resolves when the text has left this process, so that whoever awaits it keeps one message waiting at most; with
+   * false when the socket is closing or gone, so that whoever has more to send stops.
+   */
+  send(text: string): Promise<boolean>;
 }
 
 /**
@@ -13,11 +16,10 @@ export function createSender(socket: WebSocket, unsentBytesMax: number): Sender 
   return {
     send: (text) =>
       new Promise((resolve) => {
-        if (socket.readyState !== socket.OPEN) return resolve();
-        socket.send(text, () => {
-          // An error here means that the socket is gone: its close event ends what ran on it.
+        if (socket.readyState !== socket.OPEN) return resolve(false);
+        socket.send(text, (error) => {
           if (socket.isPaused && socket.bufferedAmount <= unsentBytesMax / 2) socket.resume();
-          resolve();
+          resolve(!error);
         });
         if (!socket.isPaused && socket.bufferedAmount > unsentBytesMax) socket.pause();
       }),

@@ -1,13 +1,9 @@
-// NOTE FROM THE LEAD TO THE BUILDER OF src/server (remove this note when done): graphql-yoga is given by the product owner
-// and HTTP + SSE must go through createYoga (HOUSE.md: "server/ HTTP and WebSocket: yoga, graphql-ws"; libraries before own
-// code). Keep your prepare/limits/follow/guard as Yoga plugin hooks (onParse/onValidate/onExecute/onSubscribe, own
-// parserAndValidationCache, cors:false, multipart:false, graphiql:false, maskedErrors), and delete accept.ts,
-// read-operation.ts and the hand-written HTTP/SSE answering that yoga then does. Body limit, CSRF, auth stay in front of it.
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
 import { useSignInLink } from '#accounts/sign-in-link.ts';
 import { viewerOfToken } from '#accounts/viewer-of-token.ts';
 import type { App } from '#app.ts';
+import { schema as sluiceSchema } from '#graphql/schema.ts';
 import { beginExchange, type Exchange, refused, sendError } from './exchange.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createGraphqlServer, type GraphqlServer } from './graphql-server.ts';
@@ -47,7 +43,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Serving> {
   await using opening = new AsyncDisposableStack();
   const access = options.access ?? accessBy(app);
   const guard = opening.use(createSignInGuard(access.viewerOf, app.log, limits.recheckMs));
-  const graphql = createGraphqlServer(app, options.schema ?? (await import('#graphql/schema.ts')).schema, {
+  const graphql = createGraphqlServer(app, options.schema ?? sluiceSchema, {
     limits,
     guard,
     stopping: stopping.signal,

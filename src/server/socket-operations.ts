@@ -177,7 +177,9 @@ function writeEach(
   return {
     async next() {
       try {
-        for await (const event of events) await sender.send(`${head}${event.text()}}`);
+        for await (const event of events) {
+          if (!(await sender.send(`${head}${event.text()}}`))) break;
+        }
         return done;
       } finally {
         over();

@@ -48,7 +48,7 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: extra.sender.send,
+        send: async (text) => void (await extra.sender.send(text)),
         close: (code, reason) => closeSocket(socket, code, reason),
         onMessage: (take) => {
           socket.on('message', (data) => {

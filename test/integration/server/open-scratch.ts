@@ -14,6 +14,10 @@ export interface ScratchServer extends AsyncDisposable {
   tokens: Map<string, Viewer>;
   /** Sign-in links by their token, with the session's token that each gives. */
   links: Map<string, string>;
+  /** What the store fails with when it is asked whether it is there. */
+  store: { failure: Error | undefined };
+  /** Whether the server takes nothing new. */
+  stopping(): boolean;
   /** Lines that the server has logged. */
   logged: string[];
   /** One operation by POST, signed in as `token` if there is one. */
@@ -49,17 +53,25 @@ export const owner: Viewer = {
 };
 
 /** The real server over the scratch schema, with tokens in place of the store's accounts. */
-export async function openScratch(limits: Partial<Limits> = {}, host = '127.0.0.1'): Promise<ScratchServer> {
+export async function openScratch(
+  limits: Partial<Limits> = {},
+  host = '127.0.0.1',
+  port = 0,
+): Promise<ScratchServer> {
   const scratch = scratchSchema();
   const logged: string[] = [];
   const tokens = new Map<string, Viewer>([['secret-of-ada', owner]]);
   const links = new Map<string, string>();
   const log = createLog('debug', (line) => logged.push(line));
-  const store = { db: { $queryRaw: () => Promise.resolve([]) } };
+  const store = {
+    failure: undefined as Error | undefined,
+    db: { $queryRaw: () => (store.failure ? Promise.reject(store.failure) : Promise.resolve([])) },
+  };
+  let stopping = false;
   const app = { log, store } as unknown as App;
   const serving = await serve(app, {
     host,
-    port: 0,
+    port,
     schema: scratch.schema,
     limits,
     access: {
@@ -79,9 +91,15 @@ export async function openScratch(limits: Partial<Limits> = {}, host = '127.0.0.
     scratch,
     tokens,
     links,
+    store,
+    stopping: () => stopping,
     logged,
     ask: (query, options) => ask(url, query, options),
-    [Symbol.asyncDispose]: () => serving[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]() {
+      const stopped = serving[Symbol.asyncDispose]();
+      setImmediate(() => (stopping = true));
+      return stopped;
+    },
   };
 }
 

@@ -19,17 +19,26 @@ export interface Scratch {
   /** Sends one event to everyone who follows, as the very same object. */
   publish(event: object): void;
   followers(): number;
+  /** Events that the subscription `flood`, which never runs dry, was asked for. */
+  pulled(): number;
+  /** Followers of `flood`. */
+  flooding(): number;
   /** Lets the fields `slow` answer. */
   release(): void;
   /** Signals of the operations that ran `slow`. */
   signals: AbortSignal[];
+  /** Contexts that events of `contexts` were resolved with. */
+  contexts: Set<Context>;
 }
 
 export function scratchSchema(): Scratch {
   let resolved = 0;
+  let pulled = 0;
+  let flooding = 0;
   const feeds = new Set<Feed>();
   const gate = Promise.withResolvers<string>();
   const signals: AbortSignal[] = [];
+  const contexts = new Set<Context>();
   const thing: GraphQLObjectType = new GraphQLObjectType({
     name: 'Thing',
     fields: () => ({
@@ -127,6 +136,29 @@ export function scratchSchema(): Scratch {
         },
         resolve: (value) => value,
       },
+      flood: {
+        type: GraphQLString,
+        async *subscribe(_p, _a, { signal }) {
+          flooding += 1;
+          try {
+            while (!signal.aborted) {
+              pulled += 1;
+              yield 'x'.repeat(100_000);
+            }
+          } finally {
+            flooding -= 1;
+          }
+        },
+        resolve: (value) => value,
+      },
+      contexts: {
+        type: GraphQLString,
+        subscribe: (_p, _a, { signal }) => feedFor(feeds, signal),
+        resolve: (_value, _a, context) => {
+          contexts.add(context);
+          return context.viewer?.memberId;
+        },
+      },
       broken: {
         type: GraphQLInt,
         // eslint-disable-next-line require-yield
@@ -143,6 +175,9 @@ export function scratchSchema(): Scratch {
     followers: () => feeds.size,
     release: () => gate.resolve('done'),
     signals,
+    contexts,
+    pulled: () => pulled,
+    flooding: () => flooding,
   };
 }
 
