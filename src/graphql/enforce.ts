@@ -59,13 +59,25 @@ function guard(
   const needs = needsOf(schema, parent, field);
   if (needs.length === 0) return;
   const { resolve = defaultFieldResolver, subscribe } = field;
-  field.resolve = (source, args, context, info) => {
+  const demandAll = (context: Context) => {
     for (const need of needs) demand(context.viewer, need);
+  };
+  if (needOf(parent.name, field.name) === 'ANYONE') {
+    // Anybody may ask; who has something to be shown must be let see it. So nobody's viewer is null, and no failure.
+    field.resolve = async (source, args, context, info) => {
+      const value: unknown = await resolve(source, args, context, info);
+      if (value != null) demandAll(context);
+      return value;
+    };
+    return;
+  }
+  field.resolve = (source, args, context, info) => {
+    demandAll(context);
     return resolve(source, args, context, info);
   };
   if (subscribe === undefined) return;
   field.subscribe = (source, args, context, info) => {
-    for (const need of needs) demand(context.viewer, need);
+    demandAll(context);
     return subscribe(source, args, context, info);
   };
 }

@@ -1,0 +1,295 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Viewer } from '#accounts/viewer.ts';
+import { newId } from '#base/id.ts';
+import { globalId, readGlobalId } from '#graphql/global-id.ts';
+import { startTask } from '#pipelines/start-task.ts';
+import { openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
+import {
+  type Arguments,
+  idPaths,
+  nodeTypes,
+  operationOf,
+  type Root,
+  rootFields,
+  withValue,
+} from '../../support/operations.ts';
+import { insertProject, type ProjectRows, testStream } from '../../support/rows.ts';
+
+type Rows = ProjectRows & { Account: string; Project: string; Member: string };
+
+/**
+ * What an id stands for at each place of the schema that takes one, and what else must be said there. The places are
+ * found from the schema: one that is missing here fails the test, so that a new field cannot be forgotten.
+ */
+const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments }> = {
+  'Query.source(id)': { type: 'Source' },
+  'Query.destination(id)': { type: 'Destination' },
+  'Query.job(id)': { type: 'Job' },
+  'Query.jobs(sourceId)': { type: 'Source' },
+  'Query.jobs(destinationId)': { type: 'Destination' },
+  'Query.task(id)': { type: 'Task' },
+  'Query.table(id)': { type: 'Table' },
+  'Mutation.revokeApiKey(input.id)': { type: 'ApiKey' },
+  'Mutation.testSource(input.id)': { type: 'Source' },
+  'Mutation.discoverStreams(input.id)': { type: 'Source' },
+  'Mutation.updateSource(input.id)': { type: 'Source', args: () => ({ input: { name: 'mine now' } }) },
+  'Mutation.deleteSource(input.id)': { type: 'Source' },
+  'Mutation.testDestination(input.id)': { type: 'Destination' },
+  'Mutation.updateDestination(input.id)': {
+    type: 'Destination',
+    args: () => ({ input: { name: 'mine now' } }),
+  },
+  'Mutation.deleteDestination(input.id)': { type: 'Destination' },
+  'Mutation.createJob(input.sourceId)': {
+    type: 'Source',
+    args: (own) => ({ input: { name: 'n', destinationId: own.Destination, streams: [jobStream] } }),
+  },
+  'Mutation.createJob(input.destinationId)': {
+    type: 'Destination',
+    args: (own) => ({ input: { name: 'n', sourceId: own.Source, streams: [jobStream] } }),
+  },
+  'Mutation.updateJob(input.id)': { type: 'Job', args: () => ({ input: { name: 'mine now' } }) },
+  'Mutation.updateJob(input.sourceId)': { type: 'Source', args: (own) => ({ input: { id: own.Job } }) },
+  'Mutation.updateJob(input.destinationId)': {
+    type: 'Destination',
+    args: (own) => ({ input: { id: own.Job } }),
+  },
+  'Mutation.deleteJob(input.id)': { type: 'Job' },
+  'Mutation.setJobActive(input.id)': { type: 'Job', args: () => ({ input: { active: false } }) },
+  'Mutation.syncJob(input.id)': { type: 'Job' },
+  'Mutation.cancelTask(input.id)': { type: 'Task' },
+  'Mutation.testDatastore(input.id)': { type: 'Datastore' },
+  'Mutation.refreshCatalog(input.datastoreId)': { type: 'Datastore' },
+  'Mutation.updateTable(input.id)': { type: 'Table', args: () => ({ input: { description: 'mine now' } }) },
+  'Subscription.taskUpdated(taskId)': { type: 'Task' },
+  'Subscription.tasksUpdated(jobId)': { type: 'Job' },
+  'Subscription.taskLogs(taskId)': { type: 'Task' },
+};
+const jobStream = { namespace: testStream.namespace, name: testStream.name, syncMode: 'FULL_REFRESH' };
+const roots: Root[] = ['Query', 'Mutation', 'Subscription'];
+
+let gql: TestGraphql;
+let ada: Viewer;
+let victim: Rows;
+/** Whoever must not know of ada's things: of another account, and of another project of ada's own account. */
+const strangers: { name: string; viewer: Viewer; own: Rows }[] = [];
+
+beforeAll(async () => {
+  gql = await openTestGraphql();
+  ada = await gql.signUp('ada');
+  victim = await rowsOf(ada);
+  const eve = await gql.signUp('eve');
+  strangers.push({ name: 'another account', viewer: eve, own: await rowsOf(eve) });
+  const project = {
+    id: newId(),
+    accountId: ada.accountId,
+    slug: 'other',
+    name: 'Other',
+    createdAt: new Date(),
+  };
+  await gql.app.store.db.project.create({ data: project });
+  await gql.app.store.db.$transaction((tx) =>
+    gql.app.accounts.projectCreated(tx, project, ada.memberId ?? ''),
+  );
+  const sibling = { ...ada, projectId: project.id };
+  strangers.push({ name: 'another project of the account', viewer: sibling, own: await rowsOf(sibling) });
+});
+afterAll(() => gql[Symbol.asyncDispose]());
+
+async function rowsOf(owner: Viewer): Promise<Rows> {
+  return {
+    ...(await insertProject(gql.app.store.db, owner)),
+    Account: globalId('Account', owner.accountId),
+    Project: globalId('Project', owner.projectId),
+    Member: globalId('Member', owner.memberId ?? ''),
+  };
+}
+
+/** Everything of ada's project that an answer could give away, and everything that could be changed there. */
+async function victimState(): Promise<string> {
+  const { db } = gql.app.store;
+  const where = { where: { projectId: ada.projectId } };
+  const rows = [
+    await db.source.findMany(where),
+    await db.destination.findMany(where),
+    await db.job.findMany(where),
+    await db.task.findMany(where),
+    await db.apiKey.findMany(where),
+    await db.datastore.findMany(where),
+    await db.catalogTable.findMany(where),
+  ];
+  return JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+}
+
+/** Ids of ada's project, as an answer would hold them; the account's are its other project's too. */
+function secrets(): string[] {
+  const { Account: _account, Project: _project, Member: _member, ...ofProject } = victim;
+  return Object.values(ofProject).flatMap((id) => [id, readGlobalId(id)?.uuid ?? id]);
+}
+
+function expectNothingOfVictim(answer: unknown): void {
+  const text = JSON.stringify(answer ?? null);
+  for (const secret of secrets()) expect(text).not.toContain(secret);
+}
+
+test('every place of the schema that takes an id is known to this test, and nothing else is', () => {
+  const found = roots.flatMap((root) =>
+    rootFields(root)
+      .filter(({ name }) => !(root === 'Query' && (name === 'node' || name === 'nodes')))
+      .flatMap((field) => idPaths(field).map((path) => `${root}.${field.name}(${path})`)),
+  );
+  expect(found.sort()).toEqual(Object.keys(places).sort());
+});
+
+test('node and nodes know no thing of another project, whatever its type', async () => {
+  expect(nodeTypes().sort()).toEqual(Object.keys(victim).sort());
+  const ofAccount = new Set<string>(['Account', 'Project', 'Member']);
+  for (const { name, viewer } of strangers) {
+    for (const type of nodeTypes()) {
+      if (name !== 'another account' && ofAccount.has(type)) continue;
+      const id = victim[type as keyof Rows];
+      const query = 'query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }';
+      expect(await gql.ask(viewer, query, { id }), `${type} for ${name}`).toEqual({
+        node: null,
+        nodes: [null],
+      });
+    }
+  }
+});
+
+test('node finds every type in its own project', async () => {
+  for (const [type, id] of Object.entries(victim)) {
+    const { node } = await gql.ask(ada, 'query ($id: ID!) { node(id: $id) { __typename id } }', { id });
+    expect(node, type).toEqual({ __typename: type, id });
+  }
+});
+
+test.each(rootFields('Query').map((field) => [field.name, field] as const))(
+  'Query.%s shows nothing of another project, however deep it is asked',
+  async (_name, field) => {
+    if (field.args.some((arg) => String(arg.type).endsWith('!'))) return;
+    for (const { viewer } of strangers) {
+      const { query, variables } = operationOf('Query', field, {}, 4);
+      const answer = await gql.answer(viewer, query, variables);
+      const codes = answer.errors.map((error) => error.extensions.code);
+      // Those that find one thing refuse to be asked for none.
+      expect(codes.filter((code) => code !== 'BAD_USER_INPUT')).toEqual([]);
+      expectNothingOfVictim(answer.data);
+    }
+  },
+);
+
+test('things of another project are not found by their names either', async () => {
+  const { db } = gql.app.store;
+  await db.source.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
+  await db.destination.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
+  await db.job.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
+  await db.catalogTable.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada_only' } });
+  const query = `{ source(name: "ada only") { id } destination(name: "ada only") { id } job(name: "ada only") { id }
+    table(fqn: "warehouse.warehouse.raw.ada_only") { id } sources(search: "ada") { totalCount } jobs(search: "ada") { totalCount }
+    destinations(search: "ada") { totalCount } tables(search: "ada") { totalCount } }`;
+  const found = await gql.ask(ada, query);
+  expect(found).toMatchObject({
+    source: { id: victim.Source },
+    table: { id: victim.Table },
+    jobs: { totalCount: 1 },
+  });
+  const none = { totalCount: 0 };
+  for (const { viewer } of strangers) {
+    expect(await gql.ask(viewer, query)).toEqual({
+      ...{ source: null, destination: null, job: null, table: null },
+      ...{ sources: none, jobs: none, destinations: none, tables: none },
+    });
+  }
+});
+
+test.each(Object.entries(places))(
+  '%s treats the id of another project as one that never was',
+  async (place, recipe) => {
+    const [, root, name, path] = /^(\w+)\.(\w+)\((.+)\)$/.exec(place) as unknown as [
+      string,
+      Root,
+      string,
+      string,
+    ];
+    const field = rootFields(root).find((each) => each.name === name);
+    if (!field) throw new Error(`There is no ${place}.`);
+    for (const { name: stranger, viewer, own } of strangers) {
+      const before = await victimState();
+      const answerFor = async (id: string) => {
+        const { query, variables } = operationOf(
+          root,
+          field,
+          withValue(recipe.args?.(own) ?? {}, path, id),
+          2,
+        );
+        const answer =
+          root === 'Subscription'
+            ? await firstOf(viewer, query, variables)
+            : await gql.answer(viewer, query, variables);
+        expectNothingOfVictim(answer.data);
+        const shown = JSON.stringify({
+          data: answer.data,
+          errors: answer.errors.map(({ message, extensions }) => ({ message, code: extensions.code })),
+        });
+        return shown.replaceAll(id, 'ID');
+      };
+      const foreign = await answerFor(victim[recipe.type]);
+      const unknown = await answerFor(globalId(recipe.type, newId()));
+      expect(foreign, stranger).toBe(unknown);
+      if (root === 'Mutation') expect(foreign, stranger).toMatch(/NOT_FOUND/);
+      if (root === 'Subscription') expect(foreign, stranger).toMatch(/"code":"NOT_FOUND"/);
+      expect(await victimState(), stranger).toBe(before);
+    }
+  },
+);
+
+test('tasksUpdated of a project hears nothing of another project’s tasks', async () => {
+  for (const { viewer, own } of strangers) {
+    const leaving = new AbortController();
+    const heard: unknown[] = [];
+    const listening = (async () => {
+      for await (const { data } of gql.follow(
+        viewer,
+        'subscription { tasksUpdated { id } }',
+        {},
+        leaving.signal,
+      )) {
+        heard.push(data?.tasksUpdated);
+        if (heard.length === 1) leaving.abort();
+      }
+    })();
+    // Whoever listens hears nothing of what was before; so each round starts both, until the own one was heard.
+    while (heard.length === 0) {
+      await touchTask(victim.Job, ada);
+      await touchTask(own.Job, viewer);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await listening;
+    expect(heard).toEqual([{ id: expect.any(String) }]);
+    const [{ id }] = heard as [{ id: string }];
+    const task = await gql.app.store.db.task.findUniqueOrThrow({
+      where: { id: readGlobalId(id)?.uuid ?? '' },
+    });
+    expect(task.projectId).toBe(viewer.projectId);
+  }
+});
+
+/** Ends the job's live task and starts another. */
+async function touchTask(job: string, owner: Viewer): Promise<void> {
+  const jobId = readGlobalId(job)?.uuid ?? '';
+  await gql.app.store.db.task.updateMany({
+    where: { jobId, status: 'QUEUED' },
+    data: { status: 'CANCELED', finishedAt: new Date() },
+  });
+  await startTask(gql.app.pipelines, owner, { jobId });
+}
+
+async function firstOf(viewer: Viewer, query: string, variables: Arguments) {
+  const leaving = new AbortController();
+  for await (const answer of gql.follow(viewer, query, variables, leaving.signal)) {
+    leaving.abort();
+    return answer;
+  }
+  throw new Error('The subscription ended without an answer.');
+}
