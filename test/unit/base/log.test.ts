@@ -23,7 +23,9 @@ test('silent writes nothing at all', () => {
 
 test('an event is one line of JSON, whatever its fields hold', () => {
   const { lines, log } = collect('info');
-  log.with({ requestId: 'r1' }).info('two\nlines', { rows: 2n ** 60n, error: new Error('x', { cause: 'y' }) });
+  log
+    .with({ requestId: 'r1' })
+    .info('two\nlines', { rows: 2n ** 60n, error: new Error('x', { cause: 'y' }) });
   expect(lines).toHaveLength(1);
   expect(lines[0]?.trimEnd()).not.toContain('\n');
   expect(JSON.parse(lines[0] as string)).toMatchObject({
