@@ -30,7 +30,7 @@ export async function migrate(databaseUrl: string, dir: string = migrationsDir):
     return appliedMigrationNames;
   } catch (error) {
     if (error instanceof AppError) throw error;
-    throw new AppError('INTERNAL', `The database could not be migrated: ${messageOf(error)}`, {
+    throw new AppError('INTERNAL', `The database could not be migrated: ${withoutTrace(messageOf(error))}`, {
       cause: error,
       fix: 'Put right what it names; see the table _prisma_migrations for what has been applied.',
     });
@@ -87,7 +87,7 @@ async function missingMigrations(client: pg.Client, migrations: Migration[]): Pr
   if (failed) {
     throw new AppError(
       'CONFLICT',
-      `The migration ${failed.name} failed in this database: ${failed.logs ?? 'it was interrupted'}`,
+      `The migration ${failed.name} failed in this database: ${withoutTrace(failed.logs ?? 'it was interrupted')}`,
       {
         fix: `Put right what it names, then run: npx prisma migrate resolve --rolled-back ${failed.name}, and start again.`,
       },
@@ -116,6 +116,15 @@ async function missingMigrations(client: pg.Client, migrations: Migration[]): Pr
   }
   const applied = new Set(rows.map((row) => row.name));
   return migrations.filter((migration) => !applied.has(migration.name));
+}
+
+/** What the engine says, without where in its code it says so. */
+function withoutTrace(text: string): string {
+  const own = text.split('\n').filter((line) => !/^\s+(\d+: |with |at )/.test(line));
+  return own
+    .join(' ')
+    .replace(/^external connector error /, '')
+    .trim();
 }
 
 function checksum(sql: string): string {
