@@ -77,9 +77,136 @@ function findStream(
     input.name,
     offered.map((stream) => stream.name),
   );
-  const meant =
-    nearest(asked, names) ?? names[offered.findIndex((stream) => alike !== undefined && stream.name === alike)];
-  const fix = meant ? `Did you mean "${meant}"?` : `Its columns are: ${columns.join(', ')}.`;
+  const meant = nearest(asked, names) ?? names[offered.findIndex((stream) => stream.name === alike)];
+  const fix = meant
+    ? `Did you mean "${meant}"?`
+    : `It offers: ${names.slice(0, 20).join(', ') || 'nothing'}.`;
+  add('NOT_FOUND', 'name', `The source offers no stream "${asked}".`, fix);
+  return undefined;
+}
+
+function checkOne(
+  input: JobStreamInput,
+  stream: StreamInfo,
+  writeModes: readonly WriteMode[],
+  add: AddProblem,
+): StreamSelection {
+  const name = streamName(stream);
+  const columns = stream.columns.map((column) => column.name);
+  const primaryKey = [...(input.primaryKey ?? stream.primaryKey)];
+  const selection: StreamSelection = {
+    namespace: stream.namespace,
+    name: stream.name,
+    syncMode: input.syncMode,
+    writeMode: input.writeMode ?? defaultWriteMode(input.syncMode, primaryKey, writeModes),
+    cursorField: input.syncMode === 'INCREMENTAL' ? (input.cursorField ?? null) : null,
+    primaryKey,
+    destinationTable: input.destinationTable ?? safeTable(stream.name),
+    selectedColumns: input.selectedColumns == null ? null : [...input.selectedColumns],
+  };
+  if (!stream.syncModes.includes(input.syncMode)) {
+    const fix = `Use ${stream.syncModes.join(' or ')}.`;
+    add('UNSUPPORTED', 'syncMode', `The stream "${name}" cannot be read as ${input.syncMode}.`, fix);
+  }
+  checkWriteMode(selection, name, writeModes, add);
+  checkCursor(selection, stream, add);
+  checkColumns('primaryKey', primaryKey, columns, add);
+  checkSelected(selection, columns, add);
+  if (!tablePattern.test(selection.destinationTable)) {
+    add(
+      'INVALID',
+      'destinationTable',
+      `"${selection.destinationTable}" cannot be the name of a table.`,
+      'Use at most 63 letters, digits and underscores, not beginning with a digit.',
+    );
+  }
+  return selection;
+}
+
+function defaultWriteMode(
+  syncMode: SyncMode,
+  primaryKey: string[],
+  writeModes: readonly WriteMode[],
+): WriteMode {
+  if (syncMode === 'FULL_REFRESH') return 'OVERWRITE';
+  return primaryKey.length > 0 && writeModes.includes('UPSERT') ? 'UPSERT' : 'APPEND';
+}
+
+function checkWriteMode(
+  { syncMode, writeMode, primaryKey }: StreamSelection,
+  name: string,
+  writeModes: readonly WriteMode[],
+  add: AddProblem,
+): void {
+  if (!writeModes.includes(writeMode)) {
+    add(
+      'UNSUPPORTED',
+      'writeMode',
+      `The destination cannot ${writeMode}.`,
+      `Use ${writeModes.join(' or ')}.`,
+    );
+  }
+  if (writeMode === 'OVERWRITE' && syncMode !== 'FULL_REFRESH') {
+    const message = `OVERWRITE with ${syncMode} would drop what was read before.`;
+    add('UNSUPPORTED', 'writeMode', message, 'Use APPEND or UPSERT, or read with FULL_REFRESH.');
+  }
+  if (writeMode === 'UPSERT' && primaryKey.length === 0) {
+    const message = `UPSERT needs a primary key, and the source knows none of "${name}".`;
+    add('REQUIRED', 'primaryKey', message, 'Name the columns that identify a row, or use APPEND.');
+  }
+}
+
+function checkCursor({ syncMode, cursorField }: StreamSelection, stream: StreamInfo, add: AddProblem): void {
+  if (syncMode !== 'INCREMENTAL') return;
+  const allowed = stream.cursorFields;
+  const choice = `Use one of: ${allowed.join(', ')}.`;
+  if (cursorField === null && allowed.length > 0) {
+    const message = `INCREMENTAL needs the column that tells new rows of "${streamName(stream)}" from old ones.`;
+    add('REQUIRED', 'cursorField', message, choice);
+  } else if (cursorField !== null && allowed.length === 0) {
+    const message = `The stream "${streamName(stream)}" is read INCREMENTAL without a cursor field.`;
+    add('INVALID', 'cursorField', message, 'Leave cursorField out.');
+  } else if (cursorField !== null && !allowed.includes(cursorField)) {
+    const meant = nearest(cursorField, allowed);
+    const message = `"${cursorField}" cannot be the cursor field of "${streamName(stream)}".`;
+    add('INVALID', 'cursorField', message, meant ? `Did you mean "${meant}"?` : choice);
+  }
+}
+
+function checkSelected(selection: StreamSelection, columns: readonly string[], add: AddProblem): void {
+  const { selectedColumns, cursorField, primaryKey, writeMode } = selection;
+  if (selectedColumns === null) return;
+  if (selectedColumns.length === 0) {
+    add(
+      'INVALID',
+      'selectedColumns',
+      'selectedColumns names no column.',
+      'Leave it out to take all columns.',
+    );
+    return;
+  }
+  checkColumns('selectedColumns', selectedColumns, columns, add);
+  const needed = [
+    ...(writeMode === 'UPSERT' ? primaryKey : []),
+    ...(cursorField === null ? [] : [cursorField]),
+  ];
+  const missing = needed.filter((column) => columns.includes(column) && !selectedColumns.includes(column));
+  if (missing.length > 0) {
+    const message = `selectedColumns leaves out ${missing.join(', ')}, which the primary key or the cursor needs.`;
+    add('INVALID', 'selectedColumns', message, `Add ${missing.join(', ')}.`);
+  }
+}
+
+function checkColumns(
+  field: 'primaryKey' | 'selectedColumns',
+  named: readonly string[],
+  columns: readonly string[],
+  add: AddProblem,
+): void {
+  for (const [index, column] of named.entries()) {
+    if (!columns.includes(column)) {
+      const meant = nearest(column, columns);
+      const fix = meant ? `Did you mean "${meant}"?` : `Its columns are: ${columns.join(', ')}.`;
       add('INVALID', field, `The stream has no column "${column}".`, fix);
     } else if (named.indexOf(column) < index) {
       add('INVALID', field, `The column "${column}" is named twice.`, 'Name each column once.');
