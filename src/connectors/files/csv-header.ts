@@ -1,8 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { columnKey } from '#connectors/evolve-columns.ts';
 import type { Compression } from './file-format.ts';
+import { plainBytes } from './plain-bytes.ts';
 
 /** How a CSV file is cut into fields. Quotes are always `"`, doubled inside quotes (RFC 4180). */
 export interface CsvShape {
@@ -47,8 +46,7 @@ export async function beginningOf(
   compression: Compression,
   isEnough: (text: string) => boolean,
 ): Promise<string> {
-  const bytes = Readable.from(chunksOf(handle));
-  const plain = decompressed(bytes, compression);
+  const plain = plainBytes(handle, compression);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
   try {
@@ -59,25 +57,6 @@ export async function beginningOf(
     return text + decoder.decode();
   } finally {
     plain.destroy();
-    bytes.destroy();
-  }
-}
-
-function decompressed(bytes: Readable, compression: Compression): Readable {
-  if (compression === 'none') return bytes;
-  const plain = compression === 'gzip' ? createGunzip() : createZstdDecompress();
-  bytes.once('error', (error) => plain.destroy(error));
-  return bytes.pipe(plain);
-}
-
-/** A stream over the handle would close it when it is destroyed; the handle outlives this reading. */
-async function* chunksOf(handle: FileHandle): AsyncGenerator<Buffer> {
-  const chunkBytes = 64 * 1024;
-  for (let position = 0; ;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(chunkBytes), 0, chunkBytes, position);
-    if (bytesRead === 0) return;
-    position += bytesRead;
-    yield buffer.subarray(0, bytesRead);
   }
 }
 

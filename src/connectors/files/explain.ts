@@ -27,7 +27,7 @@ export function explainScan(
 
 /** What an error says of the one file that was being read. */
 export function brokenFile(error: unknown, { door, file }: OpenFile): ConnectorError {
-  const { reason, fix } = reasonIn(messageOf(error));
+  const { reason, fix } = isDamage(error) ? { reason: damaged, fix: undefined } : reasonIn(messageOf(error));
   return new ConnectorError(
     'SOURCE',
     `"${file.relative}" cannot be read: ${reason.replaceAll(door, file.relative)}.`,
@@ -36,6 +36,14 @@ export function brokenFile(error: unknown, { door, file }: OpenFile): ConnectorE
       cause: error,
     },
   );
+}
+
+const damaged = 'it is not the gzip or zstd that its name says, or it is damaged or cut off';
+
+/** Node's decompressors name their errors Z_… and ZSTD_…. */
+function isDamage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^Z_|^ZSTD_/.test(code) || /gzip|zstd/i.test(messageOf(error).split('\n')[0]!);
 }
 
 function reasonIn(message: string): { reason: string; fix?: string } {
@@ -69,8 +77,5 @@ function reasonIn(message: string): { reason: string; fix?: string } {
   }
   if (/magic bytes|not a parquet|too small to be a parquet/i.test(message))
     return { reason: 'it is not a Parquet file' };
-  if (/gzip|incorrect header check|unexpected end of file/i.test(message))
-    return { reason: 'it is not gzip, or is cut off' };
-  if (/zstd/i.test(message)) return { reason: 'it is not zstd, or is cut off' };
   return { reason: `${at}${message.split('\n')[0]!.replace(/\.$/, '')}` };
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Held } from '#connectors/contained-path.ts';
 import type { ConnectorContext, OpenPart, Part, StreamColumn } from '#connectors/contract.ts';
-import { explainScan } from './explain.ts';
+import { brokenFile, explainScan } from './explain.ts';
 import { holdUnchanged, refuseChange } from './hold-file.ts';
 import type { ListedFile } from './list-streams.ts';
+import { refuseDamage } from './plain-bytes.ts';
 import { selectFrom } from './reader-sql.ts';
 import type { SniffedFile } from './sniff.ts';
 import { identified } from './taken-files.ts';
@@ -32,6 +33,12 @@ function titleOf(files: readonly ListedFile[]): string {
   return files.length === 1 ? first : `${files.length} files, "${first}" to "${last}"`;
 }
 
+interface Opened {
+  file: ListedFile;
+  held: Held;
+  door: string;
+}
+
 async function openFiles(
   group: readonly SniffedFile[],
   columns: readonly StreamColumn[],
@@ -39,26 +46,43 @@ async function openFiles(
   signal: AbortSignal,
 ): Promise<OpenPart> {
   await using opening = new AsyncDisposableStack();
-  const open: { file: ListedFile; held: Held; door: string }[] = [];
+  const open: Opened[] = [];
   for (const { file } of group) {
     signal.throwIfAborted();
     const held = opening.use(await holdUnchanged(file, context));
     open.push({ file, held, door: held.door });
   }
   const bytes = group.reduce((sum, { file }) => sum + file.size, 0);
+  const closing = new AbortController();
+  const sound = Promise.all(
+    open.map((each) => refuseUnsound(each, AbortSignal.any([signal, closing.signal]))),
+  );
+  sound.catch(() => undefined);
+  opening.defer(async () => {
+    closing.abort();
+    await sound.catch(() => undefined);
+  });
   const holding = opening.move();
+  const doors = open.map(({ door }) => door);
   return {
-    scan: selectFrom(
-      group[0]!.reader!,
-      open.map(({ door }) => door),
-      columns,
-    ),
+    scan: selectFrom(group[0]!.reader!, doors, columns),
     // Asked for when the scan is through, it also sees a file that was written to meanwhile.
     get finished() {
-      return Promise.all(open.map(({ file, held }) => refuseChange(file, held))).then(() => undefined);
+      return sound
+        .then(() => Promise.all(open.map(({ file, held }) => refuseChange(file, held))))
+        .then(() => undefined);
     },
     bytesRead: () => bytes,
     explain: (error) => explainScan(error, open),
     [Symbol.asyncDispose]: () => holding.disposeAsync(),
   };
+}
+
+async function refuseUnsound({ file, held, door }: Opened, signal: AbortSignal): Promise<void> {
+  try {
+    await refuseDamage(held.handle, file.named.compression, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw brokenFile(error, { door, file });
+  }
 }

@@ -172,7 +172,9 @@ async function refuseTwinKeys(
 function jsonCandidates(type: string): readonly InferredKind[] | 'nested' {
   if (/^(STRUCT|MAP|JSON)\b|\]$/.test(type)) return 'nested';
   if (type === 'BOOLEAN') return ['boolean'];
-  if (/INT$|^DOUBLE$/.test(type)) return ['int64', 'float64'];
+  // A fraction somewhere in the file, if not in the sample.
+  if (type === 'DOUBLE') return ['float64'];
+  if (type.endsWith('INT')) return ['int64', 'float64'];
   return ['date', 'time', 'timestamp', 'timestamptz'];
 }
 

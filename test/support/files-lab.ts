@@ -1,0 +1,119 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  ColumnMisfit,
+  type ConnectorContext,
+  type Json,
+  type Part,
+  type SourceSession,
+  type StreamPlan,
+  type StreamSelection,
+  type StreamWriter,
+} from '#connectors/contract.ts';
+import { openDuckDb, type DuckDbWarehouse } from '#warehouse/duckdb.ts';
+
+/** A files root of its own, and a DuckDB that may look into it. */
+export interface FilesLab extends AsyncDisposable {
+  root: string;
+  context: ConnectorContext;
+  /** What connectors logged, as "LEVEL message". */
+  lines: string[];
+  duckDb: DuckDbWarehouse;
+  write(path: string, content: string | Uint8Array): Promise<void>;
+  /** Rows of a query; `$root` stands for the files root. */
+  rows(sql: string): Promise<unknown[][]>;
+}
+
+export async function openFilesLab(): Promise<FilesLab> {
+  const home = await realpath(await mkdtemp(join(tmpdir(), 'sluice-files-')));
+  const [root, pipesDir] = [join(home, 'data'), join(home, 'pipes')];
+  await mkdir(root);
+  await mkdir(pipesDir, { mode: 0o700 });
+  const duckDb = await openDuckDb({ path: ':memory:', allowedDirectories: [root, pipesDir] });
+  const lines: string[] = [];
+  const context: ConnectorContext = {
+    filesRoot: root,
+    pipesDir,
+    signal: new AbortController().signal,
+    log: (level, message) => void lines.push(`${level} ${message}`),
+    datastore: () => Promise.reject(new Error('no datastore here')),
+  };
+  return {
+    root,
+    context,
+    lines,
+    duckDb,
+    async write(path, content) {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await writeFile(join(root, path), content);
+    },
+    async rows(sql) {
+      await using session = await duckDb.session();
+      return session.rows(sql.replaceAll('$root', root));
+    },
+    async [Symbol.asyncDispose]() {
+      await duckDb[Symbol.asyncDispose]();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A selection of a stream with everything a test does not say filled in. */
+export function selectionOf(name: string, more: Partial<StreamSelection> = {}): StreamSelection {
+  return {
+    namespace: null,
+    name,
+    syncMode: 'FULL_REFRESH',
+    writeMode: 'OVERWRITE',
+    cursorField: null,
+    primaryKey: [],
+    destinationTable: name,
+    selectedColumns: null,
+    ...more,
+  };
+}
+
+/** The rows of a plan's parts as DuckDB gives them, in the order of the parts. */
+export async function rowsOf(plan: StreamPlan, lab: FilesLab): Promise<unknown[][]> {
+  const rows: unknown[][] = [];
+  for (const part of plan.parts) rows.push(...(await rowsOfPart(part, lab)));
+  return rows;
+}
+
+async function rowsOfPart(part: Part, lab: FilesLab): Promise<unknown[][]> {
+  await using open = await part.open(lab.context.signal);
+  await using session = await lab.duckDb.session();
+  try {
+    const rows = await session.rows(open.scan);
+    await open.finished;
+    return rows;
+  } catch (error) {
+    throw open.explain(error) ?? error;
+  }
+}
+
+/** Moves one stream as a task does: plan, stage, publish, and again with a column as text when a value asks for it. */
+export async function moveStream(
+  source: SourceSession,
+  openWriter: () => Promise<StreamWriter>,
+  selection: StreamSelection,
+  state: Json | null,
+  asText: string[] = [],
+): Promise<{ rowsWritten: bigint; state: Json | null; changes: string[] }> {
+  await using writer = await openWriter();
+  await using plan = await source.plan(selection, { state, resume: null, asText });
+  const changes = await writer.begin(plan.columns, false);
+  const signal = new AbortController().signal;
+  try {
+    for (const part of plan.parts) {
+      await using open = await part.open(signal);
+      await writer.stage(open, part.id, signal, () => {});
+    }
+  } catch (error) {
+    if (!(error instanceof ColumnMisfit)) throw error;
+    return moveStream(source, openWriter, selection, state, [...asText, error.column]);
+  }
+  const { rowsWritten } = await writer.publish(plan.nextState, plan.ties);
+  return { rowsWritten, state: plan.nextState, changes };
+}
