@@ -65,11 +65,11 @@ export async function serve(app: App, options: ServeOptions): Promise<Serving> {
     },
   );
   opening.use(watchStalled(http, limits.stalledMs));
-  const sockets = openWebSockets(graphql);
-  http.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
   const url = await listen(http, options);
   opening.defer(() => stop(http, running, limits.stopMs));
-  opening.use(sockets);
+  // Only now, for a port that cannot be had must leave no timer behind that keeps the process alive.
+  const sockets = opening.use(openWebSockets(graphql));
+  http.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
   opening.defer(() => stopping.abort());
   const opened = opening.move();
   return { url, guard, [Symbol.asyncDispose]: () => opened.disposeAsync() };
