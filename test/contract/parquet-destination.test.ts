@@ -205,8 +205,8 @@ describe('UPSERT', () => {
   test('with a cursor the greatest wins, whichever comes last', async () => {
     const types = { id: 'INTEGER', at: 'DATE', v: 'VARCHAR' };
     const parts = [
-      "SELECT 1 id, DATE '2024-02-02' at, 'new' v",
-      "SELECT 1 id, DATE '2024-01-01' at, 'old' v",
+      "SELECT 1 id, DATE '2024-02-02' AS at, 'new' v",
+      "SELECT 1 id, DATE '2024-01-01' AS at, 'old' v",
     ];
     await sync('task-1', { ...upsert, primaryKey: ['id'], cursorField: 'at', types, parts });
     expect(await rows()).toEqual([[1, '2024-02-02', 'new']]);

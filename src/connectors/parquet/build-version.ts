@@ -47,6 +47,8 @@ export async function buildVersion(
         ? await append(withRows)
         : await upsert(withRows);
   const files = built.files.filter((file) => file.rows > 0);
+  for (const file of built.files)
+    if (file.rows === 0) await building.folder.remove(`${building.into}/${file.name}`);
   if (files.length > 0) return { ...built, files: await compacted(building, files) };
   return { ...built, files: [await write(building, noRows(building.columns))] };
 }
