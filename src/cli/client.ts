@@ -128,9 +128,11 @@ function refusalOf(url: string, error: unknown): AppError {
   if (Array.isArray(error)) return errorOf(error[0]);
   const { code, reason } = error as { code?: unknown; reason?: unknown };
   if (code === 4401 || code === 4403) {
-    return new AppError('UNAUTHENTICATED', `The gateway refuses the token: ${String(reason)}`, {
-      fix: signInFix,
-    });
+    return new AppError(
+      'UNAUTHENTICATED',
+      'The gateway refuses the token: it is unknown, expired or revoked.',
+      { fix: signInFix },
+    );
   }
   if (typeof code === 'number')
     return new ConnectionLost(url, `closed with code ${code} ${String(reason)}`.trim());
