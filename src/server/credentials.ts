@@ -28,7 +28,7 @@ export function credentialsOfParams(params: Record<string, unknown> | undefined)
   if (typeof header === 'string') return { token: bearerToken(header), from: 'connectionParams' };
   const token = params?.['token'];
   if (typeof token === 'string') return { token, from: 'connectionParams' };
-  if (header == null && token == null) return null;
+  if ((header ?? token ?? null) === null) return null;
   throw new AppError('UNAUTHENTICATED', 'The credentials in connectionParams are not a string.', {
     fix: 'Send { "authorization": "Bearer <token>" } or { "token": "<token>" }.',
   });

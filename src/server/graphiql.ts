@@ -24,10 +24,9 @@ interface Page {
 
 let page: Promise<Page> | undefined;
 
-/** Whether a browser wants the page in place of an answer. */
-export function wantsGraphiql({ request, url }: Exchange): boolean {
-  if (request.method !== 'GET' || url.searchParams.has('query')) return false;
-  return (request.headers.accept ?? '').toLowerCase().includes('text/html');
+/** Whether a browser wants the page in place of an answer; a link with a query opens the page with it. */
+export function wantsGraphiql({ request }: Exchange): boolean {
+  return request.method === 'GET' && (request.headers.accept ?? '').toLowerCase().includes('text/html');
 }
 
 /** Sends GraphiQL as one page: nothing of it is fetched from anywhere, and its policy forbids to try. */
@@ -44,7 +43,7 @@ export async function sendGraphiql({ request, response }: Exchange): Promise<voi
     response.writeHead(304).end();
     return;
   }
-  const zipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const zipped = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
   if (zipped) response.setHeader('content-encoding', 'gzip');
   response.end(zipped ? gzipped : text);
 }

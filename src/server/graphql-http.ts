@@ -1,11 +1,13 @@
 import { once } from 'node:events';
+import { OperationTypeNode } from 'graphql';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import type { Context } from '#graphql/context.ts';
 import { type Accepted, parseAccept } from './accept.ts';
 import { type Credentials, credentialsOf, setSessionCookie } from './credentials.ts';
 import { type Exchange, Refused, refused, sendJson } from './exchange.ts';
-import { delivery, type Subscription } from './follow-events.ts';
+import { delivery } from './delivery.ts';
+import type { EventStream } from './event-stream.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { checkCost, executePrepared, type PreparedOperation } from './operations.ts';
 import { readOperation } from './read-operation.ts';
@@ -36,7 +38,7 @@ export async function answerGraphql(exchange: Exchange, server: GraphqlServer): 
   const prepared = server.prepare(asked);
   if ('errors' in prepared) return sendErrors(exchange, accepted, prepared.errors);
   const kind = prepared.operation.operation;
-  if (request.method === 'GET' && kind === 'mutation') {
+  if (request.method === 'GET' && kind === OperationTypeNode.MUTATION) {
     throw refused(405, 'BAD_USER_INPUT', 'A mutation is not executed by GET.', 'Send it by POST.', {
       allow: 'POST',
     });
@@ -46,7 +48,7 @@ export async function answerGraphql(exchange: Exchange, server: GraphqlServer): 
   } catch (error) {
     return sendErrors(exchange, accepted, [error]);
   }
-  if (kind === 'subscription') {
+  if (kind === OperationTypeNode.SUBSCRIPTION) {
     if (!accepted.events) throw notAcceptable('text/event-stream');
     return await answerSubscription(exchange, server, { prepared, context, leave, credentials });
   }
@@ -85,7 +87,7 @@ function notAcceptable(types: string): Refused {
 
 /** An operation refused before its execution: 200 for application/json, as GraphQL over HTTP asks for, else 400. */
 function sendErrors(exchange: Exchange, accepted: Accepted, errors: readonly unknown[]): void {
-  const answer = delivery({ errors: errors as never }, exchange);
+  const answer = delivery({ errors: errors }, exchange);
   if (!accepted.json) return sendEvents(exchange, [answer.text()]);
   sendJson(exchange, accepted.json === 'application/json' ? 200 : 400, answer.result, accepted.json);
 }
@@ -114,8 +116,7 @@ async function answerSubscription(
   followers.add(exchange);
   exchange.response.once('close', () => followers.delete(exchange));
   const events = await server.follow(about.prepared, about.context, about.leave);
-  if ('errors' in events)
-    return sendEvents(exchange, [delivery({ errors: events.errors as never }, exchange).text()]);
+  if ('errors' in events) return sendEvents(exchange, [delivery({ errors: events.errors }, exchange).text()]);
 
   const { viewer } = about.context;
   const unwatch =
@@ -130,7 +131,7 @@ async function answerSubscription(
     await stream(exchange, events);
   } finally {
     unwatch?.();
-    await events.return(undefined);
+    await events.return();
   }
 }
 
@@ -165,7 +166,7 @@ function beginEvents({ response }: Exchange): void {
 }
 
 /** The next event is pulled only when the one before has left, so that a client that does not read costs one event. */
-async function stream(exchange: Exchange, events: Subscription): Promise<void> {
+async function stream(exchange: Exchange, events: EventStream): Promise<void> {
   const { response } = exchange;
   beginEvents(exchange);
   const ping = setInterval(() => {

@@ -26,7 +26,7 @@ function reachable(host: string): string {
 }
 
 function explain(error: unknown, host: string, port: number): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
+  switch ((error as NodeJS.ErrnoException).code ?? 'none') {
     case 'EADDRINUSE':
       return new AppError('CONFLICT', `Port ${port} of ${host} is taken by another program.`, {
         cause: error,

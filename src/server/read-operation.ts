@@ -99,20 +99,24 @@ function operationOf(params: unknown): OperationRequest {
   }
   if (!isObject(params))
     throw bad('The body is not a JSON object.', 'Send { "query": "…", "variables": { … } }.');
-  const { query, operationName, variables, extensions } = params;
+  const { query } = params;
+  // Null and absent mean the same.
+  const operationName = params['operationName'] ?? undefined;
+  const variables = params['variables'] ?? undefined;
+  const extensions = params['extensions'] ?? undefined;
   if (typeof query !== 'string' || query === '') {
     throw bad('There is no query: it must be a string.', 'Send { "query": "…", "variables": { … } }.');
   }
-  if (operationName != null && typeof operationName !== 'string') {
+  if (operationName !== undefined && typeof operationName !== 'string') {
     throw bad(
       'operationName is not a string.',
       'Send the name of one operation of the query, or leave it out.',
     );
   }
-  if (variables != null && !isObject(variables)) {
+  if (variables !== undefined && !isObject(variables)) {
     throw bad('variables is not an object.', 'Send { "name": value } with a value for each variable.');
   }
-  if (extensions != null && !isObject(extensions)) {
+  if (extensions !== undefined && !isObject(extensions)) {
     throw bad('extensions is not an object.', 'Leave it out: nothing here reads it.');
   }
   return { query, operationName, variables };

@@ -11,10 +11,10 @@ import { type Exchange, refused, type Refused } from './exchange.ts';
 export function foreignRequest(exchange: Pick<Exchange, 'request' | 'host'>): Refused | undefined {
   const { request } = exchange;
   const site = request.headers['sec-fetch-site'];
-  if (
-    (site !== undefined && site !== 'same-origin' && site !== 'none') ||
-    !isSameOrigin(request, exchange.host)
-  ) {
+  // Older browsers send Origin only; Sec-Fetch-Site is the surer one, since Origin is "null" under some policies.
+  const own =
+    site === undefined ? isSameOrigin(request, exchange.host) : site === 'same-origin' || site === 'none';
+  if (!own) {
     return refused(
       403,
       'FORBIDDEN',

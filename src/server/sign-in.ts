@@ -59,6 +59,8 @@ function formWith(token: string): string {
 
 function sendPage(exchange: Exchange, status: number, content: string): void {
   exchange.response.setHeader('content-security-policy', pagePolicy);
+  // Without any referrer the form's Origin would be "null", and look like a foreign page's.
+  exchange.response.setHeader('referrer-policy', 'same-origin');
   sendText(
     exchange,
     status,

@@ -1,15 +1,16 @@
-import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult } from 'graphql';
-import type { Context as Connection, ServerOptions } from 'graphql-ws';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { ServerOptions } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import type { Context } from '#graphql/context.ts';
 import { type Credentials, credentialsOfParams } from './credentials.ts';
-import { delivery, type Subscription } from './follow-events.ts';
+import { delivery } from './delivery.ts';
+import { EventStream } from './event-stream.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import type { Limits } from './limits.ts';
-import { checkCost, executePrepared, type PreparedOperation } from './operations.ts';
+import { checkCost, executePrepared, type OperationRequest, type PreparedOperation } from './operations.ts';
 import { presentError } from './present-error.ts';
 import type { Sender } from './send-bounded.ts';
 
@@ -40,22 +41,80 @@ const serviceRestart = 1012;
 
 /** How graphql-ws admits, prepares, runs and answers the operations of a socket. */
 export function socketOperations(server: GraphqlServer): ServerOptions<Params, Extra> {
-  const { limits, guard, app } = server;
+  const present = (errors: readonly unknown[], { contextValue }: Running) =>
+    delivery({ errors }, { requestId: contextValue.requestId, log: server.app.log })
+      .result as ExecutionResult;
 
-  async function prepare(
-    connection: Connection<Params, Extra>,
-    payload: { query: string },
-  ): Promise<Running> {
-    const { extra } = connection;
+  return {
+    connectionInitWaitTimeout: server.limits.initMs,
+    onConnect: ({ connectionParams, extra }) => admit(server, extra, connectionParams),
+    onSubscribe: ({ extra, subscriptions }, _id, payload) =>
+      begin(server, extra, payload, Object.keys(subscriptions).length),
+
+    async execute(args) {
+      const { prepared, contextValue } = args as Running;
+      const result = await executePrepared(prepared, contextValue);
+      const about = { requestId: contextValue.requestId, log: server.app.log };
+      return delivery(result, about).result as ExecutionResult;
+    },
+
+    async subscribe(args) {
+      const { prepared, contextValue, leave } = args as Running;
+      const events = await server.follow(prepared, contextValue, leave);
+      // graphql-ws only hands it on to onOperation, which knows what it is.
+      return 'errors' in events ? present(events.errors, args as Running) : (events as AsyncGenerator<never>);
+    },
+
+    onOperation({ extra }, id, _payload, args, result) {
+      const { leave } = args as Running;
+      if (result instanceof EventStream)
+        return writeEach(result, id, extra, () => extra.running.delete(leave));
+      extra.running.delete(leave);
+      return undefined;
+    },
+
+    // Errors are presented already: graphql-ws would call toJSON on each.
+    onNext: (_connection, _id, _payload, _args, result) => result,
+  };
+}
+
+async function admit(server: GraphqlServer, extra: Extra, params: Params | undefined): Promise<void> {
+  try {
+    extra.credentials = credentialsOfParams(params) ?? extra.cookie();
+    const viewer = await server.guard.admit(extra.credentials);
+    if (viewer && extra.credentials) extra.unwatch = watch(server, extra, extra.credentials.token, viewer);
+    // It may have gone meanwhile.
+    if (extra.socket.readyState !== extra.socket.OPEN) extra.unwatch?.();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    extra.socket.close(unauthorized, error.code);
+  }
+}
+
+/** An operation ready to run; or the errors why it cannot, which leave the socket and its other operations alone. */
+async function begin(
+  server: GraphqlServer,
+  extra: Extra,
+  payload: OperationRequest,
+  open: number,
+): Promise<Running | GraphQLError[]> {
+  const { limits, app } = server;
+  const requestId = newId();
+  const present = (error: unknown) => presentError(error, { requestId, log: app.log });
+  if (open > 2 * limits.operationsPerSocketMax) {
+    extra.socket.close(tooManyRequests, `More than ${limits.operationsPerSocketMax} operations at once`);
+  }
+  if (open > limits.operationsPerSocketMax) return [present(tooManyOperations(limits))];
+  try {
     // Looked up for every operation, as over HTTP: a revoked key starts nothing more.
-    const viewer = await guard.admit(extra.credentials);
+    const viewer = await server.guard.admit(extra.credentials);
     const prepared = server.prepare(payload);
-    if ('errors' in prepared) throw new Unfit(prepared.errors);
+    if ('errors' in prepared) return prepared.errors.map(present);
     const leave = new AbortController();
     const contextValue: Context = {
       app,
       viewer,
-      requestId: newId(),
+      requestId,
       signal: leave.signal,
       startedAt: performance.now(),
       setSessionCookie: () => {
@@ -63,80 +122,13 @@ export function socketOperations(server: GraphqlServer): ServerOptions<Params, E
       },
     };
     checkCost(prepared, contextValue, limits.costMax);
+    extra.running.add(leave);
     const { schema, document, operationName, variables: variableValues } = prepared;
     return { schema, document, operationName, variableValues, contextValue, prepared, leave };
-  }
-
-  return {
-    connectionInitWaitTimeout: limits.initMs,
-
-    async onConnect({ connectionParams, extra }) {
-      try {
-        extra.credentials = credentialsOfParams(connectionParams) ?? extra.cookie();
-        const viewer = await guard.admit(extra.credentials);
-        if (viewer && extra.credentials)
-          extra.unwatch = watch(server, extra, extra.credentials.token, viewer);
-      } catch (error) {
-        if (!(error instanceof AppError)) throw error;
-        extra.socket.close(unauthorized, error.code);
-      }
-    },
-
-    async onSubscribe(connection, _id, payload) {
-      const { extra, subscriptions } = connection;
-      const open = Object.keys(subscriptions).length;
-      const about = { requestId: newId(), log: app.log };
-      if (open > 2 * limits.operationsPerSocketMax) {
-        extra.socket.close(tooManyRequests, `More than ${limits.operationsPerSocketMax} operations at once`);
-      }
-      if (open > limits.operationsPerSocketMax) return [presentError(tooManyOperations(limits), about)];
-      try {
-        const running = await prepare(connection, payload);
-        extra.running.add(running.leave);
-        return running;
-      } catch (error) {
-        if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
-          extra.socket.close(unauthorized, error.code);
-        const errors = error instanceof Unfit ? error.errors : [error];
-        return errors.map((each) => presentError(each, about));
-      }
-    },
-
-    async execute(args) {
-      const { prepared, contextValue } = args as Running;
-      const result = await executePrepared(prepared, contextValue);
-      return delivery(result, { requestId: contextValue.requestId, log: app.log }).result as ExecutionResult;
-    },
-
-    async subscribe(args) {
-      const { prepared, contextValue, leave } = args as Running;
-      const events = await server.follow(prepared, contextValue, leave);
-      if (!('errors' in events)) return events as AsyncGenerator<never>;
-      const result = { errors: events.errors } as ExecutionResult;
-      return delivery(result, { requestId: contextValue.requestId, log: app.log }).result as ExecutionResult;
-    },
-
-    onOperation({ extra }, id, _payload, args, result) {
-      const { leave } = args as Running;
-      if (Symbol.asyncIterator in result) {
-        return writeEach(result as unknown as Subscription, id, extra, () => extra.running.delete(leave));
-      }
-      extra.running.delete(leave);
-      return undefined;
-    },
-
-    // Errors are presented already: graphql-ws would call toJSON on each.
-    onNext: (_connection, _id, _payload, _args, result) => result as FormattedExecutionResult,
-  };
-}
-
-/** Errors that stop an operation before it runs, several at once. */
-class Unfit extends Error {
-  readonly errors: readonly unknown[];
-
-  constructor(errors: readonly unknown[]) {
-    super('The operation cannot run.');
-    this.errors = errors;
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
+      extra.socket.close(unauthorized, error.code);
+    return [present(error)];
   }
 }
 
@@ -167,7 +159,7 @@ function tooManyOperations({ operationsPerSocketMax }: Limits): AppError {
  * once for all who share it. The next answer is pulled when the one before has left this process.
  */
 function writeEach(
-  events: Subscription,
+  events: EventStream,
   id: string,
   { sender }: Extra,
   over: () => void,
@@ -186,18 +178,18 @@ function writeEach(
       }
     },
     async return() {
-      await events.return(undefined);
+      await events.return();
       return done;
     },
     async throw(error) {
-      await events.return(undefined);
+      await events.return();
       throw error;
     },
     [Symbol.asyncIterator]() {
       return this;
     },
     async [Symbol.asyncDispose]() {
-      await events.return(undefined);
+      await events.return();
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { handleProtocols, makeServer } from 'graphql-ws';
+import { handleProtocols, makeServer, type WebSocket as ProtocolSocket } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { messageOf } from '#base/errors.ts';
+import type { Log } from '#base/log.ts';
 import { credentialsOf } from './credentials.ts';
 import { hostOf, isSecure } from './exchange.ts';
 import type { GraphqlServer } from './graphql-server.ts';
@@ -37,6 +38,9 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
   function accept(socket: WebSocket, request: IncomingMessage): void {
     followers.add(socket);
     alive.add(socket);
+    socket.on('pong', () => alive.add(socket));
+    socket.on('message', () => alive.add(socket));
+    socket.on('error', (error) => app.log.debug('A WebSocket broke', { error: messageOf(error) }));
     const extra: Extra = {
       socket,
       sender: createSender(socket, limits.unsentBytesMax),
@@ -45,25 +49,7 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
       running: new Set(),
       unwatch: undefined,
     };
-    const closed = protocol.opened(
-      {
-        protocol: socket.protocol,
-        send: async (text) => void (await extra.sender.send(text)),
-        close: (code, reason) => closeSocket(socket, code, reason),
-        onMessage: (take) => {
-          socket.on('message', (data) => {
-            alive.add(socket);
-            take(String(data)).catch((error: unknown) => {
-              app.log.error('A WebSocket message failed unexpectedly', { error });
-              closeSocket(socket, 4500, 'Internal server error');
-            });
-          });
-        },
-      },
-      extra,
-    );
-    socket.on('pong', () => alive.add(socket));
-    socket.on('error', (error) => app.log.debug('A WebSocket broke', { error: messageOf(error) }));
+    const closed = protocol.opened(adapt(socket, extra, app.log), extra);
     socket.once('close', (code, reason) => {
       followers.delete(socket);
       extra.unwatch?.();
@@ -91,6 +77,23 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
   };
 }
 
+/** What graphql-ws needs of a socket. */
+function adapt(socket: WebSocket, { sender }: Extra, log: Log): ProtocolSocket {
+  return {
+    protocol: socket.protocol,
+    send: async (text) => void (await sender.send(text)),
+    close: (code, reason) => closeSocket(socket, code, reason),
+    onMessage: (take) => {
+      socket.on('message', (data: Buffer) => {
+        take(data.toString('utf8')).catch((error: unknown) => {
+          log.error('A WebSocket message failed unexpectedly', { error });
+          closeSocket(socket, 4500, 'Internal server error');
+        });
+      });
+    },
+  };
+}
+
 /** A client that has answered nothing since the last ping is gone, unless bytes still wait for it: those are watched elsewhere. */
 function checkAlive(socket: WebSocket, alive: WeakSet<WebSocket>): void {
   if (!alive.has(socket) && socket.bufferedAmount === 0) return socket.terminate();
@@ -98,7 +101,7 @@ function checkAlive(socket: WebSocket, alive: WeakSet<WebSocket>): void {
   if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount === 0) socket.ping();
 }
 
-export function closeSocket(socket: WebSocket, code = 1000, reason = ''): void {
+function closeSocket(socket: WebSocket, code = 1000, reason = ''): void {
   socket.close(code, Buffer.from(reason).subarray(0, reasonBytesMax).toString().replaceAll('\uFFFD', ''));
 }
 

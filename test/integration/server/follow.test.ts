@@ -34,8 +34,7 @@ async function openEvents(query: string, token?: string): Promise<Stream> {
   let ended = false;
   const read = async () => {
     const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? [])
-      text += decoder.decode(chunk as Uint8Array, { stream: true });
+    for await (const chunk of response.body ?? []) text += decoder.decode(chunk, { stream: true });
   };
   read()
     .catch(() => {})

@@ -127,7 +127,7 @@ for (const [name, ask] of transports) {
           oneOf: true,
         }),
       ];
-      for (const query of passing) expect(await ask(query), query.slice(0, 80)).toEqual([]);
+      for (const query of passing) expect(await ask(query)).toEqual([]);
     });
 
     test('introspection has a bound of its own', async () => {
@@ -156,7 +156,7 @@ test('the worst document within the bounds is checked in well under a second', a
   for (const query of documents) {
     const startedAt = performance.now();
     await server.ask(query);
-    expect(performance.now() - startedAt, query.slice(0, 60)).toBeLessThan(800);
+    expect(performance.now() - startedAt).toBeLessThan(800);
   }
 });
 

@@ -5,7 +5,7 @@ interface Message {
   id?: string;
   type: string;
   // What a test looks into is for the test to know.
-  payload?: { data?: Record<string, unknown>; errors?: unknown[] } & Record<string, unknown>;
+  payload?: { data?: Record<string, unknown> } | unknown[];
 }
 
 export interface RawSocket {
@@ -16,6 +16,8 @@ export interface RawSocket {
   subscribe(id: string, query: string, variables?: Record<string, unknown>): void;
   /** The messages of one operation, as "next", "error", "complete". */
   types(id: string): string[];
+  /** What an operation was refused with. */
+  errors(id: string): { message: string; extensions: Record<string, unknown> }[];
 }
 
 /** A WebSocket that speaks graphql-transport-ws by hand, so that tests can break its rules. */
@@ -34,8 +36,12 @@ export async function openRaw(
     send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
     subscribe: (id, query, variables) => raw.send({ id, type: 'subscribe', payload: { query, variables } }),
     types: (id) => raw.messages.filter((message) => message.id === id).map(({ type }) => type),
+    errors: (id) => {
+      const refusal = raw.messages.find((message) => message.id === id && message.type === 'error');
+      return (refusal?.payload ?? []) as ReturnType<RawSocket['errors']>;
+    },
   };
-  socket.on('message', (data) => raw.messages.push(JSON.parse(String(data)) as Message));
+  socket.on('message', (data: Buffer) => raw.messages.push(JSON.parse(data.toString('utf8')) as Message));
   socket.on('close', (code, reason) => (raw.closed = { code, reason: String(reason) }));
   await new Promise((resolve, reject) => {
     socket.once('open', resolve);
