@@ -1,6 +1,7 @@
 import { inProject, visible } from '#accounts/visible.ts';
 import { AppError } from '#base/errors.ts';
 import { followLog } from '#pipelines/follow-log.ts';
+import { parseLogCursor } from '#pipelines/log-cursor.ts';
 import type { TaskLogBatch as TaskLogBatchShape } from '#pipelines/log-reader.ts';
 import { followTask, followTasks } from '#pipelines/follow-task.ts';
 import { builder } from './builder.ts';
@@ -68,6 +69,8 @@ builder.subscriptionFields((t) => ({
       const { projectId } = viewerOf(context);
       const taskId = await knownTask(context, args.taskId);
       const { after = null, minLevel = null, stream = null } = args;
+      // A cursor that cannot be used refuses the subscription, rather than ending it after it was accepted.
+      if (after !== null) parseLogCursor(taskId, after);
       return follow(context, (signal) =>
         followLog(context.app.pipelines, { projectId, taskId, after, minLevel, stream, signal }),
       );

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,17 +211,36 @@ export interface MadeStatement {
   values: unknown[];
 }
 
-/** The statements that `run` makes on the store. What runs beside it counts too: a file's tests run in turn. */
+/** Tells the statements of what is measured from those of what goes on beside it, such as the watch over workers. */
+const measured = new AsyncLocalStorage<MadeStatement[]>();
+
+/** The statements that `run` itself makes on the store. */
 export async function statementsOf(run: () => Promise<unknown>): Promise<MadeStatement[]> {
   const statements: MadeStatement[] = [];
+  await recording(
+    () => measured.run(statements, run),
+    (statement) => measured.getStore()?.push(statement),
+  );
+  return statements;
+}
+
+/** All statements that are made on the store while `run` runs, whoever makes them. */
+export async function statementsDuring(run: () => Promise<unknown>): Promise<MadeStatement[]> {
+  const statements: MadeStatement[] = [];
+  await recording(run, (statement) => statements.push(statement));
+  return statements;
+}
+
+async function recording(
+  run: () => Promise<unknown>,
+  record: (statement: MadeStatement) => void,
+): Promise<void> {
   const { query } = pg.Client.prototype;
-  pg.Client.prototype.query = function counted(this: pg.Client, ...args: unknown[]) {
+  pg.Client.prototype.query = function recorded(this: pg.Client, ...args: unknown[]) {
     const [first, second] = args as [string | Partial<MadeStatement> | undefined, unknown];
     const text = typeof first === 'string' ? first : first?.text;
     const values = typeof first === 'string' ? second : first?.values;
-    if (isOfStore(this) && text !== undefined) {
-      statements.push({ text, values: Array.isArray(values) ? values : [] });
-    }
+    if (isOfStore(this) && text !== undefined) record({ text, values: Array.isArray(values) ? values : [] });
     return Reflect.apply(query, this, args) as never;
   } as typeof query;
   try {
@@ -228,7 +248,6 @@ export async function statementsOf(run: () => Promise<unknown>): Promise<MadeSta
   } finally {
     pg.Client.prototype.query = query;
   }
-  return statements;
 }
 
 /** Fails, with the statements, when `run` makes another number of them than said. */

@@ -76,6 +76,7 @@ export async function insertJob(
   return data.id;
 }
 
+/** A task as if it had run; one that runs has just been heard of, so that nobody takes its worker for lost. */
 export async function insertTask(
   db: Db,
   owner: Viewer,
