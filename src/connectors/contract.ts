@@ -239,7 +239,7 @@ export interface StreamWriter extends AsyncDisposable {
   readonly staged: readonly StagedPart[];
   /** Plans the table's new shape and makes the staging table, keeping staged parts or dropping them. Returns lines worth logging. */
   begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]>;
-  /** Stages one part, rows and marker in one commit. `onRows` is called as rows come in. */
+  /** Stages one part, rows and marker in one commit. `onRows` is called with the rows so far as they come in. */
   stage(
     part: OpenPart,
     partId: string,

@@ -1,6 +1,7 @@
 import { AppError, InputError, messageOf, type Problem } from '#base/errors.ts';
 import { NotHere } from '#catalog/datastores.ts';
 import { ColumnMisfit, ConnectorError } from '#connectors/contract.ts';
+import { Prisma } from '#generated/prisma/client.ts';
 import type { TaskErrorKind } from '#generated/prisma/enums.ts';
 
 /** Why a task or one of its streams failed, as users read it. */
@@ -25,6 +26,9 @@ export function classifyError(error: unknown): TaskFailure {
     const kind = retryable ? 'TRANSIENT' : error.code === 'INTERNAL' ? 'INTERNAL' : 'CONFIG';
     return { kind, message: error.message, fix: error.fix ?? null, retryable };
   }
+  if (isStoreAway(error)) {
+    return { kind: 'TRANSIENT', message: 'The metadata store did not answer.', fix: null, retryable: true };
+  }
   return {
     kind: 'INTERNAL',
     message: 'Something unexpected went wrong in Sluice itself.',
@@ -47,4 +51,10 @@ export function connectorProblems(error: unknown): Problem[] | undefined {
     return [{ code: 'CONNECTION_FAILED', path: ['config'], message: messageOf(error) }];
   }
   return undefined;
+}
+
+/** Whether the store's connection is at fault and not the statement: unreachable, closed, out of time, a deadlock. */
+function isStoreAway(error: unknown): boolean {
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
+  return /^P1\d{3}$/.test(error.code) || ['P2024', 'P2028', 'P2034'].includes(error.code);
 }

@@ -1,4 +1,5 @@
 import { AppError } from '#base/errors.ts';
+import type { TaskStatus } from '#generated/prisma/enums.ts';
 import type { PipelineDeps } from './deps.ts';
 import type { TaskNews } from './task-feed.ts';
 import { isEnded, liveStatuses } from './task-state.ts';
@@ -20,22 +21,36 @@ export async function* followTask(
 ): AsyncGenerator<{ taskId: string }, void, void> {
   const { taskId, projectId, signal } = ask;
   const doorbell = new Doorbell(signal);
+  let status: TaskStatus | undefined;
   // Listening comes before looking, so that no change falls between the two.
   using _bell = deps.feed.on(taskId, (news) => {
-    if (news === 'missed' || news.changed || isEnded(news.status)) doorbell.ring(taskId);
+    if (news === 'missed') {
+      status = undefined;
+      doorbell.ring(taskId);
+    } else if (isTick(news)) {
+      status = news.status;
+      doorbell.ring(taskId);
+    }
   });
-  for (let isFirst = true; !signal.aborted; isFirst = false) {
+  doorbell.ring(taskId);
+  while (!signal.aborted) {
     const rung = doorbell.take().length > 0;
-    const task = await deps.store.db.task.findFirst({
-      where: { id: taskId, projectId },
-      select: { status: true },
-    });
-    if (!task) throw new AppError('NOT_FOUND', 'There is no such task.');
-    const ended = isEnded(task.status);
-    if (isFirst || ended || rung) yield { taskId };
+    // The news says the status, so that a thousand followers need not ask for it; silence for long is asked about.
+    if (status === undefined || !rung) status = await statusOf(deps, projectId, taskId);
+    const ended = isEnded(status);
+    if (rung || ended) yield { taskId };
     if (ended) return;
     await doorbell.wait(pollMs);
   }
+}
+
+async function statusOf(deps: FollowDeps, projectId: string, taskId: string): Promise<TaskStatus> {
+  const task = await deps.store.db.task.findFirst({
+    where: { id: taskId, projectId },
+    select: { status: true },
+  });
+  if (!task) throw new AppError('NOT_FOUND', 'There is no such task.');
+  return task.status;
 }
 
 /**

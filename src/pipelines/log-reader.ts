@@ -244,14 +244,14 @@ class LogReader {
 
   private give(lines: TaskLog[], last: TaskLog): void {
     const cursor = logCursor(last);
-    for (const { filter, followers } of [...this.groups.values()]) {
+    for (const { filter, followers } of this.groups.values()) {
       const levels = levelsFrom(filter.minLevel);
       const passing = lines.filter(
         (line) => levels.includes(line.level) && (filter.stream === null || filter.stream === line.stream),
       );
       if (passing.length === 0) continue;
       const batch = { lines: passing, cursor, caughtUp: true };
-      for (const follower of [...followers]) follower.give(batch);
+      for (const follower of followers) follower.give(batch);
     }
   }
 

@@ -82,7 +82,7 @@ interface StreamFailure extends TaskFailure {
 
 /** Runs every stream that is not done. What fails one of them is kept, and the next one runs. */
 async function runStreams(run: Run): Promise<void> {
-  const { deps, hold, job, rows, failures } = run;
+  const { deps, hold, job, rows } = run;
   const { attempt } = hold.task;
   const again = attempt > 1 ? `Attempt ${attempt} of ${attemptsMax}` : 'Started';
   hold.log(

@@ -71,9 +71,11 @@ function whatIsWrong(cron: string): string | undefined {
 }
 
 function isTimeZone(name: string): boolean {
+  // Intl knows offsets such as "+01:00" too, which are no time zones.
+  if (!/^[A-Za-z]/.test(name)) return false;
   try {
-    // Throws for names it does not know. Offsets such as "+01:00" pass it, yet are no time zones.
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined && /^[A-Za-z]/.test(name);
+    Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
   } catch {
     return false;
   }

@@ -37,8 +37,8 @@ export function sealConfig(
     sealed[field] = deps.secrets.seal(value, { projectId, row, field });
   }
   return {
-    config: given.config as Prisma.InputJsonObject,
-    secrets: sealed as Prisma.InputJsonObject,
+    config: given.config,
+    secrets: sealed,
     problems: checkConfig(spec, joinSecrets(given.config, plain)),
   };
 }

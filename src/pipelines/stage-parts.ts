@@ -3,6 +3,8 @@ import { throughput } from './log-words.ts';
 import type { TaskRun } from './run-stream.ts';
 import type { StreamProgress } from './stream-progress.ts';
 
+const bytesEveryMs = 1_000;
+
 interface Staging {
   plan: StreamPlan;
   writer: StreamWriter;
@@ -54,8 +56,7 @@ async function stagePart(
   const startedAt = performance.now();
   try {
     await using open = await part.open(signal);
-    const onRows = (rows: bigint): void => progress.reading(part.id, rows, BigInt(open.bytesRead()));
-    const staged = await stageOpen(writer, open, part.id, signal, onRows);
+    const staged = await stageOpen(writer, open, part.id, signal, progress);
     progress.finished(part.id, staged);
     const ms = performance.now() - startedAt;
     progress.log('INFO', `${part.title}: ${throughput(staged.rows, staged.bytes, ms)}; ${number()}.`);
@@ -71,11 +72,20 @@ async function stageOpen(
   open: OpenPart,
   partId: string,
   signal: AbortSignal,
-  onRows: (rows: bigint) => void,
+  progress: StreamProgress,
 ): Promise<StagedPart> {
+  let rows = 0n;
+  const tell = (): void => progress.reading(partId, rows, BigInt(open.bytesRead()));
+  // Bytes come in even while the destination cannot tell of rows.
+  const timer = setInterval(tell, bytesEveryMs);
   try {
-    return await writer.stage(open, partId, signal, onRows);
+    return await writer.stage(open, partId, signal, (soFar) => {
+      rows = soFar;
+      tell();
+    });
   } catch (error) {
     throw open.explain(error) ?? error;
+  } finally {
+    clearInterval(timer);
   }
 }
