@@ -1,8 +1,10 @@
+import { createInterface } from 'node:readline';
 import { openApp } from '#app.ts';
+import { messageOf } from '#base/errors.ts';
 import { readConfig, type Config } from '#config.ts';
 import { serve } from '#server/serve.ts';
 import { UsageError, type Typed } from './command.ts';
-import { showDemo } from './demo/show.ts';
+import { showDemo, showWayIn } from './demo/show.ts';
 import { takeSignals } from './until-stopped.ts';
 
 const eventsUnlessTold = 200_000;
@@ -24,15 +26,28 @@ export async function runDemo({ flags }: Typed): Promise<number> {
   await using app = await openApp(config, 'serve');
   await using server = await serve(app, { host: config.host, port: config.port });
   try {
-    const isWell = await showDemo(app, server.url, { events, signal: leaving.signal, say });
+    const { isWell, member } = await showDemo(app, server.url, { events, signal: leaving.signal, say });
     if (flags['once'] === true) return isWell ? 0 : 1;
+    using _ = onEnter(() => showWayIn(app, server.url, member, say));
+    say(
+      process.stdin.isTTY ? 'Enter makes a new link. Ctrl-C ends the gateway.' : 'Ctrl-C ends the gateway.',
+    );
+    await stop.asked;
+    return 0;
   } catch (error) {
     if (leaving.signal.aborted) return 130;
     throw error;
   }
-  say('Ctrl-C ends it.');
-  await stop.asked;
-  return 0;
+}
+
+/** Calls back for each line typed, where somebody can type. */
+function onEnter(act: () => Promise<void>): Disposable {
+  if (!process.stdin.isTTY) return { [Symbol.dispose]: () => {} };
+  const typing = createInterface({ input: process.stdin });
+  typing.on('line', () => {
+    act().catch((error: unknown) => process.stderr.write(`${messageOf(error)}\n`));
+  });
+  return { [Symbol.dispose]: () => typing.close() };
 }
 
 /** A home of its own, so that trying the demo takes nothing from the Sluice that is set up later. */

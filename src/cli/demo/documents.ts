@@ -1,18 +1,5 @@
 import { graphql } from '#generated/gql/gql.ts';
 
-export const whoAmI = graphql(/* GraphQL */ `
-  query DemoViewer {
-    viewer {
-      project {
-        id
-      }
-      member {
-        username
-      }
-    }
-  }
-`);
-
 export const signUp = graphql(/* GraphQL */ `
   mutation DemoSignUp($input: SignUpInput!) {
     signUp(input: $input) {

@@ -26,7 +26,7 @@ export async function showDemo(
   app: App,
   url: string,
   options: { events: number; signal: AbortSignal; say: Say },
-): Promise<boolean> {
+): Promise<{ isWell: boolean; member: DemoMember }> {
   const { signal, say } = options;
   say('Filling a sample PostgreSQL database (users, organizations, events, orders) and a folder of files');
   const database = await prepareSampleDatabase(app.store.databaseUrl, {
@@ -46,8 +46,9 @@ export async function showDemo(
   }
   signal.throwIfAborted();
   await showTables(client, say);
+  showQueries(app, url, say);
   await showWayIn(app, url, member, say);
-  return isWell;
+  return { isWell, member };
 }
 
 function pipelinesOf(database: PostgresConfig): DemoPipeline[] {
@@ -101,9 +102,16 @@ async function showTables(client: GatewayClient, say: Say): Promise<void> {
   }
 }
 
-async function showWayIn(app: App, url: string, member: DemoMember, say: Say): Promise<void> {
+/** Prints a new link that signs the demo's member in once. */
+export async function showWayIn(app: App, url: string, member: DemoMember, say: Say): Promise<void> {
   const token = await createSignInLink(app.accounts, member);
-  const home = app.config.home;
+  say('');
+  say(`Sluice is ready at ${url}/graphql`);
+  say('Open this link within ten minutes; it signs you in once:');
+  say(`  ${url}/sign-in?token=${token}`);
+}
+
+function showQueries(app: App, url: string, say: Say): void {
   say(
     [
       '',
@@ -113,11 +121,7 @@ async function showWayIn(app: App, url: string, member: DemoMember, say: Say): P
       '  { job(name: "shop") { lastTask { logs(first: 20) { nodes { at level stream message } } } } }',
       '',
       'Sync again from another terminal:',
-      `  SLUICE_HOME=${home} SLUICE_URL=${url} npm run sluice -- sync shop --logs`,
-      '',
-      `Sluice is ready at ${url}/graphql`,
-      'Open this link within ten minutes; it signs you in once:',
-      `  ${url}/sign-in?token=${token}`,
+      `  SLUICE_HOME=${app.config.home} SLUICE_URL=${url} npm run sluice -- sync shop --logs`,
     ].join('\n'),
   );
 }
