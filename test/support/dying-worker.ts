@@ -1,0 +1,84 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSecretBox } from '#accounts/secrets.ts';
+import { createLog } from '#base/log.ts';
+import { openDatastores } from '#catalog/datastores.ts';
+import type { DestinationConnector } from '#connectors/contract.ts';
+import { destinationConnector, sourceConnector } from '#connectors/registry.ts';
+import { runTask } from '#pipelines/run-task.ts';
+import { openTaskFeed } from '#pipelines/task-feed.ts';
+import { openQueue } from '#queue/open-queue.ts';
+import { openStore } from '#store/open-store.ts';
+
+/*
+ * A process of its own that runs one task and is killed (SIGKILL, by itself) at a seam of the run: run with the database's
+ * URL, a home, the files root, the task's id, and where to die: "staged" after the first part, or "published".
+ */
+
+const [databaseUrl = '', home = '', filesRoot = '', taskId = '', seam = ''] = process.argv.slice(2);
+
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('killed');
+}
+
+function dying(connector: DestinationConnector | undefined): DestinationConnector | undefined {
+  return (
+    connector && {
+      ...connector,
+      async open(config, context) {
+        const session = await connector.open(config, context);
+        return {
+          async stream(origin, selection) {
+            const writer = await session.stream(origin, selection);
+            return {
+              published: writer.published,
+              staged: writer.staged,
+              table: writer.table,
+              begin: (...asked) => writer.begin(...asked),
+              async stage(...asked) {
+                const staged = await writer.stage(...asked);
+                return seam === 'staged' ? die() : staged;
+              },
+              async publish(...asked) {
+                const published = await writer.publish(...asked);
+                return seam === 'published' ? die() : published;
+              },
+              abandon: () => writer.abandon(),
+              [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+            };
+          },
+          [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+        };
+      },
+    }
+  );
+}
+
+const log = createLog('warn');
+const store = await openStore({ databaseUrl, home, role: 'worker', log });
+const { db, homeId } = store;
+const pipesDir = join(home, 'pipes');
+await mkdir(pipesDir, { recursive: true });
+await runTask(
+  {
+    store,
+    log,
+    queue: await openQueue(store, log),
+    feed: await openTaskFeed(store, log),
+    secrets: await openSecretBox({ home, secretKey: Buffer.alloc(32, 1) }),
+    datastores: openDatastores({ db, home, homeId, opensEmbedded: false, scanDirectories: [] }),
+    connectors: {
+      source: sourceConnector,
+      destination: (type, version) => dying(destinationConnector(type, version)),
+    },
+    filesRoot,
+    pipesDir,
+    homeId,
+    now: () => new Date(),
+    parallel: 1,
+  },
+  taskId,
+  new AbortController().signal,
+);
+process.exit(3);
