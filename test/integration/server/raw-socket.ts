@@ -5,7 +5,7 @@ interface Message {
   id?: string;
   type: string;
   // What a test looks into is for the test to know.
-  payload?: { data?: Record<string, unknown> } | unknown[];
+  payload?: unknown;
 }
 
 export interface RawSocket {
@@ -16,6 +16,8 @@ export interface RawSocket {
   subscribe(id: string, query: string, variables?: Record<string, unknown>): void;
   /** The messages of one operation, as "next", "error", "complete". */
   types(id: string): string[];
+  /** What the last answer to an operation holds. */
+  data(id: string): Record<string, unknown> | null | undefined;
   /** What an operation was refused with. */
   errors(id: string): { message: string; extensions: Record<string, unknown> }[];
 }
@@ -36,6 +38,10 @@ export async function openRaw(
     send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
     subscribe: (id, query, variables) => raw.send({ id, type: 'subscribe', payload: { query, variables } }),
     types: (id) => raw.messages.filter((message) => message.id === id).map(({ type }) => type),
+    data: (id) => {
+      const answer = raw.messages.findLast((message) => message.id === id && message.type === 'next');
+      return (answer?.payload as { data?: Record<string, unknown> | null } | undefined)?.data;
+    },
     errors: (id) => {
       const refusal = raw.messages.find((message) => message.id === id && message.type === 'error');
       return (refusal?.payload ?? []) as ReturnType<RawSocket['errors']>;

@@ -29,7 +29,7 @@ describe('who asks', () => {
       const raw = await openRaw(server.url, options);
       raw.subscribe('1', '{ whoami }');
       await until('an answer', () => raw.types('1').includes('complete'));
-      expect(raw.messages.find(({ id }) => id === '1')?.payload?.data).toEqual({
+      expect(raw.data('1')).toEqual({
         whoami: expected,
       });
       raw.socket.close();
