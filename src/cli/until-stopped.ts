@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { onceAPress } from './once-a-press.ts';
 
 const endMsMax = 9_500;
 
@@ -15,7 +16,7 @@ export interface Stop {
 export function takeSignals(): Stop {
   const asked = Promise.withResolvers<NodeJS.Signals>();
   let isAsked = false;
-  const take = (signal: NodeJS.Signals) => {
+  const take = onceAPress((signal: NodeJS.Signals) => {
     if (isAsked) process.exit(128 + constants.signals[signal]);
     isAsked = true;
     setTimeout(() => {
@@ -23,7 +24,7 @@ export function takeSignals(): Stop {
       process.exit(1);
     }, endMsMax).unref();
     asked.resolve(signal);
-  };
+  });
   process.on('SIGTERM', take);
   process.on('SIGINT', take);
   return { asked: asked.promise };

@@ -3,6 +3,7 @@ import type { LogLevel } from '#generated/gql/graphql.ts';
 import type { GatewayClient } from './client.ts';
 import { UsageError, type Typed } from './command.ts';
 import { followTask, type LogLine, type TaskEvent } from './follow-task.ts';
+import { onceAPress } from './once-a-press.ts';
 import { printTask } from './task-printer.ts';
 import { exitCodeOf, type TaskView } from './task-view.ts';
 
@@ -34,7 +35,7 @@ export async function watchTask(
   const leaving = new AbortController();
   let failure: unknown;
   let interrupts = 0;
-  const interrupt = () => {
+  const interrupt = onceAPress(() => {
     interrupts += 1;
     if (onInterrupt === undefined || interrupts > 1) return leaving.abort();
     printer.line('Canceling the task. Ctrl-C once more leaves without waiting for it.');
@@ -42,7 +43,7 @@ export async function watchTask(
       failure = error;
       leaving.abort();
     });
-  };
+  });
   process.on('SIGINT', interrupt);
   try {
     const logs = choice && { minLevel: choice, line: (line: LogLine) => printer.line(logText(line)) };

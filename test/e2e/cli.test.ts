@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -134,6 +134,42 @@ test('serve says where it is and how to sign up, has threads enough, and ends wi
   serve.child.kill('SIGTERM');
   expect(await serve.ended).toMatchObject({ code: 0 });
   expect(Date.now() - stoppedAt).toBeLessThan(10_000);
+});
+
+test('a second signal ends serve at once, even while a request is not over', async () => {
+  await using database = await createTestDatabase();
+  const port = await freePort();
+  const env = {
+    DATABASE_URL: database.url,
+    SLUICE_HOME: join(home.path, 'twice'),
+    SLUICE_PORT: String(port),
+  };
+  const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: home.path });
+  await eventually('serve to be ready', async () => serve.stdout().includes('is ready at') || undefined);
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write(
+    'POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+  );
+  await eventually('the request to be taken', async () => {
+    const ready = await fetch(`http://127.0.0.1:${port}/health`);
+    return ready.ok || undefined;
+  });
+  serve.child.kill('SIGTERM');
+  await eventually(
+    'the first signal to be taken',
+    async () => serve.stdout().includes('SIGTERM: ending') || undefined,
+  );
+  // What comes within half a second is the same press of Ctrl-C, sent on by npm.
+  const firstAt = Date.now();
+  await eventually('the end', async () => {
+    serve.child.kill('SIGTERM');
+    return serve.child.exitCode ?? undefined;
+  });
+  expect(await serve.ended).toMatchObject({ code: 143 });
+  expect(Date.now() - firstAt).toBeGreaterThan(400);
+  expect(Date.now() - firstAt).toBeLessThan(4_500);
 });
 
 describe('of a gateway', () => {
