@@ -46,18 +46,13 @@ export async function beginningOf(
   compression: Compression,
   isEnough: (text: string) => boolean,
 ): Promise<string> {
-  const plain = plainBytes(handle, compression);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
-  try {
-    for await (const chunk of plain) {
-      text += decoder.decode(chunk as Buffer, { stream: true });
-      if (isEnough(text) || text.length > recordBytesMax) return text;
-    }
-    return text + decoder.decode();
-  } finally {
-    plain.destroy();
+  for await (const chunk of plainBytes(handle, compression)) {
+    text += decoder.decode(chunk as Buffer, { stream: true });
+    if (isEnough(text) || text.length > recordBytesMax) return text;
   }
+  return text + decoder.decode();
 }
 
 function firstRecord(text: string): string {

@@ -1,16 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline as pipe, Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from './file-format.ts';
 
-/** The bytes of an open file, decompressed. The handle stays open; the stream fails when the file is cut off or corrupt. */
-export function plainBytes(handle: FileHandle, compression: Compression): Readable {
-  const bytes = Readable.from(chunksOf(handle), { objectMode: false });
-  if (compression === 'none') return bytes;
+/** The bytes of an open file, decompressed. The handle stays open; the reading fails when the file is cut off or corrupt. */
+export function plainBytes(handle: FileHandle, compression: Compression): AsyncIterable<Buffer> {
+  if (compression === 'none') return chunksOf(handle);
   const plain = compression === 'gzip' ? createGunzip() : createZstdDecompress();
   // The error reaches whoever reads `plain`.
-  return pipe(bytes, plain, () => {});
+  return pipe(Readable.from(chunksOf(handle), { objectMode: false }), plain, () => {});
 }
 
 /**
@@ -23,20 +21,14 @@ export async function refuseDamage(
   signal: AbortSignal,
 ): Promise<void> {
   if (compression === 'none') return;
-  await pipeline(
-    plainBytes(handle, compression),
-    async (chunks) => {
-      for await (const _chunk of chunks) signal.throwIfAborted();
-    },
-    { signal },
-  );
+  for await (const _chunk of plainBytes(handle, compression)) signal.throwIfAborted();
 }
 
 /** A stream over the handle would close it when it is destroyed; the handle outlives this reading. */
 async function* chunksOf(handle: FileHandle): AsyncGenerator<Buffer> {
-  const chunkBytes = 256 * 1024;
+  const chunkBytes = 64 * 1024;
   for (let position = 0; ;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(chunkBytes), 0, chunkBytes, position);
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, position);
     if (bytesRead === 0) return;
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);

@@ -14,7 +14,8 @@ import { filesPart } from './open-part.ts';
 import { readerKey } from './reader-sql.ts';
 import type { Scratch } from './scratch.ts';
 import { unionShapes } from './shape.ts';
-import { sniffFile, type CsvOptions, type SniffedFile } from './sniff.ts';
+import type { CsvOptions, SniffedFile } from './sniff.ts';
+import { sniffFiles } from './sniff-files.ts';
 import { identified, isSame, nextState, notYetTaken, readState } from './taken-files.ts';
 
 interface Planning {
@@ -100,20 +101,13 @@ function filesToTake(
   return files;
 }
 
-/** Looking into one file takes a few milliseconds, most of them waiting: a few at a time keep both cores busy. */
-const sniffsAtOnce = 4;
-
-async function sniffAll(files: readonly ListedFile[], planning: Planning): Promise<SniffedFile[]> {
-  const { csv, scratch, context } = planning;
-  const sniffed: SniffedFile[] = [];
-  let next = 0;
-  const lane = async () => {
-    for (let at = next++; at < files.length; at = next++) {
-      sniffed[at] = await sniffFile(files[at]!, { csv, thorough: true }, scratch, context);
-      if (!sniffed[at]!.reader) context.log('INFO', `"${files[at]!.relative}" is empty.`);
-    }
-  };
-  await Promise.all(Array.from({ length: sniffsAtOnce }, lane));
+async function sniffAll(
+  files: readonly ListedFile[],
+  { csv, scratch, context }: Planning,
+): Promise<SniffedFile[]> {
+  const { signal, log } = context;
+  const sniffed = await sniffFiles(files, { csv, thorough: true, scratch, signal, places: context });
+  for (const { file, reader } of sniffed) if (!reader) log('INFO', `"${file.relative}" is empty.`);
   return sniffed;
 }
 

@@ -28,7 +28,11 @@ export function selectFrom(
 }
 
 /** The call of DuckDB's reader, every option said, so that no guess of its own changes a value. */
-export function tableFunction(reader: Reader, doors: readonly string[]): string {
+export function tableFunction(
+  reader: Reader,
+  doors: readonly string[],
+  { filename = false }: { filename?: boolean } = {},
+): string {
   const files = `[${doors.map(sqlText).join(', ')}]`;
   if (reader.format === 'parquet')
     return `read_parquet(${files}, hive_partitioning = false, union_by_name = false)`;
@@ -47,7 +51,7 @@ export function tableFunction(reader: Reader, doors: readonly string[]): string 
     `read_csv(${files}, auto_detect = false, columns = {${columns.join(', ')}}, header = ${shape.header}, ` +
     `delim = ${sqlText(shape.delimiter)}, quote = '"', escape = '"', nullstr = ${sqlText(nullString)}, ` +
     `allow_quoted_nulls = false, strict_mode = true, null_padding = false, ignore_errors = false, ` +
-    `compression = '${compression}', max_line_size = ${recordBytesMax}, buffer_size = ${2 * recordBytesMax}, ` +
+    `compression = '${compression}', max_line_size = ${recordBytesMax}, buffer_size = ${2 * recordBytesMax}, filename = ${filename}, ` +
     `hive_partitioning = false, union_by_name = false)`
   );
 }

@@ -13,7 +13,8 @@ import { listStreams, type ListedStream } from './list-streams.ts';
 import { planStream } from './plan-stream.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { unionShapes } from './shape.ts';
-import { sniffFile, type CsvOptions, type SniffedFile } from './sniff.ts';
+import type { CsvOptions } from './sniff.ts';
+import { sniffFiles } from './sniff-files.ts';
 
 /** The config of `spec`. */
 export interface FilesConfig {
@@ -123,10 +124,14 @@ async function discover(config: FilesConfig, context: ConnectorContext): Promise
     const half = discoveredFilesMax / 2;
     const some =
       files.length <= discoveredFilesMax ? files : [...files.slice(0, half), ...files.slice(-half)];
-    const sniffed: SniffedFile[] = [];
-    for (const file of some) {
-      sniffed.push(await sniffFile(file, { csv: config.csv ?? {}, thorough: false }, scratch, context));
-    }
+    const { signal } = context;
+    const sniffed = await sniffFiles(some, {
+      csv: config.csv ?? {},
+      thorough: false,
+      scratch,
+      signal,
+      places: context,
+    });
     const columns = unionShapes(sniffed.map(({ file, shape }) => ({ name: file.relative, shape })));
     if (columns.length === 0) continue;
     const guesses = sniffed.map(({ shape }) => shape.estimatedRows);
