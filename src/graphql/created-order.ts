@@ -43,11 +43,8 @@ export function createdOrder(list: string, direction: 'oldest first' | 'newest f
   const bound = (key: CreatedKey, side: 'before' | 'after', inclusive: boolean) => {
     const [than, orAt] = isLater(side) ? ['gt', 'gte'] : ['lt', 'lte'];
     return {
-      createdAt: { [orAt as string]: key.at },
-      OR: [
-        { createdAt: { [than as string]: key.at } },
-        { id: { [(inclusive ? orAt : than) as string]: key.id } },
-      ],
+      createdAt: { [orAt]: key.at },
+      OR: [{ createdAt: { [than]: key.at } }, { id: { [inclusive ? orAt : than]: key.id } }],
     };
   };
   const boundSql = (key: CreatedKey, side: 'before' | 'after', inclusive: boolean) => {

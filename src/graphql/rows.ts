@@ -17,8 +17,8 @@ export interface Rows {
 
 /** A node type: where its rows are, and which of them a viewer may know of. */
 interface NodeRows {
-  rows(db: Db): Rows;
-  scope(viewer: Viewer): object;
+  rows: (db: Db) => Rows;
+  scope: (viewer: Viewer) => object;
 }
 
 /** Every node type by its name in the schema. A type that is not here cannot be found by id. */

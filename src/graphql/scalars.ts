@@ -32,7 +32,7 @@ export function parseBigInt(value: unknown): bigint {
     typeof value === 'bigint' ||
     (typeof value === 'number' && Number.isSafeInteger(value)) ||
     (typeof value === 'string' && wholePattern.test(value));
-  const whole = isWhole ? BigInt(value as bigint | number | string) : null;
+  const whole = isWhole ? BigInt(value) : null;
   if (whole === null || BigInt.asIntN(64, whole) !== whole) {
     throw refusal(
       'BigInt',
@@ -71,6 +71,7 @@ export function jsonOfLiteral(node: ValueNode, variables: Record<string, unknown
     case Kind.VARIABLE:
       return (variables?.[node.name.value] ?? null) as Json;
     case Kind.ENUM:
+    default:
       throw refusal('JSON', node.value, 'a JSON value; put words in quotes');
   }
 }

@@ -116,67 +116,70 @@ export const Table = builder.prismaNode('CatalogTable', {
       description: 'What it holds, in words. Null when nobody said.',
     }),
     tags: t.exposeStringList('tags', { description: 'Words to find it by.' }),
-    entity: t.field({
-      type: EntityKind,
-      nullable: true,
-      description: 'What its rows stand for. Null when they are mapped to nothing.',
-      resolve: () => null,
-    }),
-    columns: t.field({
-      type: [Column],
-      description: 'Its columns, in order.',
-      select: { ...fqnSelect, columns: true },
-      resolve: (table) => {
-        const tableFqn = fqnOf(table, table.datastore.name);
-        // Written by the catalog alone, in this shape.
-        const columns = table.columns as unknown as Omit<ColumnShape, 'tableFqn'>[];
-        return columns.map((column) => ({ ...column, tableFqn }));
-      },
-    }),
-    rowCount: t.expose('rowCount', {
-      type: 'BigInt',
-      nullable: true,
-      description:
-        'How many rows it had when the catalog last looked. Null where the engine does not know without reading.',
-    }),
-    datastore: t.relation('datastore', { description: 'Where it lies. Needs CONTROL_READ.' }),
-    freshness: t.field({
-      type: Freshness,
-      description: 'When it was last written by a job.',
-      select: { syncedAt: true, taskId: true },
-      resolve: ({ syncedAt, taskId }) => ({ syncedAt, taskId }),
-    }),
-    sample: t.field({
-      type: RowSet,
-      nullable: true,
-      description:
-        'Some of its rows, read from the datastore right now. Null when that failed; errors says why.',
-      args: {
-        first: t.arg.int({ description: 'How many: 1 to 100. Null for 10.' }),
-      },
-      complexity: (args) => ({
-        field: 50,
-        multiplier: Math.min(Math.max(args.first ?? sampleRowsDefault, 1), sampleRowsMax),
-      }),
-      select: { ...fqnSelect, projectId: true },
-      resolve: async (table, { first }, context) => {
-        const rowsMax = first ?? sampleRowsDefault;
-        if (rowsMax < 1 || rowsMax > sampleRowsMax) {
-          throw new AppError(
-            'BAD_USER_INPUT',
-            `first: ${first} is no sample's size: 1 to ${sampleRowsMax} are allowed.`,
-          );
-        }
-        try {
-          const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal: context.signal });
-          return { ...answer, rows: answer.rows.map((row) => row.map(jsonOfValue)) };
-        } catch (error) {
-          throw asExpected(error);
-        }
-      },
-    }),
   }),
 });
+
+builder.prismaObjectFields('CatalogTable', (t) => ({
+  entity: t.field({
+    type: EntityKind,
+    nullable: true,
+    description: 'What its rows stand for. Null when they are mapped to nothing.',
+    resolve: () => null,
+  }),
+  columns: t.field({
+    type: [Column],
+    description: 'Its columns, in order.',
+    select: { ...fqnSelect, columns: true },
+    resolve: (table) => {
+      const tableFqn = fqnOf(table, table.datastore.name);
+      // Written by the catalog alone, in this shape.
+      const columns = table.columns as unknown as Omit<ColumnShape, 'tableFqn'>[];
+      return columns.map((column) => ({ ...column, tableFqn }));
+    },
+  }),
+  rowCount: t.expose('rowCount', {
+    type: 'BigInt',
+    nullable: true,
+    description:
+      'How many rows it had when the catalog last looked. Null where the engine does not know without reading.',
+  }),
+  datastore: t.relation('datastore', { description: 'Where it lies. Needs CONTROL_READ.' }),
+  freshness: t.field({
+    type: Freshness,
+    description: 'When it was last written by a job.',
+    select: { syncedAt: true, taskId: true },
+    resolve: ({ syncedAt, taskId }) => ({ syncedAt, taskId }),
+  }),
+  sample: t.field({
+    type: RowSet,
+    nullable: true,
+    description:
+      'Some of its rows, read from the datastore right now. Null when that failed; errors says why.',
+    args: {
+      first: t.arg.int({ description: 'How many: 1 to 100. Null for 10.' }),
+    },
+    complexity: (args) => ({
+      field: 50,
+      multiplier: Math.min(Math.max(args.first ?? sampleRowsDefault, 1), sampleRowsMax),
+    }),
+    select: { ...fqnSelect, projectId: true },
+    resolve: async (table, { first }, context) => {
+      const rowsMax = first ?? sampleRowsDefault;
+      if (rowsMax < 1 || rowsMax > sampleRowsMax) {
+        throw new AppError(
+          'BAD_USER_INPUT',
+          `first: ${first} is no sample's size: 1 to ${sampleRowsMax} are allowed.`,
+        );
+      }
+      try {
+        const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal: context.signal });
+        return { ...answer, rows: answer.rows.map((row) => row.map(jsonOfValue)) };
+      } catch (error) {
+        throw asExpected(error);
+      }
+    },
+  }),
+}));
 
 const TableConnection = connectionOf(Table, 'Table', 'tables');
 const tableOrder = createdOrder('table', 'oldest first');

@@ -75,7 +75,7 @@ const TaskError = builder.objectRef<TaskErrorShape>('TaskError').implement({
   }),
 });
 
-const TaskStream = builder.prismaObject('TaskStream', {
+builder.prismaObject('TaskStream', {
   select: { taskId: true, position: true },
   description: 'How one stream of a task stands. Needs CONTROL_READ.',
   fields: (t) => ({
@@ -139,48 +139,51 @@ export const Task = builder.prismaNode('Task', {
           ? null
           : Math.max(0, (finishedAt ?? context.app.pipelines.now()).getTime() - startedAt.getTime()),
     }),
-    attempt: t.exposeInt('attempt', {
-      description: '1 for the first; rises when its worker is lost or a transient failure is tried again.',
-    }),
-    rowsRead: t.expose('rowsRead', { type: 'BigInt', description: 'Rows taken from the source so far.' }),
-    rowsWritten: t.expose('rowsWritten', { type: 'BigInt', description: 'Rows written so far.' }),
-    bytesRead: t.expose('bytesRead', { type: 'BigInt', description: 'Bytes taken from the source so far.' }),
-    progress: t.float({
-      nullable: true,
-      description: '0 to 1 where the size is known, else null.',
-      select: {
-        status: true,
-        // Ordered as the field streams is, so that both are one join: what differs is loaded again, with a statement of its own.
-        streams: { select: { status: true, rowsRead: true, estimatedRows: true }, orderBy: streamOrder },
-      },
-      resolve: (task) => taskProgress(task, task.streams),
-    }),
-    streams: t.relation('streams', {
-      description: 'How each of its streams stands, in the order of the job.',
-      query: { orderBy: streamOrder },
-    }),
-    error: t.field({
-      type: TaskError,
-      nullable: true,
-      description: 'Why it failed, or what a running one is trying again for. Null when nothing is wrong.',
-      select: { errorKind: true, errorMessage: true, errorFix: true, errorRetryable: true },
-      resolve: (task) =>
-        task.errorKind === null
-          ? null
-          : {
-              kind: task.errorKind,
-              message: task.errorMessage ?? '',
-              fix: task.errorFix,
-              retryable: task.errorRetryable ?? false,
-            },
-    }),
-    canCancel: t.boolean({
-      description: 'Whether cancelTask would do something: it has not ended and was not asked to stop.',
-      select: { status: true },
-      resolve: (task) => canCancel(task),
-    }),
   }),
 });
+
+builder.prismaObjectFields('Task', (t) => ({
+  attempt: t.exposeInt('attempt', {
+    description: '1 for the first; rises when its worker is lost or a transient failure is tried again.',
+  }),
+  rowsRead: t.expose('rowsRead', { type: 'BigInt', description: 'Rows taken from the source so far.' }),
+  rowsWritten: t.expose('rowsWritten', { type: 'BigInt', description: 'Rows written so far.' }),
+  bytesRead: t.expose('bytesRead', { type: 'BigInt', description: 'Bytes taken from the source so far.' }),
+  progress: t.float({
+    nullable: true,
+    description: '0 to 1 where the size is known, else null.',
+    select: {
+      status: true,
+      // Ordered as the field streams is, so that both are one join: what differs is loaded again, with a statement of its own.
+      streams: { select: { status: true, rowsRead: true, estimatedRows: true }, orderBy: streamOrder },
+    },
+    resolve: (task) => taskProgress(task, task.streams),
+  }),
+  streams: t.relation('streams', {
+    description: 'How each of its streams stands, in the order of the job.',
+    query: { orderBy: streamOrder },
+  }),
+  error: t.field({
+    type: TaskError,
+    nullable: true,
+    description: 'Why it failed, or what a running one is trying again for. Null when nothing is wrong.',
+    select: { errorKind: true, errorMessage: true, errorFix: true, errorRetryable: true },
+    resolve: (task) =>
+      task.errorKind === null
+        ? null
+        : {
+            kind: task.errorKind,
+            message: task.errorMessage ?? '',
+            fix: task.errorFix,
+            retryable: task.errorRetryable ?? false,
+          },
+  }),
+  canCancel: t.boolean({
+    description: 'Whether cancelTask would do something: it has not ended and was not asked to stop.',
+    select: { status: true },
+    resolve: (task) => canCancel(task),
+  }),
+}));
 
 const TaskConnection = connectionOf(Task, 'Task', 'tasks');
 const taskOrder = createdOrder('task', 'newest first');

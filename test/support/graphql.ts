@@ -19,8 +19,11 @@ import { createTestDatabase } from './database.ts';
 
 export type Variables = Record<string, unknown>;
 
+/** An answer's data as a client has it: whatever the JSON says. */
+export type Data = ReturnType<typeof JSON.parse>;
+
 export interface Answer {
-  data: Record<string, any> | null | undefined;
+  data: Data;
   errors: readonly GraphQLError[];
   /** What the operation set as session cookie: null when it cleared it, undefined when it did neither. */
   cookie: string | null | undefined;
@@ -38,7 +41,7 @@ export interface TestGraphql extends AsyncDisposable {
   /** An API key of the owner's project. */
   apiKey(owner: Viewer, scopes: Scope[]): Promise<Viewer>;
   /** The data. Fails with operation, variables, answer and request id when there are errors. */
-  ask(viewer: Viewer | null, query: string, variables?: Variables): Promise<Record<string, any>>;
+  ask(viewer: Viewer | null, query: string, variables?: Variables): Promise<Data>;
   /** The answer, whatever it is. */
   answer(viewer: Viewer | null, query: string, variables?: Variables): Promise<Answer>;
   /** The answers of a subscription; one with errors when it is refused. Ends with the signal. */
@@ -242,7 +245,7 @@ async function recording(
     const values = typeof first === 'string' ? second : first?.values;
     if (isOfStore(this) && text !== undefined) record({ text, values: Array.isArray(values) ? values : [] });
     return Reflect.apply(query, this, args) as never;
-  } as typeof query;
+  };
   try {
     await run();
   } finally {

@@ -92,6 +92,8 @@ export async function insertTask(
     trigger: 'MANUAL',
     createdAt: at,
     ...ended,
+    // Just heard of, so that nobody takes the worker of one that runs for lost.
+    heartbeatAt: new Date(),
     ...task,
   } as const;
   await db.task.create({ data: { id, projectId: owner.projectId, jobId, ...data } });

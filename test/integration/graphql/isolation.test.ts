@@ -197,8 +197,14 @@ test('things of another project are not found by their names either', async () =
   const none = { totalCount: 0 };
   for (const { viewer } of strangers) {
     expect(await gql.ask(viewer, query)).toEqual({
-      ...{ source: null, destination: null, job: null, table: null },
-      ...{ sources: none, jobs: none, destinations: none, tables: none },
+      source: null,
+      destination: null,
+      job: null,
+      table: null,
+      sources: none,
+      jobs: none,
+      destinations: none,
+      tables: none,
     });
   }
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { globalId } from '#graphql/global-id.ts';
 import {
+  type Data,
   expectStatements,
   openTestGraphql,
   type TestGraphql,
@@ -25,7 +26,7 @@ afterAll(() => gql[Symbol.asyncDispose]());
 const errors = 'userErrors { code path message fix }';
 
 /** Runs a mutation with its input; fails when it answers with errors at the top. */
-async function run(mutation: string, input: Variables, fields: string): Promise<any> {
+async function run(mutation: string, input: Variables, fields: string): Promise<Data> {
   const type = `${mutation[0]?.toUpperCase()}${mutation.slice(1)}Input`;
   const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { ${fields} ${errors} } }`;
   return (await gql.ask(ada, query, { input }))[mutation];

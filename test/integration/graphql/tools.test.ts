@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import graphqlPlugin, { parser } from '@graphql-eslint/eslint-plugin';
 import { ESLint, type Linter } from 'eslint';
@@ -70,7 +71,8 @@ test('relay-compiler takes the schema, with fragments that refetch by node and p
       artifactDirectory: 'made',
     };
     await writeFile(join(folder, 'relay.json'), JSON.stringify({ ...config, noSourceControl: true }));
-    const compiler = join(root, 'node_modules', '.bin', 'relay-compiler');
+    // The package is the path of its program for this machine, and has no types.
+    const compiler: string = createRequire(import.meta.url)('relay-compiler');
     await promisify(execFile)(compiler, ['relay.json'], { cwd: folder });
     expect((await readdir(join(folder, 'made'))).sort()).toEqual(
       [
