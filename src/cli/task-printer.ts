@@ -5,6 +5,7 @@ import { barLines, isEnded, plainLine, summaryLine, type TaskView } from './task
 export interface Screen {
   isTTY?: boolean | undefined;
   columns?: number | undefined;
+  rows?: number | undefined;
   write(text: string): unknown;
 }
 
@@ -32,7 +33,10 @@ function drawBars(screen: Screen, now: () => number): TaskPrinter {
 
   /** One write for all of it, so that the terminal never shows half of it. */
   function draw(above: string): void {
-    const lines = latest === null ? [] : barLines(latest, (screen.columns ?? 80) - 1).map(coloured);
+    const lines =
+      latest === null
+        ? []
+        : barLines(latest, (screen.columns ?? 80) - 1, Math.max(3, (screen.rows ?? 24) - 1)).map(coloured);
     const clear = drawn > 0 ? `\u001b[${drawn}A\u001b[0J` : '';
     screen.write(`${clear}${above}${lines.map((text) => `${text}\n`).join('')}`);
     drawn = lines.length;

@@ -33,14 +33,32 @@ export function exitCodeOf(status: string): number {
 const barWidth = 24;
 const nameWidthMax = 32;
 
-/** One line a stream with its bar, for a terminal of that width, and a last one for the whole task. */
-export function barLines(task: TaskView, columns: number): string[] {
-  const nameWidth = Math.min(nameWidthMax, Math.max(0, ...task.streams.map(({ name }) => name.length)));
-  const lines = task.streams.map((stream) => {
+/**
+ * One line a stream with its bar, for a terminal of that many columns and rows, and a last one for the whole task. When
+ * there is not room for all, those that move come first and the others are counted.
+ */
+export function barLines(task: TaskView, columns: number, rowsMax = Infinity): string[] {
+  const shown = choose(task.streams, rowsMax - 1);
+  const nameWidth = Math.min(nameWidthMax, Math.max(0, ...shown.map(({ name }) => name.length)));
+  const lines = shown.map((stream) => {
     const name = shortened(stream.name, nameWidth).padEnd(nameWidth);
     return `  ${name}  ${bar(stream)}  ${amount(stream)}`;
   });
+  const hidden = task.streams.length - shown.length;
+  if (hidden > 0) lines.push(`  and ${hidden} more stream${hidden === 1 ? '' : 's'}`);
   return [...lines, `  ${summaryLine(task)}`].map((line) => shortened(line, columns));
+}
+
+const byInterest = ['RUNNING', 'CANCELING', 'FAILED', 'CANCELED', 'QUEUED', 'SUCCEEDED'];
+
+/** In the task's own order. */
+function choose(streams: readonly StreamView[], linesMax: number): readonly StreamView[] {
+  if (streams.length <= linesMax) return streams;
+  const interest = ({ status }: StreamView) => byInterest.indexOf(status);
+  const chosen = new Set(
+    streams.toSorted((one, other) => interest(one) - interest(other)).slice(0, linesMax - 1),
+  );
+  return streams.filter((stream) => chosen.has(stream));
 }
 
 /** One plain line for a log file: where each stream that moves stands. */

@@ -42,6 +42,22 @@ test('no line is wider than the terminal, which would break the drawing in place
   }
 });
 
+test('more streams than the terminal has lines are counted, and those that move are shown', () => {
+  const streams = Array.from({ length: 50 }, (_, index) =>
+    stream({ name: `t${index}`, status: index < 20 ? 'SUCCEEDED' : index < 22 ? 'RUNNING' : 'QUEUED' }),
+  );
+  const lines = barLines({ ...running, streams }, 100, 6);
+  expect(lines.map((line) => line.trim().split(' ')[0])).toEqual([
+    't20',
+    't21',
+    't22',
+    't23',
+    'and',
+    'running',
+  ]);
+  expect(lines[4]).toBe('  and 46 more streams');
+});
+
 test('an estimate that was too low does not show a running stream as done', () => {
   const task = { ...running, streams: [stream({ rowsRead: 300, estimatedRows: 200 })] };
   expect(barLines(task, 100)[0]).toContain(' 99%  300 of about 200 rows');
