@@ -480,6 +480,28 @@ describe('several files of one stream', () => {
     });
   });
 
+  test('small files alike are looked into together, each for its own types', async () => {
+    await lab.write('s/a.csv', 'id,v,w\n1,2,\n');
+    await lab.write('s/b.csv', 'id,v,w\n2,2.5,2024-01-02\n');
+    await lab.write('s/c.csv', 'id,v,w\n');
+    await lab.write('s/d.csv', '');
+    expect(await types('s')).toEqual({ id: 'BIGINT', v: 'DOUBLE', w: 'DATE' });
+    await lab.write('s/e.csv', 'id,v,w\n1,2\n');
+    await expect(read('s')).rejects.toThrow('"s/e.csv" cannot be read: line 2: it has 2 fields');
+  });
+
+  test('small JSON files are rows by their keys, lists and lines alike', async () => {
+    await lab.write('s/a.json', '[{"id":1}]');
+    await lab.write('s/b.json', '{"id":2,"v":2.5}\n{"id":3,"doc":{"x":1}}');
+    await lab.write('s/c.json', '[]');
+    expect(await types('s')).toEqual({ id: 'BIGINT', v: 'DOUBLE', doc: 'JSON' });
+    expect(await read('s')).toEqual([
+      [1n, null, null],
+      [2n, 2.5, null],
+      [3n, null, '{"x":1}'],
+    ]);
+  });
+
   test('Parquet files of growing types widen', async () => {
     await lab.rows(`COPY (SELECT 1::INTEGER id, 1.5::DECIMAL(4,1) d) TO '$root/a.parquet' (FORMAT parquet)`);
     await mkdir(join(lab.root, 's'));
