@@ -2,12 +2,16 @@ import DataLoader from 'dataloader';
 import type { FieldNode, GraphQLResolveInfo } from 'graphql';
 import type { Context } from './context.ts';
 
-const loaders = new WeakMap<Context, Map<string, WeakMap<FieldNode, DataLoader<string, unknown>>>>();
+type Loaders = Map<string, DataLoader<string, unknown>>;
+
+const loaders = new WeakMap<Context, Loaders>();
+const numbers = new WeakMap<FieldNode, number>();
+let lastNumber = 0;
 
 /**
  * Answers one field of many parents with one call of `load`: parents that resolve the same field of the document in the
- * same tick share it. `load` must give one answer a key, in order, and closes over the arguments of the first, which are
- * those of all, since one field of a document has one set of arguments. `purpose` tells apart what one field loads.
+ * same tick share it. `load` must give one answer a key, in order, and closes over the arguments and the selection of
+ * the first parent, which are those of all. `purpose` tells apart what one field loads.
  *
  * Nothing is remembered between ticks, so that each event of a subscription reads anew.
  */
@@ -18,25 +22,23 @@ export function batched<Answer>(
   key: string,
   load: (keys: readonly string[]) => Promise<readonly Answer[]>,
 ): Promise<Answer> {
-  const ofContext = getOrMake(
-    loaders,
-    context,
-    () => new Map<string, WeakMap<FieldNode, DataLoader<string, unknown>>>(),
-  );
-  const ofPurpose = getOrMake(ofContext, `${info.parentType.name}:${purpose}`, () => new WeakMap());
-  const field = info.fieldNodes[0] as FieldNode;
-  const loader = getOrMake(ofPurpose, field, () => new DataLoader<string, unknown>(load, { cache: false }));
+  const ofContext = loaders.get(context) ?? new Map<string, DataLoader<string, unknown>>();
+  loaders.set(context, ofContext);
+  const place = `${info.parentType.name}:${purpose}:${info.fieldNodes.map(numberOf).join()}`;
+  const loader =
+    ofContext.get(place) ?? new DataLoader<string, unknown>((keys) => load(keys), { cache: false });
+  ofContext.set(place, loader);
   return loader.load(key) as Promise<Answer>;
 }
 
-function getOrMake<Key, Value>(
-  map: { get(key: Key): Value | undefined; set(key: Key, value: Value): unknown },
-  key: Key,
-  make: () => Value,
-): Value {
-  const known = map.get(key);
+/**
+ * A field may be spelled in several places of a document at once, by fragments. One of them may be the same as at another
+ * field while the selection is not, so that all of them together are what tells fields apart.
+ */
+function numberOf(node: FieldNode): number {
+  const known = numbers.get(node);
   if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
+  lastNumber += 1;
+  numbers.set(node, lastNumber);
+  return lastNumber;
 }

@@ -50,18 +50,22 @@ export function toGraphQLError(error: unknown, requestId: string): GraphQLError 
   const located = error instanceof GraphQLError ? error : undefined;
   const cause = causeOf(error);
   const code = codeOf(error);
-  const isMasked = code === 'INTERNAL' && !(cause instanceof AppError);
-  const fix = isMasked ? maskedFix : cause instanceof AppError ? cause.fix : located?.extensions.fix;
-  return new GraphQLError(
-    isMasked ? `Something failed inside of Sluice (request ${requestId}).` : messageOf(cause),
-    {
+  if (code === 'INTERNAL' && !(cause instanceof AppError)) {
+    return shown(`Something failed inside of Sluice (request ${requestId}).`, maskedFix);
+  }
+  if (cause instanceof AppError) return shown(cause.message, cause.fix);
+  // graphql-js says around a scalar's own words which variable they are about.
+  return shown(messageOf(located ?? cause), cause instanceof GraphQLError ? cause.extensions.fix : undefined);
+
+  function shown(message: string, fix: unknown): GraphQLError {
+    return new GraphQLError(message, {
       nodes: located?.nodes ?? null,
       source: located?.source ?? null,
       positions: located?.positions ?? null,
       path: located?.path ?? null,
       extensions: { code, requestId, ...(fix !== undefined && { fix }) },
-    },
-  );
+    });
+  }
 }
 
 const maskedFix =

@@ -278,6 +278,32 @@ test('one field asked for twice with other arguments is answered for each', asyn
   }
 });
 
+test('a fragment that is widened in one place and not in another gives each place what it asked for', async () => {
+  const jana = await gql.signUp('jana');
+  const { db } = gql.app.store;
+  const sourceId = await insertSource(db, jana, 's');
+  const destinationId = await insertDestination(db, jana, 'd');
+  const jobId = await insertJob(db, jana, { name: 'j', sourceId, destinationId });
+  await insertTask(db, jana, jobId, { rowsRead: 7n });
+  const query = `{
+    narrow: jobs { nodes { ...Last } }
+    wide: jobs { nodes { ...Last lastTask { rowsRead job { name } } tasks { nodes { rowsRead } } } }
+  }
+  fragment Last on Job { lastTask { status } tasks { nodes { status } } }`;
+  const status = 'SUCCEEDED';
+  expect(await gql.ask(jana, query)).toEqual({
+    narrow: { nodes: [{ lastTask: { status }, tasks: { nodes: [{ status }] } }] },
+    wide: {
+      nodes: [
+        {
+          lastTask: { status, rowsRead: 7, job: { name: 'j' } },
+          tasks: { nodes: [{ status, rowsRead: 7 }] },
+        },
+      ],
+    },
+  });
+});
+
 test('page 10,000 of a list touches no more of its index than page 1', async () => {
   const ivy = await gql.signUp('ivy');
   const { db, pool } = gql.app.store;

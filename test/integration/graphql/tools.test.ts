@@ -8,6 +8,7 @@ import graphqlPlugin, { parser } from '@graphql-eslint/eslint-plugin';
 import { ESLint, type Linter } from 'eslint';
 import { expect, test } from 'vitest';
 
+const require = createRequire(import.meta.url);
 const root = join(import.meta.dirname, '..', '..', '..');
 const schemaFile = join(root, 'schema.graphql');
 
@@ -72,7 +73,7 @@ test('relay-compiler takes the schema, with fragments that refetch by node and p
     };
     await writeFile(join(folder, 'relay.json'), JSON.stringify({ ...config, noSourceControl: true }));
     // The package is the path of its program for this machine, and has no types.
-    const compiler: string = createRequire(import.meta.url)('relay-compiler');
+    const compiler: string = require('relay-compiler');
     await promisify(execFile)(compiler, ['relay.json'], { cwd: folder });
     expect((await readdir(join(folder, 'made'))).sort()).toEqual(
       [

@@ -1,8 +1,19 @@
-import { buildSchema, execute, GraphQLError, parse, validate } from 'graphql';
+import {
+  buildSchema,
+  execute,
+  GraphQLError,
+  GraphQLInt,
+  GraphQLObjectType,
+  GraphQLScalarType,
+  GraphQLSchema,
+  parse,
+  validate,
+} from 'graphql';
 import { expect, test } from 'vitest';
 import { AppError, inputError } from '#base/errors.ts';
 import { NotHere } from '#catalog/datastores.ts';
 import { ConnectorError } from '#connectors/contract.ts';
+import { parseDateTime } from '#graphql/scalars.ts';
 import { isExpected, problemsOf, toGraphQLError } from '#graphql/error-codes.ts';
 
 const schema = buildSchema('type Query { thing(n: Int!): Int! }');
@@ -61,6 +72,22 @@ test('syntax, validation, variables and arguments are BAD_USER_INPUT', async () 
     await errorOf('query ($n: Int) { thing(n: $n) }', () => 1, { n: null }),
   ].map((error) => toGraphQLError(error, 'r').extensions.code);
   expect(codes).toEqual(['BAD_USER_INPUT', 'BAD_USER_INPUT', 'BAD_USER_INPUT', 'BAD_USER_INPUT']);
+});
+
+test('a value that a scalar refuses is shown with the variable it came in', async () => {
+  const at = new GraphQLScalarType({ name: 'At', parseValue: parseDateTime });
+  const query = new GraphQLObjectType({
+    name: 'Query',
+    fields: { thing: { type: GraphQLInt, args: { at: { type: at } } } },
+  });
+  const { errors } = await execute({
+    schema: new GraphQLSchema({ query }),
+    document: parse('query ($at: At) { thing(at: $at) }'),
+    variableValues: { at: 'today' },
+  });
+  const shown = toGraphQLError(errors?.[0], 'r');
+  expect(shown.extensions.code).toBe('BAD_USER_INPUT');
+  expect(shown.message).toMatch(/Variable "\$at" .* "today" is not a DateTime/);
 });
 
 test('what lower floors foresaw keeps its words', () => {
