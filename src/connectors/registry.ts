@@ -1,11 +1,13 @@
+import { datastoreDestination } from './datastore/destination.ts';
 import { filesSource } from './files/source.ts';
 import { parquetDestination } from './parquet/destination.ts';
+import { postgresSource } from './postgres/source.ts';
 import type { DestinationConnector, SourceConnector } from './contract.ts';
 
 /** Every connector of this build: the one place where they are listed. */
 export const connectors: { sources: SourceConnector[]; destinations: DestinationConnector[] } = {
-  sources: [filesSource],
-  destinations: [parquetDestination],
+  sources: [postgresSource, filesSource],
+  destinations: [datastoreDestination, parquetDestination],
 };
 
 /** The source connector of that type, of that version when one is named; undefined when there is none. */

@@ -1,0 +1,157 @@
+import { duckDbType, typeName } from '#connectors/column-type.ts';
+import { columnTypeOf } from '#connectors/column-type.ts';
+import {
+  ConnectorError,
+  type Json,
+  type StreamColumn,
+  type StreamPlan,
+  type StreamSelection,
+  type WrittenTable,
+} from '#connectors/contract.ts';
+import { columnKey } from '#connectors/evolve-columns.ts';
+import { sqlText } from '#connectors/files/text-casts.ts';
+import type { DuckDbSession } from '#warehouse/duckdb.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
+import { forgetStaging, type StagingKey, type StagingTable, writeMarker } from './staging.ts';
+
+interface Publish {
+  staging: StagingTable;
+  target: WrittenTable;
+  /** The table's from now on. */
+  columns: readonly StreamColumn[];
+  selection: StreamSelection;
+  ties: StreamPlan['ties'];
+  key: StagingKey;
+  state: Json | null;
+}
+
+/** "raw"."orders" */
+export function tableSql({ schema, name }: { schema: string; name: string }): string {
+  return `${quoteName(schema)}.${quoteName(name)}`;
+}
+
+/** UPSERT needs a key, and every column of it. */
+export function refuseKeyless(
+  { writeMode, primaryKey, name }: StreamSelection,
+  columns: readonly StreamColumn[],
+): void {
+  if (writeMode !== 'UPSERT') return;
+  const known = new Set(columns.map((column) => columnKey(column.name)));
+  const missing = primaryKey.filter((column) => !known.has(columnKey(column)));
+  if (primaryKey.length > 0 && missing.length === 0) return;
+  const said =
+    primaryKey.length === 0
+      ? 'has no primary key'
+      : `has no column "${missing.join('", "')}" of its primary key`;
+  throw new ConnectorError('SCHEMA', `"${name}" ${said}, which UPSERT needs.`, {
+    fix: 'Choose primaryKey among the selected columns, or another write mode.',
+  });
+}
+
+/**
+ * Puts the staged rows into the table and writes the marker, in one transaction: readers see the table before or after,
+ * and nothing between. Returns the rows written. Fails with SCHEMA on NULL in an UPSERT's key, leaving all as it was.
+ */
+export async function publishStaged(session: DuckDbSession, publish: Publish): Promise<bigint> {
+  return session.transaction(async () => {
+    const { staging, selection, key, state } = publish;
+    if (selection.writeMode === 'UPSERT') await keepLastVersions(session, publish);
+    const exists = await tableExists(session, publish.target);
+    const replaces = selection.writeMode === 'OVERWRITE' || !exists;
+    const rowsWritten = replaces ? await takePlace(session, publish) : await addRows(session, publish);
+    await forgetStaging(session, staging, replaces ? 'keep' : 'drop');
+    await writeMarker(session, key, state, rowsWritten);
+    return rowsWritten;
+  });
+}
+
+async function tableExists(
+  session: DuckDbSession,
+  { database, schema, name }: WrittenTable,
+): Promise<boolean> {
+  const rows = await session.rows(
+    `SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`,
+    [database, schema, name],
+  );
+  return rows.length > 0;
+}
+
+/** The staging table becomes the table: no row is written twice. */
+async function takePlace(session: DuckDbSession, { staging, target }: Publish): Promise<bigint> {
+  const [[rows]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)}`)) as [[bigint]];
+  await session.run(`DROP TABLE IF EXISTS ${tableSql(target)}`);
+  await session.run(`ALTER TABLE ${tableSql(staging)} RENAME TO ${quoteName(target.name)}`);
+  return rows;
+}
+
+async function addRows(session: DuckDbSession, publish: Publish): Promise<bigint> {
+  const { staging, target, columns, selection } = publish;
+  await reshape(session, publish);
+  if (selection.writeMode === 'UPSERT') {
+    const same = selection.primaryKey.map((name) => `was.${quoteName(name)} = now.${quoteName(name)}`);
+    await session.run(
+      `DELETE FROM ${tableSql(target)} AS was USING ${tableSql(staging)} AS now WHERE ${same.join(' AND ')}`,
+    );
+  }
+  const names = columns.map((column) => quoteName(column.name)).join(', ');
+  return BigInt(await session.run(`INSERT INTO ${tableSql(target)} (${names}) ${newRows(publish, names)}`));
+}
+
+/** Of the rows with the last cursor value some may be there already: as many as are there equal in all columns are dropped. */
+function newRows({ staging, target, selection, ties, columns }: Publish, names: string): string {
+  const all = `SELECT ${names} FROM ${tableSql(staging)}`;
+  const column = ties && columns.find((each) => columnKey(each.name) === columnKey(ties.column));
+  if (selection.writeMode !== 'APPEND' || !ties || !column) return all;
+  const isTie = `${quoteName(column.name)} = CAST(${sqlText(ties.value)} AS ${duckDbType(column.type)})`;
+  return (
+    `${all} WHERE (${isTie}) IS NOT TRUE UNION ALL ` +
+    `(${all} WHERE ${isTie} EXCEPT ALL SELECT ${names} FROM ${tableSql(target)} WHERE ${isTie})`
+  );
+}
+
+/** Brings the table to its new columns: new ones, wider types. */
+async function reshape(session: DuckDbSession, { target, columns }: Publish): Promise<void> {
+  const rows = (await session.rows(
+    `SELECT column_name, data_type FROM duckdb_columns()
+     WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)`,
+    [target.database, target.schema, target.name],
+  )) as [string, string][];
+  const existing = new Map(rows.map(([name, type]) => [columnKey(name), typeName(columnTypeOf(type))]));
+  for (const { name, type } of columns) {
+    const held = existing.get(columnKey(name));
+    const to = duckDbType(type);
+    if (held === undefined)
+      await session.run(`ALTER TABLE ${tableSql(target)} ADD COLUMN ${quoteName(name)} ${to}`);
+    else if (held !== typeName(type)) {
+      await session.run(
+        `ALTER TABLE ${tableSql(target)} ALTER COLUMN ${quoteName(name)} SET DATA TYPE ${to}`,
+      );
+    }
+  }
+}
+
+/** Leaves one row a key in the staging table: that with the highest cursor, or else one of those that came last. */
+async function keepLastVersions(session: DuckDbSession, { staging, selection }: Publish): Promise<void> {
+  const keys = selection.primaryKey.map(quoteName);
+  const empty = keys.map((name) => `${name} IS NULL`).join(' OR ');
+  const [[nulls]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)} WHERE ${empty}`)) as [
+    [bigint],
+  ];
+  if (nulls > 0n) {
+    throw new ConnectorError(
+      'SCHEMA',
+      `${nulls} rows of "${selection.name}" have NULL in their primary key (${selection.primaryKey.join(', ')}): no row could ever be recognised by it. The table is untouched.`,
+      { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
+    );
+  }
+  const [twice] = await session.rows(
+    `SELECT 1 FROM ${tableSql(staging)} GROUP BY ${keys.join(', ')} HAVING count(*) > 1 LIMIT 1`,
+  );
+  if (!twice) return;
+  const order = selection.cursorField === null ? [] : [`${quoteName(selection.cursorField)} DESC NULLS LAST`];
+  await session.run(
+    `DELETE FROM ${tableSql(staging)} WHERE rowid IN (
+       SELECT rowid FROM ${tableSql(staging)}
+       QUALIFY row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${[...order, 'rowid DESC'].join(', ')}) > 1)`,
+  );
+}

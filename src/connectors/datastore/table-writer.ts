@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { AppError, messageOf } from '#base/errors.ts';
+import { columnTypeOf, duckDbType } from '#connectors/column-type.ts';
+import {
+  ConnectorError,
+  type Json,
+  type OpenPart,
+  type PublishMarker,
+  type StagedPart,
+  type StreamColumn,
+  type StreamPlan,
+  type StreamSelection,
+  type StreamWriter,
+  type WriteOrigin,
+  type WrittenTable,
+} from '#connectors/contract.ts';
+import { evolveColumns } from '#connectors/evolve-columns.ts';
+import type { DuckDbSession, DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import { stagingPrefix } from '#warehouse/duckdb-tables.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
+import { publishStaged, refuseKeyless, tableSql } from './publish.ts';
+import {
+  findStaging,
+  forgetStaging,
+  readMarker,
+  readParts,
+  registerStaging,
+  removeDeadStaging,
+  type StagingKey,
+  type StagingTable,
+  writePart,
+} from './staging.ts';
+import { stageScan } from './stage-scan.ts';
+
+interface WriterOptions {
+  datastore: string;
+  duckDb: DuckDbWarehouse;
+  schema: string;
+  origin: WriteOrigin;
+  selection: StreamSelection;
+}
+
+/** Opens the writer of one stream: reads what was published and staged before, and removes what dead tasks left. */
+export async function openTableWriter(options: WriterOptions): Promise<StreamWriter> {
+  const { duckDb, origin, selection } = options;
+  const key: StagingKey = { origin, stream: JSON.stringify([selection.namespace, selection.name]) };
+  return asConnectorError(async () => {
+    await removeDeadStaging(duckDb, key);
+    await using session = await duckDb.session();
+    const published = await readMarker(session, key);
+    const staging = await findStaging(session, key);
+    const staged = staging ? await readParts(session, staging) : [];
+    const [[database]] = (await session.rows('SELECT current_database()')) as [[string]];
+    const table = {
+      datastore: options.datastore,
+      database,
+      schema: options.schema,
+      name: selection.destinationTable,
+    };
+    return new TableWriter(options, key, { published, staging, staged, table });
+  });
+}
+
+interface Found {
+  published: PublishMarker | null;
+  staging: StagingTable | null;
+  staged: StagedPart[];
+  table: WrittenTable;
+}
+
+class TableWriter implements StreamWriter {
+  readonly published: PublishMarker | null;
+  readonly staged: readonly StagedPart[];
+  readonly table: WrittenTable;
+  readonly #options: WriterOptions;
+  readonly #key: StagingKey;
+  #staging: StagingTable | null;
+  #arriving: StreamColumn[] = [];
+  /** The table's from this publish on. */
+  #columns: StreamColumn[] = [];
+
+  constructor(options: WriterOptions, key: StagingKey, { published, staging, staged, table }: Found) {
+    this.#options = options;
+    this.#key = key;
+    this.#staging = staging;
+    this.published = published;
+    this.staged = staged;
+    this.table = table;
+  }
+
+  begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]> {
+    const { duckDb, selection } = this.#options;
+    return asConnectorError(async () => {
+      await using session = await duckDb.session();
+      const existing = await describeTarget(session, this.table);
+      const { columns: next, changes } = evolveColumns(existing, columns, selection.name);
+      refuseKeyless(selection, next);
+      this.#arriving = columns;
+      this.#columns = next;
+      if (keepStaged && this.#staging && hasShape(this.#staging, next)) return changes;
+      await session.transaction(() => this.#makeStaging(session));
+      return changes;
+    });
+  }
+
+  async #makeStaging(session: DuckDbSession): Promise<void> {
+    const { schema, origin } = this.#options;
+    if (this.#staging) await forgetStaging(session, this.#staging, 'drop');
+    const hash = createHash('sha256').update(`${origin.taskId} ${this.#key.stream}`).digest('hex');
+    const table = { schema, name: `${stagingPrefix}${hash.slice(0, 24)}`, columns: this.#columns };
+    const columns = this.#columns.map((column) => `${quoteName(column.name)} ${duckDbType(column.type)}`);
+    await session.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`);
+    await session.run(`CREATE OR REPLACE TABLE ${tableSql(table)} (${columns.join(', ')})`);
+    await registerStaging(session, this.#key, table);
+    this.#staging = table;
+  }
+
+  async stage(
+    part: OpenPart,
+    partId: string,
+    signal: AbortSignal,
+    onRows: (rows: bigint) => void,
+  ): Promise<StagedPart> {
+    const staging = this.#begun();
+    const into = { table: tableSql(staging), arriving: this.#arriving, columns: this.#columns };
+    try {
+      return await stageScan(this.#options.duckDb, into, part, signal, async (session, rows) => {
+        const staged = { partId, rows, bytes: BigInt(part.bytesRead()) };
+        await writePart(session, staging, staged);
+        onRows(rows);
+        return staged;
+      });
+    } catch (error) {
+      throw part.explain(error) ?? destinationError(error);
+    }
+  }
+
+  async publish(
+    state: Json | null,
+    ties: StreamPlan['ties'],
+  ): Promise<{ rowsWritten: bigint; table: WrittenTable }> {
+    const { duckDb, selection, origin } = this.#options;
+    return asConnectorError(async () => {
+      await using session = await duckDb.session();
+      const before = await readMarker(session, this.#key);
+      if (before?.taskId === origin.taskId) return { rowsWritten: before.rowsWritten, table: this.table };
+      const rowsWritten = await publishStaged(session, {
+        ...{ staging: this.#begun(), target: this.table, columns: this.#columns },
+        ...{ selection, ties, key: this.#key, state },
+      });
+      this.#staging = null;
+      return { rowsWritten, table: this.table };
+    });
+  }
+
+  async abandon(): Promise<void> {
+    await asConnectorError(async () => {
+      await using session = await this.#options.duckDb.session();
+      const staging = await findStaging(session, this.#key);
+      if (staging) await session.transaction(() => forgetStaging(session, staging, 'drop'));
+      this.#staging = null;
+    });
+  }
+
+  #begun(): StagingTable {
+    if (this.#staging) return this.#staging;
+    throw new ConnectorError('INTERNAL', 'A stream was written to before it was begun.');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** The target's columns; null when there is none. Fails with SCHEMA when a view has its name. */
+async function describeTarget(session: DuckDbSession, table: WrittenTable): Promise<StreamColumn[] | null> {
+  const named = 'database_name = ? AND lower(schema_name) = lower(?)';
+  const binds = [table.database, table.schema, table.name];
+  const views = await session.rows(
+    `SELECT 1 FROM duckdb_views() WHERE ${named} AND lower(view_name) = lower(?)`,
+    binds,
+  );
+  if (views.length > 0) {
+    throw new ConnectorError(
+      'SCHEMA',
+      `"${table.schema}.${table.name}" is a view: no rows can be written to it.`,
+      {
+        fix: 'Give the stream another destinationTable, or drop the view.',
+      },
+    );
+  }
+  const rows = (await session.rows(
+    `SELECT column_name, data_type, is_nullable FROM duckdb_columns()
+     WHERE ${named} AND lower(table_name) = lower(?) ORDER BY column_index`,
+    binds,
+  )) as [string, string, boolean][];
+  if (rows.length === 0) return null;
+  return rows.map(([name, type, nullable]) => ({
+    name,
+    type: columnTypeOf(type),
+    nullable,
+    sourceType: type,
+  }));
+}
+
+/** Rows staged for another shape of the table would be put into the wrong columns. */
+function hasShape(staging: StagingTable, columns: readonly StreamColumn[]): boolean {
+  const shape = (of: readonly StreamColumn[]) =>
+    JSON.stringify(of.map(({ name, type }) => [name, duckDbType(type)]));
+  return shape(staging.columns) === shape(columns);
+}
+
+async function asConnectorError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw destinationError(error);
+  }
+}
+
+/** A closed warehouse and a write that collided with another may go well the next time; the rest will not. */
+function destinationError(error: unknown): unknown {
+  if (error instanceof ConnectorError) return error;
+  const message = messageOf(error);
+  if (error instanceof AppError && error.code === 'WAREHOUSE_UNAVAILABLE') {
+    return new ConnectorError('TRANSIENT', message, {
+      cause: error,
+      ...(error.fix ? { fix: error.fix } : {}),
+    });
+  }
+  if (/conflict/i.test(message)) {
+    return new ConnectorError('TRANSIENT', `Another write to the table came first: ${message}`, {
+      fix: 'The stream is tried again; let two jobs write to two tables.',
+      cause: error,
+    });
+  }
+  return new ConnectorError('DESTINATION', `The warehouse could not write: ${message}`, {
+    fix: 'Check the free disk space and memory of the machine.',
+    cause: error,
+  });
+}
