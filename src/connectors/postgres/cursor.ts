@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { ConnectorError, type Json, type StreamSelection } from '#connectors/contract.ts';
-import { sqlName, sqlText } from '#connectors/files/text-casts.ts';
+import { sqlText } from '#connectors/files/text-casts.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 import { mayBeCursor, type DescribedColumn, type DescribedRelation } from './describe-tables.ts';
 import { tableSql } from './scan-sql.ts';
 
@@ -59,7 +60,7 @@ export async function newCursor(
   resumed: CursorState | null | undefined,
 ): Promise<Cursor> {
   const column = cursorColumn(relation, selection);
-  const name = sqlName(column.name);
+  const name = quoteName(column.name);
   const counts = countsSql(column, name);
   const value = (text: string) => `${sqlText(text)}::${column.sourceType}`;
   const lower = before.cursor === null ? null : `${name} >= ${value(before.cursor)} AND ${counts}`;
@@ -136,7 +137,7 @@ async function leftOut(
   column: DescribedColumn,
   counts: string,
 ): Promise<string | null> {
-  const name = sqlName(column.name);
+  const name = quoteName(column.name);
   const { rows } = await client.query(
     `SELECT EXISTS (SELECT FROM ${tableSql(relation)} WHERE (${counts}) IS NOT TRUE) AS some`,
   );

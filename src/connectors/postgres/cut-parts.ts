@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { sqlName, sqlText } from '#connectors/files/text-casts.ts';
+import { sqlText } from '#connectors/files/text-casts.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 import type { DescribedRelation } from './describe-tables.ts';
 import { tableSql } from './scan-sql.ts';
 
@@ -61,7 +62,7 @@ export async function keyBounds(
   const percent = Math.min(100, (Number(blocksPerBound) * count * 100) / Number(blocks));
   const shares = Array.from({ length: count - 1 }, (_, at) => (at + 1) / count);
   const { rows } = await client.query(
-    `SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY ${sqlName(key)})::text[] AS bounds
+    `SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY ${quoteName(key)})::text[] AS bounds
      FROM ${tableSql(relation)} TABLESAMPLE SYSTEM (${percent.toFixed(6)}) REPEATABLE (1)`,
     [shares],
   );
@@ -71,7 +72,7 @@ export async function keyBounds(
 
 /** The ranges between bounds, open at both ends so that no row can lie outside. */
 export function keySlices(key: string, bounds: readonly string[], signature: string): Slice[] {
-  const name = sqlName(key);
+  const name = quoteName(key);
   return [null, ...bounds].map((from, at) => {
     const to = bounds[at] ?? null;
     const conditions = [

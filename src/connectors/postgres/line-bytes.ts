@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { sqlName } from '#connectors/files/text-casts.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 import type { DescribedColumn, DescribedRelation } from './describe-tables.ts';
 import { tableSql } from './scan-sql.ts';
 
@@ -33,7 +33,7 @@ export async function lineBytes(
 }
 
 function lengthSql(column: DescribedColumn): string {
-  const name = sqlName(column.name);
+  const name = quoteName(column.name);
   const isText = /^(text|character|json$|xml)/.test(column.sourceType);
   const written = isText ? `octet_length(${name}::text)` : `octet_length(${name}::text) * 2`;
   const measured = isText
