@@ -29,7 +29,8 @@ export interface MemoryHooks {
   open?(): Promise<void> | void;
   /** Runs right after a publish has been committed: what it throws, the writer throws. */
   afterPublish?(selection: StreamSelection): Promise<void> | void;
-  beforePublish?(selection: StreamSelection): Promise<void> | void;
+  /** Runs when the writer begins, after the plan was stored. */
+  begin?(selection: StreamSelection): Promise<void> | void;
 }
 
 /** A destination that keeps the contract with plain tables in memory, and fails at the seams on demand. */
@@ -69,6 +70,7 @@ function writerOf(
     staged: parts.map((part) => part.staged),
     table: null,
     async begin(given, keepStaged) {
+      await hooks.begin?.(selection);
       columns = given;
       kept.staging.set(stagingKey, keepStaged ? parts : []);
       return [];
@@ -85,7 +87,6 @@ function writerOf(
       return staged;
     },
     async publish(state, ties) {
-      await hooks.beforePublish?.(selection);
       const before = kept.tables.get(selection.destinationTable) ?? [];
       const incoming = (kept.staging.get(stagingKey) ?? []).flatMap((part) => part.rows);
       const written = merge(before, incoming, selection, ties);

@@ -6,6 +6,7 @@ import { followLog } from '#pipelines/follow-log.ts';
 import { logCursor } from '#pipelines/log-cursor.ts';
 import type { TaskLogBatch } from '#pipelines/log-reader.ts';
 import type { Db } from '#store/open-store.ts';
+import type { TaskBell } from '#pipelines/task-feed.ts';
 import { writeTask } from '#pipelines/write-task.ts';
 import { createProject, openTestPipelines } from '../../support/pipelines.ts';
 import { eventually } from '../../support/gateway.ts';
@@ -240,6 +241,33 @@ test('a notification that is lost costs time, never a line', async () => {
   await log.end();
   expect(await got).toEqual(upTo(5));
 }, 15_000);
+
+test('a follower that resumes beyond what this process has read so far is not sent those lines again', async () => {
+  await using log = await openLog();
+  const bells: TaskBell[] = [];
+  const feed = {
+    ...log.deps.feed,
+    on: (_id: string, bell: TaskBell) => (bells.push(bell), { [Symbol.dispose]() {} }),
+  };
+  const deaf = { ...log.deps, feed };
+  const got: number[] = [];
+  const first = (async () => {
+    for await (const batch of log.follow({}, deaf)) got.push(...batch.lines.map((line) => line.seq));
+  })();
+  await log.write(1);
+  await eventually('the first line', async () => {
+    for (const bell of bells) bell('missed');
+    return got.length === 1 || undefined;
+  });
+  await log.write(5);
+  const resumed = log.follow({ after: logCursor({ taskId: log.taskId, seq: 4 }) }, deaf);
+  expect((await resumed.next()).value).toMatchObject({ lines: [] });
+  await log.end();
+  for (const bell of bells) bell('missed');
+  expect(await seqs(resumed)).toEqual([5, 6]);
+  await first;
+  expect(got).toEqual(upTo(6));
+});
 
 test('a signal that aborts ends following at once, and the last follower ends the reading', async () => {
   await using log = await openLog();

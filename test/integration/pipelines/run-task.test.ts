@@ -227,7 +227,7 @@ test('a publish that the store never heard of is adopted by the next attempt, an
   ]);
 });
 
-test('a publish of a task that never ended well is where the next task goes on', async () => {
+test('a publish of a task that never ended well is where the next task goes on, also after others that did', async () => {
   await using run = await started(
     [
       {
@@ -239,12 +239,15 @@ test('a publish of a task that never ended well is where the next task goes on',
     {},
     'INCREMENTAL',
   );
-  run.tables.tables.set('users', [{ id: 1n }, { id: 2n }, { id: 3n }]);
-  run.tables.markers.set(`${run.job.id} users`, { taskId: run.task.id, state: 3, rowsWritten: 3n });
-  await cancelTask(run.deps, run.viewer, { id: run.task.id });
+  await runTask(run.deps, run.task.id, forever);
+  const lost = await startTask(run.deps, run.viewer, { jobId: run.job.id });
+  // The destination as a worker leaves it that dies right after its publish; then nobody runs the task again.
+  run.tables.tables.get('users')?.push({ id: 4n }, { id: 5n }, { id: 6n });
+  run.tables.markers.set(`${run.job.id} users`, { taskId: lost.task.id, state: 6, rowsWritten: 3n });
+  await cancelTask(run.deps, run.viewer, { id: lost.task.id });
   const { task } = await startTask(run.deps, run.viewer, { jobId: run.job.id });
   await runTask(run.deps, task.id, forever);
-  expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 6));
+  expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 9));
 });
 
 test('a value that does not fit begins its stream anew with the column as text, and warns once', async () => {

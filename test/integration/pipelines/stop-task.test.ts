@@ -134,3 +134,15 @@ test('a run whose lease was taken stops before it publishes, and changes nothing
   expect(run.tables.tables.size).toBe(0);
   expect(await run.now()).toMatchObject({ status: 'RUNNING', lease, attempt: 2, lastSeq: taken.lastSeq });
 });
+
+test('a run asks right before it publishes whether it still holds its task', async () => {
+  const lease = '00000000-0000-4000-8000-000000000000';
+  let take = async (): Promise<void> => {};
+  await using run = await started([{ name: 'users', parts: () => [] }], { begin: () => take() });
+  take = async () => {
+    await run.deps.store.db.task.update({ where: { id: run.task.id }, data: { lease, attempt: 2 } });
+  };
+  await runTask(run.deps, run.task.id, forever);
+  expect(run.tables.markers.size).toBe(0);
+  expect(await run.now()).toMatchObject({ status: 'RUNNING', lease, attempt: 2 });
+});
