@@ -168,7 +168,7 @@ function show(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object') return 'an object';
-  const shown = JSON.stringify(value) ?? String(value);
+  const shown = JSON.stringify(value) ?? typeof value;
   return shown.length <= shownCharactersMax
     ? shown
     : `${shown.slice(0, shownCharactersMax)}… (${shown.length} characters)`;

@@ -1,8 +1,8 @@
+import type { DestinationConnector, SourceConnector } from './contract.ts';
 import { datastoreDestination } from './datastore/destination.ts';
 import { filesSource } from './files/source.ts';
 import { parquetDestination } from './parquet/destination.ts';
 import { postgresSource } from './postgres/source.ts';
-import type { DestinationConnector, SourceConnector } from './contract.ts';
 
 /** Every connector of this build: the one place where they are listed. */
 export const connectors: { sources: SourceConnector[]; destinations: DestinationConnector[] } = {

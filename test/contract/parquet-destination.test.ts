@@ -180,14 +180,11 @@ describe('UPSERT', () => {
   const upsert = { writeMode: 'UPSERT', primaryKey: ['id'] } as const;
 
   test('the last version of each key wins, over parts and rows', async () => {
-    await sync('task-1', {
-      ...upsert,
-      primaryKey: ['id'],
-      parts: ["SELECT * FROM (VALUES (1, 'a'), (2, 'b')) t(id, v)", "SELECT 9 id, 'i' v"],
-    });
+    const before = ["SELECT * FROM (VALUES (1, 'a'), (2, 'b')) t(id, v)", "SELECT 9 id, 'i' v"];
+    await sync('task-1', { ...upsert, primaryKey: ['id'], parts: before });
     const parts = [
       "SELECT * FROM (VALUES (2, 'x'), (3, 'c'), (3, 'd')) t(id, v)",
-      "SELECT * FROM (VALUES (2, 'y'), (NULL, 'n')) t(id, v)",
+      "SELECT * FROM (VALUES (2, 'y'), (4, NULL)) t(id, v)",
     ];
     const { rowsWritten } = await sync('task-2', { ...upsert, primaryKey: ['id'], parts });
     expect(rowsWritten).toBe(3n);
@@ -195,11 +192,25 @@ describe('UPSERT', () => {
       [1, 'a'],
       [2, 'y'],
       [3, 'd'],
+      [4, null],
       [9, 'i'],
-      [null, 'n'],
     ]);
-    await sync('task-3', { ...upsert, primaryKey: ['id'], parts: ["SELECT NULL::INTEGER id, 'm' v"] });
-    expect((await rows()).at(-1)).toEqual([null, 'm']);
+  });
+
+  test('a key that is NULL is refused, and the table untouched', async () => {
+    await sync('task-1', { ...upsert, primaryKey: ['id'], parts: ["SELECT 1 id, 'a' v"] });
+    const refused = sync('task-2', {
+      ...upsert,
+      primaryKey: ['id'],
+      parts: ["SELECT NULL::INTEGER id, 'm' v"],
+    });
+    await expect(refused).rejects.toThrow(
+      expect.objectContaining({
+        kind: 'SCHEMA',
+        message: expect.stringContaining('NULL in their primary key (id)'),
+      }),
+    );
+    expect(await rows()).toEqual([[1, 'a']]);
   });
 
   test('with a cursor the greatest wins, whichever comes last', async () => {
@@ -227,12 +238,12 @@ describe('UPSERT', () => {
     const links = await Promise.all(
       files.map(async (name) => (await stat(join(lab.root, 'lake/t', name))).nlink),
     );
-    expect(links.sort()).toEqual([1, 2]);
+    expect(links.toSorted((a, b) => a - b)).toEqual([1, 2]);
   });
 
   test.each([
-    ['no primary key', [], /it has no primary key/],
-    ['a key that is no column', ['nope'], /it has no column "nope"/],
+    ['no primary key', [], /has no primary key, which UPSERT needs/],
+    ['a key that is no column', ['nope'], /has no column "nope" of its primary key/],
   ])('%s is refused', async (_title, primaryKey, message) => {
     await expect(sync('task-1', { writeMode: 'UPSERT', primaryKey, parts: [] })).rejects.toThrow(message);
   });

@@ -49,7 +49,7 @@ export async function beginningOf(
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
   for await (const chunk of plainBytes(handle, compression)) {
-    text += decoder.decode(chunk as Buffer, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
     if (isEnough(text) || text.length > recordBytesMax) return text;
   }
   return text + decoder.decode();

@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { lstat, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { containedPath, type ContainedPath } from '#connectors/contained-path.ts';
 import { ConnectorError, type ConnectorContext } from '#connectors/contract.ts';
 import { formatOf, knownEndings, type FileFormat, type NamedFormat } from './file-format.ts';
@@ -74,9 +74,18 @@ async function entriesOf(
   const entries: Entry[] = [];
   for (const name of names.sort()) {
     if (name.startsWith('.') || name.startsWith('_')) continue;
-    const way = joinRelative(folder.name ?? folder.relative, name);
-    const entry = await containedPath(context.filesRoot, joinRelative(folder.relative, name));
-    entries.push({ ...entry, name: way });
+    const below = joinRelative(folder.relative, name);
+    const real = join(folder.real, name);
+    const stats = await lstat(real).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    // It was moved away since the names were read.
+    if (!stats) continue;
+    // Only a link leads elsewhere than its name says; what is neither link, file nor folder is refused there too.
+    const isPlain = stats.isFile() || stats.isDirectory();
+    const entry = isPlain ? { real, relative: below, stats } : await containedPath(context.filesRoot, below);
+    entries.push({ ...entry, name: joinRelative(folder.name ?? folder.relative, name) });
   }
   return entries;
 }

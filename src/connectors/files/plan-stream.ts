@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { duckDbType, typeName } from '#connectors/column-type.ts';
+import { typeName } from '#connectors/column-type.ts';
 import {
   ConnectorError,
   type ConnectorContext,

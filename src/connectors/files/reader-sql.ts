@@ -1,9 +1,10 @@
 import { duckDbType } from '#connectors/column-type.ts';
 import type { ColumnType, StreamColumn } from '#connectors/contract.ts';
 import { columnKey } from '#connectors/evolve-columns.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 import type { CsvShape } from './csv-header.ts';
 import type { Compression } from './file-format.ts';
-import { castOrRefuse, isInferred, misfit, sqlName, sqlText } from './text-casts.ts';
+import { castOrRefuse, isInferred, misfit, sqlText } from './text-casts.ts';
 
 /** How DuckDB reads one file, or several alike. */
 export type Reader =
@@ -23,7 +24,7 @@ export function selectFrom(
   doors: readonly string[],
   columns: readonly StreamColumn[],
 ): string {
-  const values = columns.map((column) => `${valueOf(reader, column)} AS ${sqlName(column.name)}`);
+  const values = columns.map((column) => `${valueOf(reader, column)} AS ${quoteName(column.name)}`);
   return `SELECT ${values.join(', ')} FROM ${tableFunction(reader, doors)}`;
 }
 
@@ -79,11 +80,11 @@ function valueOf(reader: Reader, column: StreamColumn): string {
     const found = reader.columns.find(({ name }) => columnKey(name) === key);
     if (!found) return nullOf(column.type);
     return column.type.kind === 'json' && found.nested
-      ? sqlName(found.name)
-      : fromText(sqlName(found.name), column);
+      ? quoteName(found.name)
+      : fromText(quoteName(found.name), column);
   }
   const found = reader.columns.find(({ name }) => columnKey(name) === key);
-  return found ? fromNative(sqlName(found.name), found.duckDbType, column) : nullOf(column.type);
+  return found ? fromNative(quoteName(found.name), found.duckDbType, column) : nullOf(column.type);
 }
 
 function fromText(text: string, { type, name }: StreamColumn): string {

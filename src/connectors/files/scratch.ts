@@ -14,7 +14,9 @@ export async function openScratch(allowedDirectories: string[]): Promise<Scratch
     async rows(sql, signal) {
       await using session = await duckDb.session();
       const rows = await session.interruptible(signal, () => session.rows(sql));
-      return rows.map((row) => row.map((value) => (value === null ? null : String(value))));
+      return rows.map((row) =>
+        row.map((value) => (value === null ? null : `${value as string | number | bigint | boolean}`)),
+      );
     },
     [Symbol.asyncDispose]: () => duckDb[Symbol.asyncDispose](),
   };

@@ -1,6 +1,7 @@
 import { columnTypeOf, whyText } from '#connectors/column-type.ts';
 import { ConnectorError, type ConnectorContext } from '#connectors/contract.ts';
 import { columnKey } from '#connectors/evolve-columns.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 import { beginningOf, readCsvShape, type CsvShape } from './csv-header.ts';
 import { brokenFile, explainScan } from './explain.ts';
 import { holdUnchanged } from './hold-file.ts';
@@ -9,7 +10,7 @@ import type { ListedFile } from './list-streams.ts';
 import { fieldName, jsonOptions, tableFunction, type Reader } from './reader-sql.ts';
 import type { Scratch } from './scratch.ts';
 import type { FileShape, FoundColumn } from './shape.ts';
-import { inferredKinds, sqlName, sqlText, type InferredKind } from './text-casts.ts';
+import { inferredKinds, sqlText, type InferredKind } from './text-casts.ts';
 
 /** What the config says of CSV files. */
 export interface CsvOptions {
@@ -190,7 +191,9 @@ async function sniffJson(alike: readonly OpenFile[], sniffing: Sniffing): Promis
   const columns = kinds.map(({ name, candidates }) => ({ name, nested: candidates === 'nested' }));
   const reader: Reader = { format: 'json', compression: named.compression, lines: named.lines, columns };
   const plain = kinds.flatMap(({ name, candidates, type }) =>
-    candidates === 'nested' ? [] : [{ sql: sqlName(name), name, candidates, sourceType: type.toLowerCase() }],
+    candidates === 'nested'
+      ? []
+      : [{ sql: quoteName(name), name, candidates, sourceType: type.toLowerCase() }],
   );
   const table = tableFunction(
     reader,

@@ -66,6 +66,9 @@ const spec: ConfigSchema = {
   },
 };
 
+/** A task of a hundred quick streams lists the folder once; one of a slow stream does not judge the next by an old list. */
+const listingMsMax = 5_000;
+
 /** Reads CSV, JSON and Parquet files inside the files root. */
 export const filesSource: SourceConnector<FilesConfig> = {
   type: 'files',
@@ -78,12 +81,16 @@ export const filesSource: SourceConnector<FilesConfig> = {
   discover,
   async open(config, context) {
     const scratch = await scratchFor(context);
-    // One moment's list for all streams of a task; what comes later waits for the next one.
-    let listing: Promise<ListedStream[]> | undefined;
+    let listing: { at: number; streams: ListedStream[] } | undefined;
     return {
       async plan(selection, from) {
-        listing ??= listStreams(config.path, config.format, context);
-        const streams = await listing;
+        if (!listing || performance.now() - listing.at > listingMsMax) {
+          listing = {
+            at: performance.now(),
+            streams: await listStreams(config.path, config.format, context),
+          };
+        }
+        const { streams } = listing;
         const stream = streams.find((each) => each.name === selection.name);
         if (!stream) throw noStream(selection.name, streams, config.path);
         return planStream(stream, selection, from, { csv: config.csv ?? {}, scratch, context });
@@ -143,7 +150,7 @@ async function discover(config: FilesConfig, context: ConnectorContext): Promise
       syncModes: ['FULL_REFRESH', 'INCREMENTAL'],
       primaryKey: [],
       cursorFields: [],
-      estimatedRows: isWhole ? guesses.reduce((sum, guess) => sum + guess!, 0n) : null,
+      estimatedRows: isWhole ? guesses.reduce((sum, guess) => sum + guess, 0n) : null,
     });
   }
   return found;

@@ -47,24 +47,20 @@ function digitsOf(text: string): string {
 /** SQL that is true when the cast of the text keeps all that the text says. Null-safe: `text` is not null here. */
 export function keepsExactly(text: string, kind: InferredKind): string {
   const cast = `TRY_CAST(${text} AS ${castNames[kind]})`;
-  switch (kind) {
-    case 'boolean':
-      return `lower(${text}) IN ('true', 'false')`;
-    case 'int64':
-    case 'date':
-      return `coalesce(CAST(${cast} AS VARCHAR) = ${text}, false)`;
-    case 'float64':
-      return (
-        `(${cast} IS NOT NULL AND regexp_full_match(${text}, '${number}') AND (length(${text}) <= ${exactFloatDigits} ` +
-        `OR CAST(${cast} AS VARCHAR) = ${text} OR length(${digitsOf(text)}) <= ${exactFloatDigits}))`
-      );
-    case 'time':
-      return `(${cast} IS NOT NULL AND regexp_full_match(${text}, '${clock}'))`;
-    case 'timestamp':
-      return `(${cast} IS NOT NULL AND regexp_full_match(${text}, '${day}[ T]${clock}'))`;
-    case 'timestamptz':
-      return `(${cast} IS NOT NULL AND regexp_full_match(${text}, '${day}[ T]${clock} ?${zone}'))`;
-  }
+  const matches = (pattern: string) => `(${cast} IS NOT NULL AND regexp_full_match(${text}, '${pattern}'))`;
+  const comesBack = `coalesce(CAST(${cast} AS VARCHAR) = ${text}, false)`;
+  const sql: Record<InferredKind, string> = {
+    boolean: `lower(${text}) IN ('true', 'false')`,
+    int64: comesBack,
+    float64:
+      `(${matches(number)} AND (length(${text}) <= ${exactFloatDigits} OR ${comesBack} ` +
+      `OR length(${digitsOf(text)}) <= ${exactFloatDigits}))`,
+    date: comesBack,
+    time: matches(clock),
+    timestamp: matches(`${day}[ T]${clock}`),
+    timestamptz: matches(`${day}[ T]${clock} ?${zone}`),
+  };
+  return sql[kind];
 }
 
 /** Whether the type can be had from text, so that castOrRefuse takes it. */

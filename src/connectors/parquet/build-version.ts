@@ -1,21 +1,17 @@
 import { copyFile, link, stat } from 'node:fs/promises';
 import { newId } from '#base/id.ts';
 import { duckDbType } from '#connectors/column-type.ts';
-import type { StreamColumn, StreamPlan, StreamSelection } from '#connectors/contract.ts';
+import {
+  ConnectorError,
+  type StreamColumn,
+  type StreamPlan,
+  type StreamSelection,
+} from '#connectors/contract.ts';
 import type { DuckDbSession } from '#warehouse/duckdb.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 import type { VersionFile } from './marker.ts';
 import type { TableFolder, Version } from './table-folder.ts';
-import {
-  allRows,
-  copyTo,
-  isTie,
-  lastVersions,
-  name,
-  noRows,
-  parquet,
-  readRows,
-  sameKey,
-} from './version-sql.ts';
+import { allRows, copyTo, isTie, lastVersions, noRows, parquet, readRows, sameKey } from './version-sql.ts';
 
 /** What a new version is made of. */
 export interface Building {
@@ -107,9 +103,13 @@ async function upsert(building: Building): Promise<Built> {
   const key = selection.primaryKey;
   const paths = staged.map((file) => stagedPath(building, file));
   await session.run(
-    `CREATE OR REPLACE TEMP TABLE arrived AS SELECT DISTINCT ${key.map(name).join(', ')} FROM ${parquet(paths)}`,
+    `CREATE OR REPLACE TEMP TABLE arrived AS SELECT DISTINCT ${key.map(quoteName).join(', ')} FROM ${parquet(paths)}`,
   );
-  const [[keys] = []] = await session.rows('SELECT count(*) FROM arrived');
+  const isNull = key.map((column) => `${quoteName(column)} IS NULL`).join(' OR ');
+  const [[keys, nulls] = []] = await session.rows(
+    `SELECT count(*), count(*) FILTER (WHERE ${isNull}) FROM arrived`,
+  );
+  if (nulls !== 0n) throw nullKey(selection);
   const isOnce = keys === rowsOf(staged);
   const fresh = isOnce
     ? await Promise.all(staged.map((file) => keepStaged(building, file)))
@@ -129,7 +129,15 @@ async function upsert(building: Building): Promise<Built> {
     }
   }
   await session.run('DROP TABLE arrived');
-  return { files: [...files, ...fresh], rowsWritten: BigInt(keys as bigint) };
+  return { files: [...files, ...fresh], rowsWritten: keys as bigint };
+}
+
+function nullKey({ name, primaryKey }: StreamSelection): ConnectorError {
+  return new ConnectorError(
+    'SCHEMA',
+    `"${name}" has rows with NULL in their primary key (${primaryKey.join(', ')}): no row could ever be recognised by it. The table is untouched.`,
+    { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
+  );
 }
 
 /** The files of the version before: linked while their columns are still the table's, else written again. */

@@ -130,8 +130,16 @@ class ParquetWriter implements StreamWriter {
       const staged = await stagedFiles(folder, origin.taskId);
       const columns = this.#columns;
       const { files, rowsWritten } = await buildVersion({
-        ...{ folder, into, session, compression, selection, ties, staged, staging, columns },
+        folder,
+        into,
+        session,
+        compression,
         before: this.#before,
+        columns,
+        selection,
+        ties,
+        staged,
+        staging,
       });
       const marker: VersionMarker = {
         ...origin,
@@ -209,18 +217,20 @@ async function stagedFiles(folder: TableFolder, taskId: string): Promise<Version
   );
 }
 
-function refuseKeyless(selection: StreamSelection, columns: readonly StreamColumn[]): void {
-  if (selection.writeMode !== 'UPSERT') return;
+function refuseKeyless(
+  { writeMode, primaryKey, name }: StreamSelection,
+  columns: readonly StreamColumn[],
+): void {
+  if (writeMode !== 'UPSERT') return;
   const known = new Set(columns.map((column) => columnKey(column.name)));
-  const missing = selection.primaryKey.filter((name) => !known.has(columnKey(name)));
-  if (selection.primaryKey.length > 0 && missing.length === 0) return;
+  const missing = primaryKey.filter((column) => !known.has(columnKey(column)));
+  if (primaryKey.length > 0 && missing.length === 0) return;
   const what =
-    selection.primaryKey.length === 0
-      ? 'no primary key'
-      : `no column ${missing.map((name) => `"${name}"`).join(', ')}`;
-  throw new ConnectorError('CONFIG', `"${selection.name}" cannot be written with UPSERT: it has ${what}.`, {
-    path: ['primaryKey'],
-    fix: 'Name the columns that tell its rows apart in primaryKey, or use APPEND or OVERWRITE.',
+    primaryKey.length === 0
+      ? 'has no primary key'
+      : `has no column "${missing.join('", "')}" of its primary key`;
+  throw new ConnectorError('SCHEMA', `"${name}" ${what}, which UPSERT needs.`, {
+    fix: 'Choose primaryKey among the selected columns, or another write mode.',
   });
 }
 

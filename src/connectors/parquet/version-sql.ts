@@ -1,6 +1,7 @@
 import { duckDbType, typeName } from '#connectors/column-type.ts';
 import type { ColumnType, StreamColumn, StreamPlan } from '#connectors/contract.ts';
 import { columnKey } from '#connectors/evolve-columns.ts';
+import { quoteName } from '#warehouse/warehouse.ts';
 
 /** A file of rows, and the columns it has. */
 export interface Rows {
@@ -34,7 +35,7 @@ export function copyTo(select: string, path: string, compression: string): strin
 export function reshaped(from: readonly StreamColumn[], to: readonly StreamColumn[]): string {
   const values = to.map((column) => {
     const found = from.find((each) => columnKey(each.name) === columnKey(column.name));
-    return `CAST(${found ? name(found.name) : 'NULL'} AS ${duckDbType(column.type)}) AS ${name(column.name)}`;
+    return `CAST(${found ? quoteName(found.name) : 'NULL'} AS ${duckDbType(column.type)}) AS ${quoteName(column.name)}`;
   });
   return values.join(', ');
 }
@@ -50,14 +51,14 @@ export function noRows(columns: readonly StreamColumn[]): string {
 
 /** All rows of files that have the columns already. */
 export function allRows(paths: readonly string[], columns: readonly StreamColumn[]): string {
-  return `SELECT ${columns.map((column) => name(column.name)).join(', ')} FROM ${parquet(paths)}`;
+  return `SELECT ${columns.map((column) => quoteName(column.name)).join(', ')} FROM ${parquet(paths)}`;
 }
 
 /** Whether a row has the cursor's value that the last publish may have taken rows of. */
 export function isTie(ties: NonNullable<StreamPlan['ties']>, columns: readonly StreamColumn[]): string {
   const column = columns.find((each) => columnKey(each.name) === columnKey(ties.column));
   if (!column) return 'false';
-  return `${name(column.name)} IS NOT DISTINCT FROM CAST(${text(ties.value)} AS ${duckDbType(column.type)})`;
+  return `${quoteName(column.name)} IS NOT DISTINCT FROM CAST(${text(ties.value)} AS ${duckDbType(column.type)})`;
 }
 
 /**
@@ -71,21 +72,21 @@ export function lastVersions(
   cursor: string | null,
 ): string {
   const newest = [
-    ...(cursor === null ? [] : [`${name(cursor)} DESC NULLS LAST`]),
+    ...(cursor === null ? [] : [`${quoteName(cursor)} DESC NULLS LAST`]),
     `list_position([${paths.map(text).join(', ')}], filename) DESC`,
     'file_row_number DESC',
   ];
-  const kept = columns.map((column) => name(column.name)).join(', ');
+  const kept = columns.map((column) => quoteName(column.name)).join(', ');
   return (
     `SELECT ${kept} FROM read_parquet([${paths.map(text).join(', ')}], filename = true, file_row_number = true, hive_partitioning = false) ` +
-    `QUALIFY row_number() OVER (PARTITION BY ${key.map(name).join(', ')} ORDER BY ${newest.join(', ')}) = 1`
+    `QUALIFY row_number() OVER (PARTITION BY ${key.map(quoteName).join(', ')} ORDER BY ${newest.join(', ')}) = 1`
   );
 }
 
 /** Joins two rows of one key, NULLs being equal. */
 export function sameKey(key: readonly string[], left: string, right: string): string {
   return key
-    .map((column) => `${left}.${name(column)} IS NOT DISTINCT FROM ${right}.${name(column)}`)
+    .map((column) => `${left}.${quoteName(column)} IS NOT DISTINCT FROM ${right}.${quoteName(column)}`)
     .join(' AND ');
 }
 
@@ -93,10 +94,6 @@ export function parquet(paths: readonly string[]): string {
   return `read_parquet([${paths.map(text).join(', ')}], hive_partitioning = false)`;
 }
 
-export function name(column: string): string {
-  return `"${column.replaceAll('"', '""')}"`;
-}
-
-export function text(value: string): string {
+function text(value: string): string {
   return `'${value.replaceAll("'", "''")}'`;
 }
