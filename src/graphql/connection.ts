@@ -16,12 +16,13 @@ export function connectionOf<Row extends object>(
       fields: (t) => ({
         totalCount: t.int({
           nullable: true,
-          description: 'How many the whole list has, whatever the page. Counted only when asked for.',
+          description:
+            'How many the whole list has, whatever the page. Counted only when asked for; null where counting would cost too much, which is nowhere in the control plane.',
           resolve: (page) => page.totalCount(),
         }),
       }),
     },
-    { name: `${name}Edge`, description: `One of ${things}, and its place in the list.` },
+    { name: `${name}Edge`, description: `One of these ${things}, and its place in the list.` },
   );
 }
 

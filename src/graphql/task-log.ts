@@ -63,7 +63,8 @@ const TaskLogConnection = builder.connectionObject(
     fields: (t) => ({
       totalCount: t.int({
         nullable: true,
-        description: 'How many lines fit the filters, whatever the page. Counted only when asked for.',
+        description:
+          'How many lines fit the filters, whatever the page. Counted only when asked for; never null.',
         resolve: (page) => page.totalCount(),
       }),
     }),
