@@ -73,7 +73,7 @@ INSERT INTO public.organizations
 SELECT n,
   pg_temp.pick(n, 1, '{Northern,Blue,Quiet,Rapid,Golden,Open,Bright,Steady}') || ' '
     || pg_temp.pick(n, 2, '{River,Harbor,Orchard,Signal,Forge,Meadow,Anchor,Lantern}') || ' '
-    || pg_temp.pick(n, 3, '{GmbH,Ltd,"S.à r.l.",Inc,"株式会社",AB}'),
+    || pg_temp.pick(n, 3, '{GmbH,Ltd,"S.à r.l.",Inc,Oy,AB}'),
   CASE WHEN pg_temp.chance(n, 4) < 0.5 THEN 'free' WHEN pg_temp.chance(n, 4) < 0.85 THEN 'team' ELSE 'enterprise' END,
   pg_temp.pick(n, 5, '{DE,US,FR,JP,SE,GB,BR,IN}'),
   1 + floor(pg_temp.chance(n, 6) ^ 3 * 500)::int,

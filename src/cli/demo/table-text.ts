@@ -1,4 +1,4 @@
-const cellWidthMax = 24;
+const cellWidthMax = 28;
 
 /** Rows as a table of text, cut to the width of the terminal; the cut is shown by an ellipsis. */
 export function tableText(

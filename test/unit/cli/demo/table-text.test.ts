@@ -18,7 +18,7 @@ test('what does not fit is cut and shown to be cut', () => {
   const lines = tableText(['text', 'more'], [['x'.repeat(100), 'y']], 20);
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(20);
   expect(lines[2]).toMatch(/^x+…$/);
-  expect(tableText(['text'], [['x'.repeat(100)]], 100)[2]).toBe(`${'x'.repeat(23)}…`);
+  expect(tableText(['text'], [['x'.repeat(100)]], 100)[2]).toBe(`${'x'.repeat(27)}…`);
 });
 
 test('a table without rows is its head', () => {
