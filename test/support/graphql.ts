@@ -53,8 +53,8 @@ export interface TestGraphql extends AsyncDisposable {
   ): AsyncGenerator<Answer>;
 }
 
-/** Opens the App without workers, so that a task stays as it was made. */
-export async function openTestGraphql(): Promise<TestGraphql> {
+/** Opens the App, without workers unless said, so that a task stays as it was made. */
+export async function openTestGraphql({ workers = 0 } = {}): Promise<TestGraphql> {
   await using opening = new AsyncDisposableStack();
   const database = opening.use(await createTestDatabase());
   const home = await mkdtemp(join(tmpdir(), 'sluice-graphql-'));
@@ -70,7 +70,7 @@ export async function openTestGraphql(): Promise<TestGraphql> {
         filesRoot,
         secretKey: Buffer.alloc(32, 7),
         signUp: 'open',
-        workers: 0,
+        workers,
         logLevel: 'error',
       },
       'serve',
