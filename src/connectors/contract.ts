@@ -235,7 +235,7 @@ export interface StreamWriter extends AsyncDisposable {
   readonly table: WrittenTable | null;
   /** The last publish of this job's stream, by any task. */
   readonly published: PublishMarker | null;
-  /** Parts that an earlier attempt of this task has staged with their markers. */
+  /** Parts that an earlier attempt of this task has staged with their markers; after `begin` those of them that stay. */
   readonly staged: readonly StagedPart[];
   /** Plans the table's new shape and makes the staging table, keeping staged parts or dropping them. Returns lines worth logging. */
   begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]>;

@@ -79,36 +79,38 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
   }
 }
 
-/** Stores the plan and prepares the staging; returns the parts that an earlier attempt staged and this one keeps. */
+/** Prepares the staging and stores the plan; returns the parts that an earlier attempt staged and this one keeps. */
 async function beginWriting(
   { hold, deps }: TaskRun,
   plan: StreamPlan,
   writer: StreamWriter,
   progress: StreamProgress,
 ): Promise<StreamWriter['staged']> {
-  const resumed = progress.checkpoint.resume !== null;
+  const before = writer.staged.length;
   const ids = new Set(plan.parts.map((part) => part.id));
-  const keeps = resumed && writer.staged.every((part) => ids.has(part.partId));
+  const keeps = progress.checkpoint.resume !== null && writer.staged.every((part) => ids.has(part.partId));
+  // What another plan has staged is dropped before this plan is stored: parts of the two must never be taken for each
+  // other's. Nothing is staged before the plan is stored: what no plan names would be worthless.
+  const changes = await writer.begin(plan.columns, keeps);
   const staged = keeps ? writer.staged : [];
   progress.planned(plan, staged);
   const rows = plan.estimatedRows === null ? '' : `, about ${counted(plan.estimatedRows, 'row')}`;
   const lanes = Math.min(deps.parallel, plan.parts.length);
   const atOnce = lanes > 1 ? `, ${lanes} at once` : '';
-  const before =
+  const stay =
     staged.length > 0 ? `; ${counted(staged.length, 'part')} staged before the interruption stay` : '';
   progress.log(
     'INFO',
-    `Reading ${columnsInWords(plan.columns)} in ${counted(plan.parts.length, 'part')}${atOnce}${rows}${before}.`,
+    `Reading ${columnsInWords(plan.columns)} in ${counted(plan.parts.length, 'part')}${atOnce}${rows}${stay}.`,
   );
-  if (writer.staged.length > staged.length) {
+  if (before > staged.length) {
     progress.log(
       'WARN',
       'What was staged before the interruption cannot be gone on from: the stream is read again whole.',
     );
   }
-  // The plan is stored before anything is staged by it: a staged part whose plan is unknown would be worthless.
+  for (const change of changes) progress.log('INFO', change);
   await hold.flush();
-  for (const line of await writer.begin(plan.columns, keeps)) progress.log('INFO', line);
   return staged;
 }
 

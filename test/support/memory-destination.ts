@@ -29,6 +29,8 @@ export interface MemoryHooks {
   open?(): Promise<void> | void;
   /** Runs right after a publish has been committed: what it throws, the writer throws. */
   afterPublish?(selection: StreamSelection): Promise<void> | void;
+  /** Whether staged parts are dropped although they were to be kept: the table has another shape by now. */
+  dropsStaged?(): boolean;
   /** Runs when the writer begins, after the plan was stored. */
   begin?(selection: StreamSelection): Promise<void> | void;
 }
@@ -65,14 +67,19 @@ function writerOf(
   const published = kept.markers.get(key) ?? null;
   const parts = kept.staging.get(stagingKey) ?? [];
   let columns: StreamColumn[] = [];
+  let staged = parts.map((part) => part.staged);
   return {
     published,
-    staged: parts.map((part) => part.staged),
+    get staged() {
+      return staged;
+    },
     table: null,
     async begin(given, keepStaged) {
       await hooks.begin?.(selection);
       columns = given;
-      kept.staging.set(stagingKey, keepStaged ? parts : []);
+      const keeps = keepStaged && !hooks.dropsStaged?.();
+      kept.staging.set(stagingKey, keeps ? parts : []);
+      if (!keeps) staged = [];
       return [];
     },
     async stage(part, partId, signal, onRows) {

@@ -70,7 +70,7 @@ interface Found {
 
 class TableWriter implements StreamWriter {
   readonly published: PublishMarker | null;
-  readonly staged: readonly StagedPart[];
+  staged: readonly StagedPart[];
   readonly table: WrittenTable;
   readonly #options: WriterOptions;
   readonly #key: StagingKey;
@@ -113,6 +113,7 @@ class TableWriter implements StreamWriter {
     await session.run(`CREATE OR REPLACE TABLE ${tableSql(table)} (${columns.join(', ')})`);
     await registerStaging(session, this.#key, table);
     this.#staging = table;
+    this.staged = [];
   }
 
   async stage(

@@ -1,5 +1,5 @@
 import { open, readdir, rename, stat, writeFile } from 'node:fs/promises';
-import { messageOf } from '#base/errors.ts';
+import { AppError, messageOf } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import {
   ConnectorError,
@@ -42,7 +42,7 @@ export async function openParquetWriter(opened: Opened): Promise<StreamWriter> {
 class ParquetWriter implements StreamWriter {
   readonly table = null;
   readonly published: PublishMarker | null;
-  readonly staged: readonly StagedPart[];
+  staged: readonly StagedPart[];
   readonly #opened: Opened;
   readonly #before: Version | null;
   #arriving: StreamColumn[] = [];
@@ -67,6 +67,7 @@ class ParquetWriter implements StreamWriter {
     if (!keepStaged) {
       await folder.remove(stagingName(origin.taskId));
       await folder.makeFolder(stagingName(origin.taskId));
+      this.staged = [];
     }
     this.#arriving = columns;
     this.#columns = next;
@@ -122,9 +123,11 @@ class ParquetWriter implements StreamWriter {
 
   async publish(state: Json | null, ties: StreamPlan['ties']): Promise<{ rowsWritten: bigint; table: null }> {
     const { folder, origin, duckDb, compression, selection } = this.#opened;
+    const done = await this.#published();
+    if (done) return done;
     const into = `building-${newId()}`;
-    await folder.makeFolder(into);
     try {
+      await folder.makeFolder(into);
       await using session = await duckDb.session();
       const staging = stagingName(origin.taskId);
       const staged = await stagedFiles(folder, origin.taskId);
@@ -151,28 +154,24 @@ class ParquetWriter implements StreamWriter {
         publishedAt: new Date().toISOString(),
       };
       await writeFile(folder.at(into, markerName), JSON.stringify(marker, null, 2));
-      if (!(await folder.commit(into, this.#before))) return await this.#lateComer();
+      if (!(await folder.commit(into, this.#before))) throw overtaken(folder.table);
       await this.#tidy();
       return { rowsWritten, table: null };
     } catch (error) {
+      // Another worker may have published for this very task meanwhile, and removed what was staged.
+      const other = await this.#published().catch(() => null);
+      if (other) return other;
       throw destinationError(error);
     } finally {
       await folder.remove(into);
     }
   }
 
-  /** Another worker may have published for this very task; then that is what has happened. */
-  async #lateComer(): Promise<{ rowsWritten: bigint; table: null }> {
+  /** What this task has published before, by this worker or another. */
+  async #published(): Promise<{ rowsWritten: bigint; table: null } | null> {
     const { folder, origin } = this.#opened;
     const marker = (await folder.current())?.marker;
-    if (marker?.taskId === origin.taskId) return { rowsWritten: BigInt(marker.rowsWritten), table: null };
-    throw new ConnectorError(
-      'DESTINATION',
-      `The table "${folder.table}" was published by task ${marker?.taskId} meanwhile.`,
-      {
-        fix: 'Sync again.',
-      },
-    );
+    return marker?.taskId === origin.taskId ? { rowsWritten: BigInt(marker.rowsWritten), table: null } : null;
   }
 
   async #tidy(): Promise<void> {
@@ -234,8 +233,17 @@ function refuseKeyless(
   });
 }
 
+function overtaken(table: string): ConnectorError {
+  return new ConnectorError('DESTINATION', `The table "${table}" was published by another task meanwhile.`, {
+    fix: 'Sync again.',
+  });
+}
+
 function destinationError(error: unknown): unknown {
   if (error instanceof ConnectorError || !(error instanceof Error)) return error;
+  if (error instanceof AppError && error.code === 'WAREHOUSE_UNAVAILABLE') {
+    return new ConnectorError('TRANSIENT', error.message, { fix: error.fix, cause: error });
+  }
   const isFull = /no space left|ENOSPC|disk quota/i.test(error.message);
   return new ConnectorError(
     'DESTINATION',

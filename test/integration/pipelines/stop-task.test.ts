@@ -114,6 +114,34 @@ test('parts of a plan that cannot be resumed are staged again, none of them twic
   expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 6));
 });
 
+test('parts that the destination cannot keep, since its table changed meanwhile, are staged again', async () => {
+  const blocked = gate();
+  let changed = false;
+  await using run = await started(
+    [
+      {
+        name: 'users',
+        parts: () => [
+          { id: 'a', sql: rowsSql(1, 3) },
+          { id: 'b', sql: rowsSql(4, 6), before: (signal) => blocked.wait(signal) },
+        ],
+      },
+    ],
+    { dropsStaged: () => changed },
+  );
+  run.deps.parallel = 1;
+  const shutdown = new AbortController();
+  const running = runTask(run.deps, run.task.id, shutdown.signal);
+  await blocked.reached;
+  shutdown.abort();
+  await running;
+  blocked.open();
+  changed = true;
+  await runTask(run.deps, run.task.id, forever);
+  expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 6));
+  expect(await run.now()).toMatchObject({ status: 'SUCCEEDED', rowsRead: 6n, rowsWritten: 6n });
+});
+
 test('a run whose lease was taken stops before it publishes, and changes nothing of the task any more', async () => {
   const blocked = gate();
   await using run = await started([
