@@ -46,7 +46,9 @@ export type Prepare = (request: OperationRequest) => PreparedOperation | { error
 export function createPrepare(schema: GraphQLSchema, limits: Limits): Prepare {
   const checked = new LRUCache<string, Checked>({
     max: 1_000,
-    maxSize: 16_000_000,
+    // In characters: a parsed document takes some twenty bytes for each.
+    maxSize: 2_000_000,
+    maxEntrySize: 50_000,
     sizeCalculation: (_value, text) => text.length + 1,
   });
 

@@ -40,7 +40,10 @@ function refuseOtherContent(request: IncomingMessage): void {
   );
 }
 
-/** The whole body. Fails with 413 as soon as it is larger than allowed; the rest of it is then not kept. */
+/**
+ * The whole body. Fails with 413 as soon as it is larger than allowed. The rest is dropped as it comes, until the time
+ * for a request is over: a client whose connection is closed while it sends would never read why.
+ */
 export function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -68,7 +71,6 @@ function tooLarge(bytesMax: number): Refused {
     'BAD_USER_INPUT',
     `The body is larger than ${bytesMax} bytes.`,
     'Send less at once; large values belong into files or a source.',
-    { connection: 'close' },
   );
 }
 

@@ -162,6 +162,9 @@ describe('what is read', () => {
     });
     const streamed = await asBrowser('/graphql', { ...json, 'transfer-encoding': 'chunked' }, large);
     expect(streamed.status).toBe(413);
+    // A client that is still sending when it is refused must be able to read why.
+    const huge = await post(json, Buffer.alloc(30_000_000, ' '));
+    expect(huge.status).toBe(413);
     expect((await server.ask('{ hello }')).status).toBe(200);
   });
 
