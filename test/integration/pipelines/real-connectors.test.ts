@@ -51,7 +51,7 @@ async function tableOf(filesRoot: string): Promise<bigint[]> {
     const reader = await connection.runAndReadAll(
       `SELECT count(*), count(DISTINCT id), sum(id)::BIGINT FROM read_parquet('${filesRoot}/out/users/*.parquet')`,
     );
-    return (reader.getRowsJS()[0] ?? []).map((value) => BigInt(value as bigint));
+    return (reader.getRowsJS()[0] ?? []).map((value) => value as bigint);
   } finally {
     connection.closeSync();
     instance.closeSync();
