@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { messageOf } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { ConnectorError } from './contract.ts';
 
@@ -19,23 +20,53 @@ export interface Fifo extends AsyncDisposable {
   writer: Promise<Writable>;
 }
 
+/** Makes FIFOs in a private folder; disposing removes those that nobody took. */
+export interface Fifos extends AsyncDisposable {
+  open(): Promise<Fifo>;
+}
+
 const run = promisify(execFile);
 const pollFirstMs = 1;
 const pollMaxMs = 20;
 
-/**
- * Makes a FIFO in a private folder. A reader blocks a thread of libuv's pool from its open to the end of the file, and
- * cannot be interrupted there. So the writing end is opened as soon as a reader waits, without ever waiting itself, and
- * disposing closes it: whatever fails on either side, no reader stays behind.
- */
-export async function makeFifo(pipesDir: string): Promise<Fifo> {
-  const path = join(pipesDir, `part-${newId()}`);
-  await run('mkfifo', ['-m', '600', path]).catch((error: unknown) => {
-    throw new ConnectorError('INTERNAL', `No FIFO could be made in ${pipesDir}: ${String(error)}`, {
-      fix: 'The program mkfifo (coreutils) must be there and the folder writable. Windows has none: use WSL.',
-      cause: error,
+/** Node has no call to make one. Starting a program copies the page tables of a big process, so it makes several. */
+const madeAtOnce = 8;
+
+/** Nothing is made before the first is opened. */
+export function makeFifos(pipesDir: string): Fifos {
+  const spare: string[] = [];
+  let making: Promise<void> | undefined;
+  const make = async (): Promise<void> => {
+    const paths = Array.from({ length: madeAtOnce }, () => join(pipesDir, `part-${newId()}`));
+    await run('mkfifo', ['-m', '600', ...paths]).catch((error: unknown) => {
+      throw new ConnectorError('INTERNAL', `No FIFO could be made in ${pipesDir}: ${messageOf(error)}`, {
+        fix: 'The program mkfifo (coreutils) must be there and the folder writable. Windows has none: use WSL.',
+        cause: error,
+      });
     });
-  });
+    spare.push(...paths);
+  };
+  return {
+    async open() {
+      for (let path = spare.pop(); ; path = spare.pop()) {
+        if (path !== undefined) return openFifo(path);
+        making ??= make().finally(() => (making = undefined));
+        await making;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await making?.catch(() => undefined);
+      await Promise.all(spare.splice(0).map((path) => unlink(path).catch(() => undefined)));
+    },
+  };
+}
+
+/**
+ * A reader blocks a thread of libuv's pool from its open to the end of the file, and cannot be interrupted there. So the
+ * writing end is opened as soon as a reader waits, without ever waiting itself, and disposing closes it: whatever fails
+ * on either side, no reader stays behind.
+ */
+function openFifo(path: string): Fifo {
   const stop = new AbortController();
   let socket: Socket | undefined;
   const writer = openWhenRead(path, stop.signal).then(async (fd) => {

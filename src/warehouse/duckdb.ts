@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -41,6 +42,12 @@ const querySlots = new Slots(queriesMax);
 /** With this a sync of 10 million rows stays under 700 MB of resident memory beside the server itself. */
 const memoryLimitDefault = 320 * 1024 * 1024;
 
+/**
+ * Each statement also runs on the thread that asks. With a second one on two cores, a scan that only one thread can do
+ * is taken by it every other time while the asking thread spins: 11.5 s of CPU for 5 million synced rows against 9 s.
+ */
+const threadsDefault = Math.max(1, availableParallelism() - 1);
+
 const openPaths = new Set<string>();
 
 /**
@@ -55,7 +62,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbWarehous
   try {
     const instance = await DuckDBInstance.create(path, {
       memory_limit: `${Math.floor((options.memoryLimitBytes ?? memoryLimitDefault) / 1024)}KiB`,
-      threads: String(options.threads ?? 2),
+      threads: String(options.threads ?? threadsDefault),
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });

@@ -6,6 +6,7 @@ import {
   type StreamPlan,
   type StreamSelection,
 } from '#connectors/contract.ts';
+import { makeFifos } from '#connectors/fifo.ts';
 import { boundedBy, cursorOf, isResumable, newCursor, type CursorState } from './cursor.ts';
 import { blockSlices, keyBounds, keySlices, partCount, rangeKey, type Slice } from './cut-parts.ts';
 import { describeRelations, type DescribedColumn, type DescribedRelation } from './describe-tables.ts';
@@ -69,6 +70,7 @@ async function planAt(
   const bounds = key === null ? [] : (resume?.bounds ?? (await keyBounds(client, relation, key, count)));
   const slices = key === null ? unkeyedSlices(relation, count) : keySlices(key, bounds, signature);
   const where = cursor?.where ?? null;
+  const fifos = makeFifos(context.pipesDir);
   const lineBytesMax = await lineBytes(client, relation, columns);
   const nextState = cursor ? ({ cursor: cursor.upper } satisfies Json) : null;
   return {
@@ -80,15 +82,17 @@ async function planAt(
           title: slice.title,
           open: (signal) => {
             const copy = copySql(relation, columns, boundedBy(slice.where, where));
-            const { pipesDir } = context;
-            return openCopyPart({ snapshot, copy, columns, lineBytesMax, what, pipesDir }, signal);
+            return openCopyPart({ snapshot, copy, columns, lineBytesMax, what, fifos }, signal);
           },
         })),
     estimatedRows: cursor ? cursor.estimatedRows : relation.estimatedRows,
     resume: key === null ? null : { signature, bounds, cursor: cursor ? { cursor: cursor.upper } : null },
     nextState,
     ties: cursor && before.cursor !== null ? { column: selection.cursorField!, value: before.cursor } : null,
-    [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await snapshot[Symbol.asyncDispose]();
+      await fifos[Symbol.asyncDispose]();
+    },
   };
 }
 

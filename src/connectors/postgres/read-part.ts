@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type pg from 'pg';
 import { messageOf } from '#base/errors.ts';
 import { ColumnMisfit, ConnectorError, type OpenPart, type StreamColumn } from '#connectors/contract.ts';
-import { makeFifo } from '#connectors/fifo.ts';
+import type { Fifos } from '#connectors/fifo.ts';
 import { misfitIn } from '#connectors/files/text-casts.ts';
 import { hangUp } from './connect.ts';
 import { CopyOut } from './copy-out.ts';
@@ -18,7 +18,7 @@ interface PartOptions {
   lineBytesMax: number;
   /** "public.orders", for messages. */
   what: string;
-  pipesDir: string;
+  fifos: Fifos;
 }
 
 /** The scan stops reading for a reason of its own, which its error tells: this one waits so long for that to be heard. */
@@ -26,7 +26,7 @@ const readerGoneMs = 1_000;
 
 /** Opens a part: its bytes begin to flow when a scan opens the FIFO. Aborting ends the file for the scan at once. */
 export async function openCopyPart(options: PartOptions, signal: AbortSignal): Promise<OpenPart> {
-  const fifo = await makeFifo(options.pipesDir);
+  const fifo = await options.fifos.open();
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   let copy: CopyOut | undefined;

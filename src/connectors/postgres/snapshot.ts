@@ -19,6 +19,9 @@ export async function takeSnapshot(config: PostgresConfig, signal: AbortSignal):
   const client = await connect(config, signal);
   const idle: pg.Client[] = [];
   let closed = false;
+  // A statement that plans may take long: the connection goes with the task.
+  const stop = () => hangUp(client);
+  signal.addEventListener('abort', stop, { once: true });
   try {
     await client.query(begin);
     const { rows } = await client.query('SELECT pg_export_snapshot() AS id');
@@ -39,6 +42,7 @@ export async function takeSnapshot(config: PostgresConfig, signal: AbortSignal):
       },
       async [Symbol.asyncDispose]() {
         closed = true;
+        signal.removeEventListener('abort', stop);
         for (const each of [client, ...idle.splice(0)]) hangUp(each);
       },
     };
