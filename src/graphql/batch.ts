@@ -31,6 +31,21 @@ export function batched<Answer>(
   return loader.load(key) as Promise<Answer>;
 }
 
+/** As batched, where `load` gives answers by their keys; a key without one is answered with `none`. */
+export function batchedByKey<Answer>(
+  context: Context,
+  info: GraphQLResolveInfo,
+  purpose: string,
+  key: string,
+  none: Answer,
+  load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Answer>>,
+): Promise<Answer> {
+  return batched(context, info, purpose, key, async (keys) => {
+    const answers = await load(keys);
+    return keys.map((each) => answers.get(each) ?? none);
+  });
+}
+
 /**
  * A field may be spelled in several places of a document at once, by fragments. One of them may be the same as at another
  * field while the selection is not, so that all of them together are what tells fields apart.

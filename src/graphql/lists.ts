@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Prisma } from '#generated/prisma/client.ts';
-import { batched } from './batch.ts';
+import { batched, batchedByKey } from './batch.ts';
 import { type Context, viewerOf } from './context.ts';
 import type { CreatedKey, CreatedOrder, CreatedRow } from './created-order.ts';
 import { connect, type Connection, type Page, type PageArgs, parsePage } from './page.ts';
@@ -59,27 +59,19 @@ interface NestedOptions extends ListOptions {
 export function listNested<Row extends CreatedRow>(options: NestedOptions): Connection<Row> {
   const { context, info, order, parentId } = options;
   const page = parsePage<CreatedKey>(options.args, order);
-  const once = <Answer>(
-    purpose: string,
-    load: (parents: readonly string[]) => Promise<Map<string, Answer>>,
-    none: Answer,
-  ) =>
-    batched(context, info, purpose, parentId, async (parents) => {
-      const answers = await load(parents);
-      return parents.map((parent) => answers.get(parent) ?? none);
-    });
   return connect<Row, CreatedKey>(page, order, {
     rows() {
       const selection = nodeSelection(context, info, options.type);
-      return once<Row[]>(
-        'rows',
-        (parents) => readNested(options, parents, page, page.size + 1, selection),
-        [],
+      return batchedByKey<Row[]>(context, info, 'rows', parentId, [], (parents) =>
+        readNested(options, parents, page, page.size + 1, selection),
       );
     },
     existsFrom: (key, side) =>
-      once(side, (parents) => existNested(options, parents, order.fromSql(key, side)), false),
-    count: () => once('count', (parents) => countNested(options, parents), 0),
+      batchedByKey(context, info, side, parentId, false, (parents) =>
+        existNested(options, parents, order.fromSql(key, side)),
+      ),
+    count: () =>
+      batchedByKey(context, info, 'count', parentId, 0, (parents) => countNested(options, parents)),
   });
 }
 
@@ -109,13 +101,14 @@ async function readNested<Row extends CreatedRow>(
 ): Promise<Map<string, Row[]>> {
   const { db } = options.context.app.store;
   const found = await db.$queryRaw<{ parent: string; id: string }[]>(Prisma.sql`
-    SELECT p.id::text AS parent, n.id::text AS id
+    SELECT p.id::text AS parent, c.id::text AS id
     FROM unnest(${[...parents]}::uuid[]) AS p(id)
     CROSS JOIN LATERAL (
-      SELECT c.id FROM ${Prisma.raw(options.table)} c
+      SELECT c.id, c.created_at FROM ${Prisma.raw(options.table)} c
       WHERE c.${Prisma.raw(options.parentColumn)} = p.id AND ${scopeSql(options)} AND ${options.order.whereSql(page)}
       ORDER BY ${options.order.orderBySql(page)} LIMIT ${take}
-    ) n`);
+    ) c
+    ORDER BY ${options.order.orderBySql(page)}`);
   const answers = new Map<string, Row[]>();
   if (found.length === 0) return answers;
   const rows = await rowsOf(options.type)

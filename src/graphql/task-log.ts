@@ -1,7 +1,7 @@
 import { Prisma } from '#generated/prisma/client.ts';
 import type { LogLevel as LogLevelName } from '#generated/prisma/enums.ts';
 import { logCursor, parseLogCursor } from '#pipelines/log-cursor.ts';
-import { batched } from './batch.ts';
+import { batchedByKey } from './batch.ts';
 import { builder } from './builder.ts';
 import { pageCost } from './connection.ts';
 import { viewerOf } from './context.ts';
@@ -104,19 +104,14 @@ builder.prismaObjectField('Task', 'logs', (t) =>
       const page = parsePage(args, order);
       const scope = Prisma.sql`c.project_id = ${viewerOf(context).projectId}::uuid AND ${filterSql(args)}`;
       const { db } = context.app.store;
-      const once = <Answer>(
-        purpose: string,
-        load: (ids: readonly string[]) => Promise<Map<string, Answer>>,
-        none: Answer,
-      ) =>
-        batched(context, info, purpose, task.id, async (ids) => {
-          const answers = await load(ids);
-          return ids.map((id) => answers.get(id) ?? none);
-        });
       return connect<TaskLogShape, number>(page, order, {
-        rows: () => once<TaskLogShape[]>('rows', (ids) => readLines(db, ids, scope, page), []),
-        existsFrom: (seq, side) => once(side, (ids) => existLines(db, ids, scope, seq, side), false),
-        count: () => once('count', (ids) => countLines(db, ids, scope), 0),
+        rows: () =>
+          batchedByKey<TaskLogShape[]>(context, info, 'rows', task.id, [], (ids) =>
+            readLines(db, ids, scope, page),
+          ),
+        existsFrom: (seq, side) =>
+          batchedByKey(context, info, side, task.id, false, (ids) => existLines(db, ids, scope, seq, side)),
+        count: () => batchedByKey(context, info, 'count', task.id, 0, (ids) => countLines(db, ids, scope)),
       });
     },
   }),
@@ -159,7 +154,8 @@ async function readLines(
     CROSS JOIN LATERAL (
       SELECT c.* FROM task_log c WHERE c.task_id = p.id AND ${scope} AND ${bounds}
       ORDER BY c.seq ${direction} LIMIT ${page.size + 1}
-    ) n`);
+    ) n
+    ORDER BY n.seq ${direction}`);
   return Map.groupBy(lines, ({ taskId }) => taskId);
 }
 

@@ -312,11 +312,11 @@ test('page 10,000 of a list touches no more of its index than page 1', async () 
   await pool.query(
     `INSERT INTO job (id, project_id, name, source_id, destination_id, active, streams, created_at, updated_at)
      SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, $1, 'job ' || n, $2, $3, true, '[]', timestamptz '2026-01-01' + n * interval '1 second', now()
-     FROM generate_series(1, 260000) n`,
+     FROM generate_series(1, 52000) n`,
     [ivy.projectId, sourceId, destinationId],
   );
   await pool.query('ANALYZE job');
-  const query = `query ($after: String) { jobs(after: $after) { nodes { name } pageInfo { endCursor } } }`;
+  const query = `query ($after: String) { jobs(first: 5, after: $after) { nodes { name } pageInfo { endCursor } } }`;
   const costOf = async (after: string | null) => {
     const [made] = await statementsOf(() => gql.ask(ivy, query, { after }));
     const { rows } = await pool.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${made?.text}`, made?.values);
@@ -329,14 +329,14 @@ test('page 10,000 of a list touches no more of its index than page 1', async () 
   };
   const { rows } = await pool.query(
     'SELECT id, created_at FROM job WHERE project_id = $1 ORDER BY created_at, id OFFSET $2 LIMIT 1',
-    [ivy.projectId, 25 * 9_999 - 1],
+    [ivy.projectId, 5 * 9_999 - 1],
   );
   const last = createdOrder('job', 'oldest first').cursorOf({
     id: rows[0].id,
     createdAt: rows[0].created_at,
   });
   const { jobs } = await gql.ask(ivy, query, { after: last });
-  expect(jobs.nodes[0].name).toBe(`job ${25 * 9_999 + 1}`);
+  expect(jobs.nodes[0].name).toBe(`job ${5 * 9_999 + 1}`);
 
   const first = await costOf(null);
   const far = await costOf(last);
@@ -344,7 +344,7 @@ test('page 10,000 of a list touches no more of its index than page 1', async () 
     expect(page.nodes).toContain('Index Scan');
     expect(page.nodes).not.toContain('Sort');
     expect(page.nodes).not.toContain('Seq Scan');
-    expect(page.rows).toBe(26);
+    expect(page.rows).toBe(6);
   }
   // A page may straddle one more block of table or index.
   expect(far.buffers).toBeLessThanOrEqual(first.buffers + 4);
