@@ -1,3 +1,4 @@
+import { AppError } from '#base/errors.ts';
 import type { Delivery } from './delivery.ts';
 
 /** How the events of a source become answers. */
@@ -23,13 +24,16 @@ export class EventStream implements AsyncGenerator<Delivery, undefined> {
   private last: Delivery | undefined;
   private release: (() => void) | undefined;
 
-  /** `leave` tells the source that nobody listens any more, and ends the stream when somebody else aborts it. */
+  /**
+   * `leave` tells the source that nobody listens any more, and ends the stream when somebody else aborts it: after a
+   * last answer that says why, when its reason is an AppError.
+   */
   constructor(source: AsyncIterator<unknown>, answering: Answering, leave: AbortController) {
     this.source = source;
     this.answering = answering;
     this.leave = leave;
-    if (leave.signal.aborted) this.end();
-    else leave.signal.addEventListener('abort', () => this.end(), { once: true });
+    if (leave.signal.aborted) this.left();
+    else leave.signal.addEventListener('abort', () => this.left(), { once: true });
   }
 
   next(): Promise<Step> {
@@ -38,12 +42,6 @@ export class EventStream implements AsyncGenerator<Delivery, undefined> {
       this.release = () => resolve(this.ending());
       this.step().then(resolve, reject);
     });
-  }
-
-  /** Ends it at once, after a last answer that says why. */
-  fail(error: unknown): void {
-    if (!this.ended) this.last = this.answering.failed(error);
-    this.end();
   }
 
   return(): Promise<Step> {
@@ -75,6 +73,12 @@ export class EventStream implements AsyncGenerator<Delivery, undefined> {
     }
     this.end();
     return this.ending();
+  }
+
+  private left(): void {
+    const reason: unknown = this.leave.signal.reason;
+    if (!this.ended && reason instanceof AppError) this.last = this.answering.failed(reason);
+    this.end();
   }
 
   private end(): void {

@@ -1,16 +1,14 @@
-import { createSourceEventStream, execute } from 'graphql';
+import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import type { Log } from '#base/log.ts';
-import type { Context } from '#graphql/context.ts';
 import { type Delivery, delivery } from './delivery.ts';
 import { EventStream } from './event-stream.ts';
-import type { PreparedOperation } from './operations.ts';
+import type { OperationContext } from './operation-context.ts';
 import { sharingKeys } from './sharing-key.ts';
 
 export type Follow = (
-  prepared: PreparedOperation,
-  context: Context,
-  leave: AbortController,
-) => Promise<EventStream | { errors: readonly unknown[] }>;
+  args: ExecutionArgs,
+  context: OperationContext,
+) => Promise<EventStream | ExecutionResult>;
 
 /**
  * Makes the one `subscribe` of every transport. An event that several subscriptions are given as the very same object
@@ -25,16 +23,15 @@ export function createFollow(log: Log, stopped: AbortSignal): Follow {
   const shared = new WeakMap<object, Map<string, Promise<Delivery>>>();
   const keyOf = sharingKeys();
 
-  return async (prepared, context, leave) => {
+  return async (args, context) => {
     const about = { requestId: context.requestId, log };
-    const operation = { ...prepared, variableValues: prepared.variables };
-    const source = await createSourceEventStream({ ...operation, contextValue: context });
-    if (!(Symbol.asyncIterator in source)) return { errors: source.errors ?? [] };
-    const key = keyOf(prepared, context);
+    const source = await createSourceEventStream(args);
+    if (!(Symbol.asyncIterator in source)) return source;
+    const key = keyOf(args, context);
 
     async function answer(event: unknown): Promise<Delivery> {
       const contextValue = { ...context, signal: stopped, startedAt: performance.now() };
-      return delivery(await execute({ ...operation, rootValue: event, contextValue }), about);
+      return delivery(await execute({ ...args, rootValue: event, contextValue }), about);
     }
 
     function answerOnce(event: unknown): Promise<Delivery> {
@@ -47,6 +44,6 @@ export function createFollow(log: Log, stopped: AbortSignal): Follow {
     }
 
     const failed = (error: unknown) => delivery({ errors: [error] }, about);
-    return new EventStream(source[Symbol.asyncIterator](), { answer: answerOnce, failed }, leave);
+    return new EventStream(source[Symbol.asyncIterator](), { answer: answerOnce, failed }, context.leave);
   };
 }

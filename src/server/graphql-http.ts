@@ -1,68 +1,61 @@
-import { once } from 'node:events';
-import { OperationTypeNode } from 'graphql';
+import { pipeline } from 'node:stream/promises';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
-import type { Context } from '#graphql/context.ts';
-import { type Accepted, parseAccept } from './accept.ts';
 import { type Credentials, credentialsOf, setSessionCookie } from './credentials.ts';
-import { type Exchange, Refused, refused, sendJson } from './exchange.ts';
-import { delivery } from './delivery.ts';
-import type { EventStream } from './event-stream.ts';
+import { type Exchange, Refused, refused } from './exchange.ts';
 import type { GraphqlServer } from './graphql-server.ts';
-import { checkCost, executePrepared, type PreparedOperation } from './operations.ts';
-import { readOperation } from './read-operation.ts';
+import type { OperationContext } from './operation-context.ts';
+import { readJson } from './read-body.ts';
 import { foreignRequest } from './same-origin.ts';
-
-const pingMs = 12_000;
 
 /** Answers one operation over HTTP: a query or mutation as JSON, anything as a stream of server-sent events. */
 export async function answerGraphql(exchange: Exchange, server: GraphqlServer): Promise<void> {
   const startedAt = performance.now();
-  const { request, response } = exchange;
+  const { request, response, url } = exchange;
+  const { app, yoga, limits } = server;
   const leave = new AbortController();
   response.once('close', () => leave.abort());
 
-  const accepted = parseAccept(request.headers.accept);
-  if (!accepted.json && !accepted.events) throw notAcceptable('application/json or text/event-stream');
+  const { accept = '*/*' } = request.headers;
+  if (!acceptable.test(accept)) throw notAcceptable();
   const { credentials, viewer } = await admit(exchange, server);
-  const asked = await readOperation(exchange, server.limits.bodyBytesMax);
-  const context: Context = {
-    app: server.app,
+  const context: OperationContext = {
+    app,
     viewer,
     requestId: exchange.requestId,
     signal: leave.signal,
     startedAt,
     setSessionCookie: (token) => setSessionCookie(exchange, token),
+    leave,
+    admitFollower: () => admitFollower(exchange, server, { credentials, viewer, leave }),
   };
+  const asked = new yoga.fetchAPI.Request(url.href, {
+    method: request.method ?? 'GET',
+    headers: { accept, 'content-type': 'application/json' },
+    ...(request.method === 'POST' && { body: await readJson(exchange, limits.bodyBytesMax) }),
+  });
+  await send(exchange, await yoga.handleRequest(asked, context));
+}
 
-  const prepared = server.prepare(asked);
-  if ('errors' in prepared) return sendErrors(exchange, accepted, prepared.errors);
-  const kind = prepared.operation.operation;
-  if (request.method === 'GET' && kind === OperationTypeNode.MUTATION) {
-    throw refused(405, 'BAD_USER_INPUT', 'A mutation is not executed by GET.', 'Send it by POST.', {
-      allow: 'POST',
-    });
-  }
-  try {
-    checkCost(prepared, context, server.limits.costMax);
-  } catch (error) {
-    return sendErrors(exchange, accepted, [error]);
-  }
-  if (kind === OperationTypeNode.SUBSCRIPTION) {
-    if (!accepted.events) throw notAcceptable('text/event-stream');
-    return await answerSubscription(exchange, server, { prepared, context, leave, credentials });
-  }
-  const answer = delivery(await executePrepared(prepared, context), exchange);
-  if (!accepted.json) return sendEvents(exchange, [answer.text()]);
-  const refusedBefore = !('data' in answer.result) && accepted.json === 'application/graphql-response+json';
-  sendJson(exchange, refusedBefore ? 400 : 200, answer.result, accepted.json);
+/** Asked before the execution: yoga finds out after it that the answer cannot be sent. */
+const acceptable = /(\*|application)\/(\*|json|graphql-response\+json)|text\/(\*|event-stream)/i;
+
+function notAcceptable(): Refused {
+  return refused(
+    406,
+    'BAD_USER_INPUT',
+    'The answer cannot be sent as anything that "Accept" names.',
+    'Accept application/json, or text/event-stream, which alone holds the answers of a subscription.',
+  );
+}
+
+interface Admitted {
+  credentials: Credentials | null;
+  viewer: Viewer | null;
 }
 
 /** Who asks. A cookie counts only when no foreign page can have sent it; a dead one is cleared, so that logIn works. */
-async function admit(
-  exchange: Exchange,
-  server: GraphqlServer,
-): Promise<{ credentials: Credentials | null; viewer: Viewer | null }> {
+async function admit(exchange: Exchange, server: GraphqlServer): Promise<Admitted> {
   let credentials: Credentials | null = null;
   try {
     credentials = credentialsOf(exchange.request, exchange.secure);
@@ -76,63 +69,31 @@ async function admit(
   }
 }
 
-function notAcceptable(types: string): Refused {
-  return refused(
-    406,
-    'BAD_USER_INPUT',
-    `The answer can only be sent as ${types}.`,
-    `Send "Accept: ${types}".`,
-  );
-}
-
-/** An operation refused before its execution: 200 for application/json, as GraphQL over HTTP asks for, else 400. */
-function sendErrors(exchange: Exchange, accepted: Accepted, errors: readonly unknown[]): void {
-  const answer = delivery({ errors: errors }, exchange);
-  if (!accepted.json) return sendEvents(exchange, [answer.text()]);
-  sendJson(exchange, accepted.json === 'application/json' ? 200 : 400, answer.result, accepted.json);
-}
-
-interface Subscribing {
-  prepared: PreparedOperation;
-  context: Context;
-  leave: AbortController;
-  credentials: Credentials | null;
-}
-
-async function answerSubscription(
+/** Counts an event stream as long as it is open, and ends it with the right to it. */
+function admitFollower(
   exchange: Exchange,
-  server: GraphqlServer,
-  about: Subscribing,
-): Promise<void> {
-  const { followers, limits, guard } = server;
+  { followers, limits, guard }: GraphqlServer,
+  { credentials, viewer, leave }: Admitted & { leave: AbortController },
+): void {
+  if (leave.signal.aborted) return;
   if (followers.size >= limits.followersMax) {
-    throw refused(
-      503,
-      'RATE_LIMITED',
-      `${limits.followersMax} clients follow something already.`,
-      'Try again later.',
-    );
+    throw new AppError('RATE_LIMITED', `${limits.followersMax} clients follow something already.`, {
+      fix: 'Try again later.',
+    });
   }
   followers.add(exchange);
-  exchange.response.once('close', () => followers.delete(exchange));
-  const events = await server.follow(about.prepared, about.context, about.leave);
-  if ('errors' in events) return sendEvents(exchange, [delivery({ errors: events.errors }, exchange).text()]);
-
-  const { viewer } = about.context;
   const unwatch =
-    viewer && about.credentials
+    viewer && credentials
       ? guard.watch({
-          token: about.credentials.token,
+          token: credentials.token,
           viewer,
-          end: (reason) => events.fail(endOfSession(reason)),
+          end: (reason) => leave.abort(endOfSession(reason)),
         })
       : undefined;
-  try {
-    await stream(exchange, events);
-  } finally {
+  exchange.response.once('close', () => {
+    followers.delete(exchange);
     unwatch?.();
-    await events.return();
-  }
+  });
 }
 
 /** Why a subscription ends that was allowed when it began. */
@@ -146,48 +107,20 @@ function endOfSession(reason: 'signed-out' | 'rights-changed'): AppError {
       });
 }
 
-function sendEvents(exchange: Exchange, texts: readonly string[]): void {
-  beginEvents(exchange);
-  for (const text of texts) exchange.response.write(eventOf(text));
-  exchange.response.end(completed);
-}
-
-const completed = 'event: complete\ndata:\n\n';
-const eventOf = (text: string) => `event: next\ndata: ${text}\n\n`;
-
-function beginEvents({ response }: Exchange): void {
-  response.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
-  // Some browsers take the answer as begun only with its first byte.
-  response.write(':\n\n');
-}
-
-/** The next event is pulled only when the one before has left, so that a client that does not read costs one event. */
-async function stream(exchange: Exchange, events: EventStream): Promise<void> {
-  const { response } = exchange;
-  beginEvents(exchange);
-  const ping = setInterval(() => {
-    if (!response.writableNeedDrain) response.write(':\n\n');
-  }, pingMs);
-  try {
-    for await (const event of events) {
-      if (response.destroyed) return;
-      if (!response.write(eventOf(event.text()))) await drained(exchange);
-    }
-    response.end(completed);
-  } finally {
-    clearInterval(ping);
+/** The next event is pulled only when those before have left, so that a client that does not read is not served ahead. */
+async function send({ request, response }: Exchange, answer: Response): Promise<void> {
+  if (answer.status === 406) throw notAcceptable();
+  for (const [name, value] of answer.headers) response.setHeader(name, value);
+  if (answer.headers.get('content-type') === 'text/event-stream' && answer.body) {
+    response.setHeader('content-type', 'text/event-stream; charset=utf-8');
+    response.setHeader('cache-control', 'no-cache, no-transform');
+    response.setHeader('x-accel-buffering', 'no');
+    // Not a coding that HTTP knows: what it is to prevent is said by no-transform.
+    response.removeHeader('content-encoding');
+    response.writeHead(answer.status);
+    await pipeline(answer.body, response);
+    return;
   }
-}
-
-async function drained({ response }: Exchange): Promise<void> {
-  if (response.destroyed) return;
-  const settled = new AbortController();
-  await Promise.race([
-    once(response, 'drain', { signal: settled.signal }),
-    once(response, 'close', { signal: settled.signal }),
-  ]).finally(() => settled.abort());
+  const text = await answer.text();
+  response.writeHead(answer.status).end(request.method === 'HEAD' ? undefined : text);
 }

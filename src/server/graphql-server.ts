@@ -1,18 +1,16 @@
 import type { GraphQLSchema } from 'graphql';
 import type { App } from '#app.ts';
-
-import { createFollow, type Follow } from './follow-events.ts';
+import { createFollow } from './follow-events.ts';
 import type { Limits } from './limits.ts';
-import { createPrepare, type Prepare } from './operations.ts';
 import type { SignInGuard } from './sign-in-guard.ts';
+import { createSluiceYoga, type Yoga } from './yoga.ts';
 
 /** What both transports share: one schema, one set of bounds, one count of those who follow something. */
 export interface GraphqlServer {
   app: App;
   limits: Limits;
   guard: SignInGuard;
-  prepare: Prepare;
-  follow: Follow;
+  yoga: Yoga;
   /** Aborts when the server begins to stop. */
   stopping: AbortSignal;
   /** Open WebSockets and event streams, of which there are at most `followersMax`. */
@@ -24,14 +22,12 @@ export function createGraphqlServer(
   schema: GraphQLSchema,
   options: { limits: Limits; guard: SignInGuard; stopping: AbortSignal },
 ): GraphqlServer {
-  const { limits, guard, stopping } = options;
+  const { limits, stopping } = options;
+  const follow = createFollow(app.log, stopping);
   return {
     app,
-    limits,
-    guard,
-    stopping,
-    prepare: createPrepare(schema, limits),
-    follow: createFollow(app.log, stopping),
+    ...options,
+    yoga: createSluiceYoga(schema, { limits, follow, log: app.log }),
     followers: new Set(),
   };
 }

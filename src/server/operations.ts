@@ -1,9 +1,9 @@
 import {
   type DocumentNode,
-  execute,
-  type ExecutionResult,
+  type ExecutionArgs,
   getOperationAST,
   getVariableValues,
+  type GraphQLError,
   type GraphQLSchema,
   Kind,
   type FragmentDefinitionNode,
@@ -18,71 +18,51 @@ import type { Limits } from './limits.ts';
 import { checkExtent } from './measure-document.ts';
 import { costOf } from './measure-cost.ts';
 
-/** An operation as a client sends it, over any transport. */
-export interface OperationRequest {
-  query: string;
-  operationName?: string | null | undefined;
-  variables?: Record<string, unknown> | null | undefined;
+/** Documents by their text, so that an operation sent again costs a lookup, over every transport alike. */
+export interface Documents {
+  /** Fails with a syntax error, or with QUERY_TOO_COMPLEX for a document out of bounds. */
+  parse(text: string): DocumentNode;
+  /** What speaks against a document that `parse` gave. */
+  validate(document: DocumentNode): readonly GraphQLError[];
 }
 
-/** A parsed, valid operation within the bounds, ready to be executed. */
-export interface PreparedOperation {
-  schema: GraphQLSchema;
-  document: DocumentNode;
-  operation: OperationDefinitionNode;
-  operationName: string | undefined;
-  variables: Record<string, unknown>;
-}
+type Parsed = { document: DocumentNode } | { error: unknown };
 
-type Checked =
-  { document: DocumentNode; errors: readonly unknown[] } | { document: null; errors: readonly unknown[] };
-
-export type Prepare = (request: OperationRequest) => PreparedOperation | { errors: readonly unknown[] };
-
-/**
- * The one door to the schema for every transport. The answer to a query text (parsed, bounded, validated) is kept by
- * text, so that an operation sent again costs a lookup, over HTTP and WebSocket alike.
- */
-export function createPrepare(schema: GraphQLSchema, limits: Limits): Prepare {
-  const checked = new LRUCache<string, Checked>({
+export function createDocuments(schema: GraphQLSchema, limits: Limits): Documents {
+  const parsed = new LRUCache<string, Parsed>({
     max: 1_000,
     // In characters: a parsed document takes some twenty bytes for each.
     maxSize: 2_000_000,
     maxEntrySize: 50_000,
     sizeCalculation: (_value, text) => text.length + 1,
   });
+  const errors = new WeakMap<DocumentNode, readonly GraphQLError[]>();
 
-  function check(text: string): Checked {
-    const before = checked.get(text);
-    if (before) return before;
-    const now = checkText(schema, text, limits);
-    checked.set(text, now);
+  function parseText(text: string): Parsed {
+    let now: Parsed;
+    try {
+      const document = parseBounded(text, limits.documentTokensMax);
+      checkExtent(document, limits);
+      now = { document };
+    } catch (error) {
+      now = { error };
+    }
+    parsed.set(text, now);
     return now;
   }
 
-  return (request) => {
-    const { document, errors } = check(request.query);
-    if (!document || errors.length > 0) return { errors };
-    const operation = getOperationAST(document, request.operationName);
-    if (!operation) return { errors: [unclearOperation(document, request.operationName)] };
-    return {
-      schema,
-      document,
-      operation,
-      operationName: request.operationName ?? undefined,
-      variables: request.variables ?? {},
-    };
+  return {
+    parse(text) {
+      const found = parsed.get(text) ?? parseText(text);
+      if ('error' in found) throw found.error;
+      return found.document;
+    },
+    validate(document) {
+      const found = errors.get(document) ?? validate(schema, document);
+      errors.set(document, found);
+      return found;
+    },
   };
-}
-
-function checkText(schema: GraphQLSchema, text: string, limits: Limits): Checked {
-  try {
-    const document = parseBounded(text, limits.documentTokensMax);
-    checkExtent(document, limits);
-    return { document, errors: validate(schema, document) };
-  } catch (error) {
-    return { document: null, errors: [error] };
-  }
 }
 
 function parseBounded(text: string, maxTokens: number): DocumentNode {
@@ -101,12 +81,18 @@ function parseBounded(text: string, maxTokens: number): DocumentNode {
   }
 }
 
-function unclearOperation(document: DocumentNode, name: string | null | undefined): AppError {
+/** The operation that is asked for. Fails with BAD_USER_INPUT, and the names there are, when that is unclear. */
+export function operationIn(
+  document: DocumentNode,
+  name: string | null | undefined,
+): OperationDefinitionNode {
+  const operation = getOperationAST(document, name);
+  if (operation) return operation;
   const names = document.definitions
     .filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
     .map((definition) => definition.name?.value ?? '(without a name)');
-  if (names.length === 0) return new AppError('BAD_USER_INPUT', 'The document holds no operation.');
-  return new AppError(
+  if (names.length === 0) throw new AppError('BAD_USER_INPUT', 'The document holds no operation.');
+  throw new AppError(
     'BAD_USER_INPUT',
     name
       ? `The document has no operation named "${name}". It has: ${names.join(', ')}.`
@@ -116,9 +102,11 @@ function unclearOperation(document: DocumentNode, name: string | null | undefine
 }
 
 /** Fails with QUERY_TOO_COMPLEX when the operation with these variables may give too large an answer. */
-export function checkCost(prepared: PreparedOperation, context: Context, costMax: number): void {
-  const { schema, operation, document } = prepared;
-  const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], prepared.variables, {
+export function checkCost(args: ExecutionArgs, costMax: number): void {
+  const { schema, document } = args;
+  const context = args.contextValue as Context;
+  const operation = operationIn(document, args.operationName);
+  const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], args.variableValues ?? {}, {
     maxErrors: 1,
   });
   // Wrong variables are refused by the execution, which says more about them.
@@ -131,19 +119,5 @@ export function checkCost(prepared: PreparedOperation, context: Context, costMax
   if (cost <= costMax) return;
   throw new AppError('QUERY_TOO_COMPLEX', `The operation may read ${cost} fields; ${costMax} are allowed.`, {
     fix: 'Ask for smaller pages (first, last) in the lists that lie inside of lists, or for fewer fields.',
-  });
-}
-
-/** Executes a query or mutation whose cost was checked. */
-export function executePrepared(
-  prepared: PreparedOperation,
-  contextValue: Context,
-): Promise<ExecutionResult> | ExecutionResult {
-  return execute({
-    schema: prepared.schema,
-    document: prepared.document,
-    operationName: prepared.operationName,
-    variableValues: prepared.variables,
-    contextValue,
   });
 }

@@ -48,6 +48,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Serving> {
     guard,
     stopping: stopping.signal,
   });
+  opening.use(graphql.yoga);
   const running = new Set<ServerResponse>();
   const http = createServer(
     {

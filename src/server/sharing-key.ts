@@ -1,17 +1,15 @@
-import { type DocumentNode, Kind, visit } from 'graphql';
+import { type DocumentNode, type ExecutionArgs, Kind, visit } from 'graphql';
 import type { Context } from '#graphql/context.ts';
-import type { PreparedOperation } from './operations.ts';
 
 /** Names what the answer to an event depends on beside the event: the document, the variables, the viewer's rights. */
 export function sharingKeys() {
   const known = new WeakMap<DocumentNode, { id: number; beginOnly: Set<string> }>();
   let documents = 0;
-  return (prepared: PreparedOperation, { viewer }: Context): string => {
-    const { document, operationName, variables } = prepared;
+  return ({ document, operationName, variableValues }: ExecutionArgs, { viewer }: Context): string => {
     const about = known.get(document) ?? { id: ++documents, beginOnly: beginOnly(document) };
     known.set(document, about);
     const rights = viewer && [viewer.accountId, viewer.projectId, viewer.role, [...viewer.scopes].sort()];
-    const telling = Object.entries(variables).filter(([name]) => !about.beginOnly.has(name));
+    const telling = Object.entries(variableValues ?? {}).filter(([name]) => !about.beginOnly.has(name));
     return JSON.stringify([about.id, operationName, rights, telling]);
   };
 }

@@ -1,7 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import { setSessionCookie } from './credentials.ts';
 import { type Exchange, refused, sendText } from './exchange.ts';
-import { readBody } from './read-operation.ts';
+import { readBody } from './read-body.ts';
 import { foreignRequest } from './same-origin.ts';
 import type { Access } from './sign-in-guard.ts';
 

@@ -1,16 +1,15 @@
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
-import type { ServerOptions } from 'graphql-ws';
+import type { ServerOptions, SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
-import type { Context } from '#graphql/context.ts';
 import { type Credentials, credentialsOfParams } from './credentials.ts';
-import { delivery } from './delivery.ts';
+import { presentResult } from './delivery.ts';
 import { EventStream } from './event-stream.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import type { Limits } from './limits.ts';
-import { checkCost, executePrepared, type OperationRequest, type PreparedOperation } from './operations.ts';
+import type { OperationContext } from './operation-context.ts';
 import { presentError } from './present-error.ts';
 import type { Sender } from './send-bounded.ts';
 
@@ -29,9 +28,8 @@ export interface Extra {
 type Params = Record<string, unknown>;
 
 interface Running extends ExecutionArgs {
-  prepared: PreparedOperation;
-  contextValue: Context;
-  leave: AbortController;
+  contextValue: OperationContext;
+  enveloped: ReturnType<GraphqlServer['yoga']['getEnveloped']>;
 }
 
 /** Codes of graphql-transport-ws after which clients do not come back by themselves, and one after which they do. */
@@ -41,9 +39,8 @@ const serviceRestart = 1012;
 
 /** How graphql-ws admits, prepares, runs and answers the operations of a socket. */
 export function socketOperations(server: GraphqlServer): ServerOptions<Params, Extra> {
-  const present = (errors: readonly unknown[], { contextValue }: Running) =>
-    delivery({ errors }, { requestId: contextValue.requestId, log: server.app.log })
-      .result as ExecutionResult;
+  const present = (result: ExecutionResult, { contextValue: { requestId } }: Running) =>
+    presentResult(result, { requestId, log: server.app.log }) as ExecutionResult;
 
   return {
     connectionInitWaitTimeout: server.limits.initMs,
@@ -52,21 +49,19 @@ export function socketOperations(server: GraphqlServer): ServerOptions<Params, E
       begin(server, extra, payload, Object.keys(subscriptions).length),
 
     async execute(args) {
-      const { prepared, contextValue } = args as Running;
-      const result = await executePrepared(prepared, contextValue);
-      const about = { requestId: contextValue.requestId, log: server.app.log };
-      return delivery(result, about).result as ExecutionResult;
+      const running = args as Running;
+      return present(await running.enveloped.execute(args), running);
     },
 
     async subscribe(args) {
-      const { prepared, contextValue, leave } = args as Running;
-      const events = await server.follow(prepared, contextValue, leave);
+      const running = args as Running;
+      const events = await running.enveloped.subscribe(args);
       // graphql-ws only hands it on to onOperation, which knows what it is.
-      return 'errors' in events ? present(events.errors, args as Running) : (events as AsyncGenerator<never>);
+      return events instanceof EventStream ? (events as AsyncGenerator<never>) : present(events, running);
     },
 
     onOperation({ extra }, id, _payload, args, result) {
-      const { leave } = args as Running;
+      const { leave } = (args as Running).contextValue;
       if (result instanceof EventStream)
         return writeEach(result, id, extra, () => extra.running.delete(leave));
       extra.running.delete(leave);
@@ -95,7 +90,7 @@ async function admit(server: GraphqlServer, extra: Extra, params: Params | undef
 async function begin(
   server: GraphqlServer,
   extra: Extra,
-  payload: OperationRequest,
+  payload: SubscribePayload,
   open: number,
 ): Promise<Running | GraphQLError[]> {
   const { limits, app } = server;
@@ -108,10 +103,8 @@ async function begin(
   try {
     // Looked up for every operation, as over HTTP: a revoked key starts nothing more.
     const viewer = await server.guard.admit(extra.credentials);
-    const prepared = server.prepare(payload);
-    if ('errors' in prepared) return prepared.errors.map(present);
     const leave = new AbortController();
-    const contextValue: Context = {
+    const context: OperationContext = {
       app,
       viewer,
       requestId,
@@ -120,11 +113,25 @@ async function begin(
       setSessionCookie: () => {
         // An open socket has no answer that could carry a cookie.
       },
+      leave,
+      admitFollower: () => {
+        // The socket was counted when it was opened.
+      },
     };
-    checkCost(prepared, contextValue, limits.costMax);
+    const enveloped = server.yoga.getEnveloped({ ...context, params: payload });
+    const { schema } = enveloped;
+    const document = enveloped.parse(payload.query);
+    const errors = enveloped.validate(schema, document);
+    if (errors.length > 0) return errors.map(present);
     extra.running.add(leave);
-    const { schema, document, operationName, variables: variableValues } = prepared;
-    return { schema, document, operationName, variableValues, contextValue, prepared, leave };
+    return {
+      schema,
+      document,
+      operationName: payload.operationName,
+      variableValues: payload.variables,
+      contextValue: await enveloped.contextFactory(),
+      enveloped,
+    };
   } catch (error) {
     if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
       extra.socket.close(unauthorized, error.code);
@@ -170,7 +177,7 @@ function writeEach(
     async next() {
       try {
         for await (const event of events) {
-          if (!(await sender.send(`${head}${event.text()}}`))) break;
+          if (!(await sender.send(`${head}${event.stringify()}}`))) break;
         }
         return done;
       } finally {

@@ -18,9 +18,9 @@ interface Stream {
 }
 
 /** Follows over server-sent events. */
-async function openEvents(query: string, token?: string): Promise<Stream> {
+async function openEvents(query: string, token?: string, url = server.url): Promise<Stream> {
   const leave = new AbortController();
-  const response = await fetch(`${server.url}/graphql`, {
+  const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -143,6 +143,40 @@ describe('a stream of server-sent events', () => {
     await until('it ends', stream.ended);
     expect(stream.text()).toContain('"code":"INTERNAL"');
     expect(stream.text()).not.toContain('hunter2');
+  });
+});
+
+describe('a subscription over HTTP', () => {
+  const subscribe = (url: string, accept: string) =>
+    fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept },
+      body: JSON.stringify({ query: 'subscription { events { seq } }' }),
+    });
+
+  test('of a client that takes no event stream is refused with 406, and not left running', async () => {
+    const response = await subscribe(server.url, 'application/json');
+    expect(response.status).toBe(406);
+    expect(await response.text()).toContain('text/event-stream');
+    await until('nobody follows', () => server.scratch.followers() === 0);
+  });
+
+  test('beyond the bound is refused with 503, and one that ended makes room', async () => {
+    await using small = await openScratch({ followersMax: 1 });
+    const first = await openEvents(events, undefined, small.url);
+    const refused = await subscribe(small.url, 'text/event-stream');
+    expect(refused.status).toBe(503);
+    expect(await refused.text()).toContain('RATE_LIMITED');
+    first.leave();
+    await until('it has left', () => small.scratch.followers() === 0);
+    expect((await subscribe(small.url, 'text/event-stream')).status).toBe(200);
+  });
+
+  test('ends with a masked error at an event that cannot be written as JSON', async () => {
+    const stream = await openEvents('subscription { unwritable }');
+    await until('it ends', stream.ended);
+    expect(stream.text()).toMatch(/event: next\ndata: .*"code":"INTERNAL".*\n\nevent: complete/);
+    expect((await server.ask('{ hello }')).status).toBe(200);
   });
 });
 

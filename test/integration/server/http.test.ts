@@ -178,7 +178,18 @@ describe('what is read', () => {
       await post(json, JSON.stringify([{ query: '{ hello }' }, { query: '{ hello }' }])),
     );
     expect(answer.status).toBe(400);
-    expect(answer.errors[0]?.message).toContain('Several operations');
+    expect(answer.errors[0]?.message).toBe('Batching is not supported.');
+  });
+
+  test('what is no operation is BAD_USER_INPUT with what to send, and 400 whatever is accepted', async () => {
+    for (const body of ['{', 'null', '"x"', '{}', '{"query":5}', '{"query":"{ hello }","operationName":5}']) {
+      const answer = await answerOf(await post(json, body));
+      expect(answer.status).toBe(400);
+      expect(answer.errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', fix: expect.any(String) });
+    }
+    const answer = await answerOf(await fetch(`${server.url}/graphql?query={hello}&variables={`));
+    expect(answer.status).toBe(400);
+    expect(answer.errors[0]?.message).toContain('A parameter of the URL is not JSON');
   });
 
   test('a client that sends its headers or body too slowly is cut off', async () => {
@@ -267,6 +278,14 @@ describe('what is answered', () => {
     expect(await response.text()).toBe(
       ':\n\nevent: next\ndata: {"data":{"hello":"hello "}}\n\nevent: complete\ndata:\n\n',
     );
+  });
+
+  test('nothing is executed whose answer the client does not take', async () => {
+    const body = '{"query":"mutation { enter(token: \\"t\\") }"}';
+    const response = await post({ ...json, accept: 'text/html' }, body);
+    expect(response.status).toBe(406);
+    expect(response.headers.get('set-cookie')).toBeNull();
+    expect((await answerOf(response)).errors[0]?.extensions.code).toBe('BAD_USER_INPUT');
   });
 
   test('a resolver learns that the client has left', async () => {

@@ -5,6 +5,7 @@ import {
   GraphQLList,
   GraphQLNonNull,
   GraphQLObjectType,
+  GraphQLScalarType,
   GraphQLSchema,
   GraphQLString,
 } from 'graphql';
@@ -158,6 +159,14 @@ export function scratchSchema(): Scratch {
           contexts.add(context);
           return context.viewer?.memberId;
         },
+      },
+      unwritable: {
+        // JSON knows no bigint.
+        type: new GraphQLScalarType({ name: 'Big', serialize: () => 1n }),
+        async *subscribe() {
+          yield 1;
+        },
+        resolve: (value) => value,
       },
       broken: {
         type: GraphQLInt,
