@@ -32,7 +32,7 @@ export async function runDemo({ flags }: Typed): Promise<number> {
     say(
       process.stdin.isTTY ? 'Enter makes a new link. Ctrl-C ends the gateway.' : 'Ctrl-C ends the gateway.',
     );
-    await stop.asked;
+    say(`${await stop.asked}: ending. Once more ends at once.`);
     return 0;
   } catch (error) {
     if (leaving.signal.aborted) return 130;

@@ -36,6 +36,15 @@ function startCli(args: string[], env: Record<string, string> = {}): Cli {
   return { child, stdout: () => stdout, stderr: () => stderr, ended };
 }
 
+/** Waits for that text on standard output; fails with what there was when the process ends without it. */
+async function untilShown(cli: Cli, text: string): Promise<void> {
+  await eventually(`"${text}" to be shown`, async () => {
+    if (cli.stdout().includes(text)) return true;
+    if (cli.child.exitCode === null) return undefined;
+    throw new Error(`It ended with ${cli.child.exitCode}:\n${cli.stdout()}\n${cli.stderr()}`);
+  });
+}
+
 const cli = (args: string[], env: Record<string, string> = {}) => startCli(args, env).ended;
 
 let home: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -127,7 +136,7 @@ test('serve says where it is and how to sign up, has threads enough, and ends wi
     SLUICE_PORT: String(port),
   };
   const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: home.path });
-  await eventually('the way to sign up', async () => serve.stdout().includes('signUp(input:') || undefined);
+  await untilShown(serve, 'signUp(input:');
   expect(serve.stdout()).toContain(`Sluice is ready at http://127.0.0.1:${port}/graphql\n`);
   expect(serve.stderr()).not.toContain('UV_THREADPOOL_SIZE');
   const stoppedAt = Date.now();
@@ -145,7 +154,7 @@ test('a second signal ends serve at once, even while a request is not over', asy
     SLUICE_PORT: String(port),
   };
   const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: home.path });
-  await eventually('serve to be ready', async () => serve.stdout().includes('is ready at') || undefined);
+  await untilShown(serve, 'is ready at');
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -157,10 +166,7 @@ test('a second signal ends serve at once, even while a request is not over', asy
     return ready.ok || undefined;
   });
   serve.child.kill('SIGTERM');
-  await eventually(
-    'the first signal to be taken',
-    async () => serve.stdout().includes('SIGTERM: ending') || undefined,
-  );
+  await untilShown(serve, 'SIGTERM: ending');
   // What comes within half a second is the same press of Ctrl-C, sent on by npm.
   const firstAt = Date.now();
   await eventually('the end', async () => {
@@ -305,7 +311,7 @@ describe('of a gateway', () => {
       const job = await makeJob('in', 'canceled');
       const sync = startCli(['sync', job.name], env);
       const { id } = await queuedTask(job.id);
-      await eventually('the first line', async () => sync.stdout().includes('queued') || undefined);
+      await untilShown(sync, 'queued');
       sync.child.kill('SIGINT');
       expect(await sync.ended).toMatchObject({ code: 130, stderr: '' });
       expect((await readTask(gateway, id)).status).toBe('CANCELED');
@@ -319,7 +325,7 @@ describe('of a gateway', () => {
         ['sync', job.name],
       ]) {
         const watching = startCli(args, env);
-        await eventually('the first line', async () => watching.stdout().includes('queued') || undefined);
+        await untilShown(watching, 'queued');
         watching.child.kill('SIGINT');
         expect(await watching.ended).toMatchObject({
           code: 130,
@@ -333,12 +339,9 @@ describe('of a gateway', () => {
       const job = await makeJob('in', 'restarted');
       const taskId = (await cli(['sync', job.name, '-d'], env)).stdout.trim();
       const watching = startCli(['watch', taskId, '--level', 'debug'], env);
-      await eventually('the first line', async () => watching.stdout().includes('queued') || undefined);
+      await untilShown(watching, 'queued');
       await gateway.kill();
-      await eventually(
-        'the loss to be told',
-        async () => watching.stdout().includes('Trying again') || undefined,
-      );
+      await untilShown(watching, 'Trying again');
       await restart(2);
       const { code, stdout } = await watching.ended;
       expect(code).toBe(0);

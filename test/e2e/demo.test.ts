@@ -85,18 +85,31 @@ test('a second time it uses what is there, syncs again, and keeps serving behind
   };
   expect((await fetch(link)).status).toBe(200);
   const cookie = (await pressButton()).headers.get('set-cookie')?.split(';')[0] ?? '';
-  const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', cookie },
-    body: JSON.stringify({ query: '{ viewer { member { username } } jobs { nodes { name nextRunAt } } }' }),
-  });
-  expect(await answer.json()).toMatchObject({
+  const ask = async (query: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', cookie },
+      body: JSON.stringify({ query }),
+    });
+    return (await answer.json()) as { data: unknown; errors?: unknown };
+  };
+  expect(await ask('{ viewer { member { username } } jobs { nodes { name nextRunAt } } }')).toMatchObject({
     data: {
       viewer: { member: { username: 'demo' } },
       jobs: { nodes: expect.arrayContaining([{ name: 'shop', nextRunAt: expect.any(String) }]) },
     },
   });
+  const examples = [...demo.output().matchAll(/^ {2}(\{ .*\})$/gm)].map((match) => match[1]!);
+  expect(examples).toHaveLength(3);
+  for (const example of examples) expect(await ask(example)).not.toHaveProperty('errors');
   expect((await pressButton()).headers.get('set-cookie')).toBeNull();
+
+  const [, env = '', args = ''] = /^ {2}(SLUICE_HOME=.*) npm run sluice -- (.*)$/m.exec(demo.output()) ?? [];
+  const again = spawn(process.execPath, [main, ...args.split(' ')], {
+    env: Object.fromEntries(env.split(' ').map((setting) => setting.split('='))),
+    stdio: 'ignore',
+  });
+  expect(await once(again, 'close')).toEqual([0, null]);
 
   const stoppedAt = Date.now();
   demo.child.kill('SIGTERM');
