@@ -11,6 +11,8 @@ import {
   type StreamSelection,
   type StreamWriter,
 } from '#connectors/contract.ts';
+import { duckDbType } from '#connectors/column-type.ts';
+import { filesSource, type FilesConfig } from '#connectors/files/source.ts';
 import { openDuckDb, type DuckDbWarehouse } from '#warehouse/duckdb.ts';
 
 /** A files root of its own, and a DuckDB that may look into it. */
@@ -116,4 +118,38 @@ export async function moveStream(
   }
   const { rowsWritten } = await writer.publish(plan.nextState, plan.ties);
   return { rowsWritten, state: plan.nextState, changes };
+}
+
+/** What a test asks of the files source beside the stream's name. */
+export interface Asked {
+  config?: Partial<FilesConfig>;
+  selection?: Partial<StreamSelection>;
+  state?: Json | null;
+  resume?: Json | null;
+  asText?: string[];
+}
+
+/** Plans one stream of the lab's files, and closes everything when `use` is through. */
+export async function planned<T>(
+  lab: FilesLab,
+  name: string,
+  asked: Asked,
+  use: (plan: StreamPlan) => Promise<T>,
+): Promise<T> {
+  await using session = await filesSource.open({ path: '.', ...asked.config }, lab.context);
+  const { state = null, resume = null, asText = [] } = asked;
+  await using plan = await session.plan(selectionOf(name, asked.selection), { state, resume, asText });
+  return await use(plan);
+}
+
+/** The rows of one stream of the lab's files. */
+export function readStream(lab: FilesLab, name: string, asked: Asked = {}): Promise<unknown[][]> {
+  return planned(lab, name, asked, (plan) => rowsOf(plan, lab));
+}
+
+/** DuckDB's names of the types of a stream's columns. */
+export function typesOf(lab: FilesLab, name: string, asked: Asked = {}): Promise<Record<string, string>> {
+  return planned(lab, name, asked, async (plan) =>
+    Object.fromEntries(plan.columns.map((column) => [column.name, duckDbType(column.type)])),
+  );
 }

@@ -1,10 +1,11 @@
 import { messageOf } from '#base/errors.ts';
 import { ColumnMisfit, ConnectorError } from '#connectors/contract.ts';
+import type { Compression } from './file-format.ts';
 import { misfitIn } from './text-casts.ts';
 
 interface OpenFile {
   door: string;
-  file: { relative: string };
+  file: { relative: string; named?: { compression: Compression } };
 }
 
 const moveAway =
@@ -28,9 +29,14 @@ export function explainScan(
 /** What an error says of the one file that was being read. */
 export function brokenFile(error: unknown, { door, file }: OpenFile): ConnectorError {
   const { reason, fix } = isDamage(error) ? { reason: damaged, fix: undefined } : reasonIn(messageOf(error));
+  // A row that ends too early may be where a compressed file was cut off: the scan often notices before the checksum does.
+  const maybe =
+    reason !== damaged && (file.named?.compression ?? 'none') !== 'none'
+      ? '; or the compressed file is damaged or cut off'
+      : '';
   return new ConnectorError(
     'SOURCE',
-    `"${file.relative}" cannot be read: ${reason.replaceAll(door, file.relative)}.`,
+    `"${file.relative}" cannot be read: ${reason.replaceAll(door, file.relative)}${maybe}.`,
     {
       fix: fix ?? moveAway,
       cause: error,

@@ -62,8 +62,8 @@ export function refuseTableName(table: string): void {
       ? 'it is empty'
       : /[/\\\0]/.test(table)
         ? 'it contains a slash or a NUL character'
-        : /^[._]/.test(table)
-          ? 'it begins with "." or "_", which readers pass over'
+        : table.startsWith('.')
+          ? 'it begins with "."'
           : Buffer.byteLength(table) > nameBytesMax
             ? `it is longer than ${nameBytesMax} bytes`
             : undefined;

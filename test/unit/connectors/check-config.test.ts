@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkConfig, nearest, withDefaults } from '#connectors/check-config.ts';
+import { checkConfig, withDefaults } from '#connectors/check-config.ts';
 import type { ConfigSchema } from '#connectors/contract.ts';
 
 const spec: ConfigSchema = {
@@ -157,12 +157,4 @@ describe('checking a config', () => {
     checkConfig(spec, config);
     expect(config).toEqual(good);
   });
-});
-
-test('the nearest name is what was probably meant, or nothing', () => {
-  expect(nearest('ordrs', ['users', 'orders'])).toBe('orders');
-  expect(nearest('Orders', ['users', 'orders'])).toBe('orders');
-  expect(nearest('invoices', ['users', 'orders'])).toBeUndefined();
-  expect(nearest('x', ['y'])).toBeUndefined();
-  expect(nearest('x', [])).toBeUndefined();
 });

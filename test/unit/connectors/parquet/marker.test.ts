@@ -25,11 +25,11 @@ test('a part id too long for a file’s name is refused rather than cut', () => 
   expect(() => stagedName({ partId: 'x'.repeat(300), rows: 1n, bytes: 1n })).toThrow('too long');
 });
 
-test.each(['orders', 'public.orders', 'Größe', '1'])('%s can be a table', (name) => {
+test.each(['orders', 'public.orders', 'Größe', '1', '_2024'])('%s can be a table', (name) => {
   expect(() => refuseTableName(name)).not.toThrow();
 });
 
-test.each(['', '.', '..', '.sluice', '_x', 'a/b', 'a\\b', 'a\0', 'ü'.repeat(101)])(
+test.each(['', '.', '..', '.sluice', 'a/b', 'a\\b', 'a\0', 'ü'.repeat(101)])(
   '%j cannot be a table',
   (name) => {
     expect(() => refuseTableName(name)).toThrow(
