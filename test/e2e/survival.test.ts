@@ -38,7 +38,7 @@ afterAll(async () => {
 
 const sums = {
   orders:
-    'SELECT count(*), count(DISTINCT id), sum(id), sum(customer), sum(amount), sum(length(title)), min(at), max(at) FROM',
+    'SELECT count(*), count(DISTINCT id), sum(id), sum(customer), sum(amount), sum(length(title)), min("at"), max("at") FROM',
   visits: 'SELECT count(*), count(DISTINCT token), sum(n), min(token), max(token) FROM',
 };
 
