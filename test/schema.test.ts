@@ -145,7 +145,7 @@ function isToCome(element: string): boolean {
   );
 }
 
-test('schema.graphql is what the code serves: after a change run npm run generate', async () => {
+test('schema.graphql is what the code serves: after a change run npm run schema', async () => {
   expect(await readFile(join(root, 'schema.graphql'), 'utf8')).toBe(printedSchema());
 });
 

@@ -1,6 +1,6 @@
+import { demand } from '#accounts/permissions.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import type { App } from '#app.ts';
-import { AppError } from '#base/errors.ts';
 
 /** What every resolver is given. One object an operation: loaders are kept per context. */
 export interface Context {
@@ -18,8 +18,8 @@ export interface Context {
 
 /** The viewer of a field that only viewers reach. Fails with UNAUTHENTICATED where the permissions let anybody in. */
 export function viewerOf(context: Context): Viewer {
-  if (context.viewer !== null) return context.viewer;
-  throw new AppError('UNAUTHENTICATED', 'Nobody is signed in.', {
-    fix: 'Sign in with logIn, or send "Authorization: Bearer" with a session token or an API key.',
-  });
+  const { viewer } = context;
+  demand(viewer, 'SIGNED_IN');
+  // demand has thrown for null.
+  return viewer as Viewer;
 }

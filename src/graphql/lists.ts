@@ -134,11 +134,15 @@ async function readNested<Row extends CreatedRow>(
   return answers;
 }
 
-/** What the list's own condition and the visibility filter say, for the table named c. */
+/**
+ * What the list's own condition and the visibility filter say, for the table named c. The project is compared as text, so
+ * that no index is walked for it: the parent's index alone finds the few rows there are, where the project's would be
+ * walked past those of all other parents.
+ */
 function scopeSql(options: Omit<NestedOptions, 'args'>): Prisma.Sql {
   const { projectId } = viewerOf(options.context);
   const alive = options.table === 'job' ? Prisma.sql`c.deleted_at IS NULL` : Prisma.sql`TRUE`;
-  return Prisma.sql`c.project_id = ${projectId}::uuid AND ${alive} AND ${options.where ?? Prisma.sql`TRUE`}`;
+  return Prisma.sql`c.project_id::text = ${projectId} AND ${alive} AND ${options.where ?? Prisma.sql`TRUE`}`;
 }
 
 async function existNested(

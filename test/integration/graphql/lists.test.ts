@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { createdOrder } from '#graphql/created-order.ts';
-import { expectStatements, openTestGraphql, statementsOf, type TestGraphql } from '../../support/graphql.ts';
+import {
+  type Data,
+  expectStatements,
+  openTestGraphql,
+  statementsOf,
+  type TestGraphql,
+} from '../../support/graphql.ts';
 import { insertDestination, insertJob, insertLog, insertSource, insertTask } from '../../support/rows.ts';
 
 let gql: TestGraphql;
@@ -348,6 +354,37 @@ test('page 10,000 of a list touches no more of its index than page 1', async () 
   }
   // A page may straddle one more block of table or index.
   expect(far.buffers).toBeLessThanOrEqual(first.buffers + 4);
+});
+
+test('a job with few tasks finds them without walking past those of a job with many', async () => {
+  const kim = await gql.signUp('kim');
+  const { db, pool } = gql.app.store;
+  const sourceId = await insertSource(db, kim, 's');
+  const destinationId = await insertDestination(db, kim, 'd');
+  const busy = await insertJob(db, kim, { name: 'busy', sourceId, destinationId });
+  const quiet = await insertJob(db, kim, { name: 'quiet', sourceId, destinationId });
+  await insertJob(db, kim, { name: 'idle', sourceId, destinationId });
+  await insertTask(db, kim, quiet);
+  await pool.query(
+    `INSERT INTO task (id, project_id, job_id, kind, status, trigger, created_at)
+     SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, $1, $2, 'SYNC', 'SUCCEEDED', 'SCHEDULE',
+       timestamptz '2026-02-01' + n * interval '1 second'
+     FROM generate_series(1, 40000) n`,
+    [kim.projectId, busy],
+  );
+  await pool.query('ANALYZE task');
+  const query = '{ jobs { nodes { name tasks(first: 5) { nodes { id } pageInfo { hasNextPage } } } } }';
+  const { jobs } = await gql.ask(kim, query);
+  expect(jobs.nodes.map((job: Data) => job.tasks.nodes.length)).toEqual([5, 1, 0]);
+  const made = await statementsOf(() => gql.ask(kim, query));
+  const lateral = made.find(({ text }) => text.includes('LATERAL') && text.includes('unnest'));
+  const { rows } = await pool.query(
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${lateral?.text}`,
+    lateral?.values,
+  );
+  const [{ Plan: plan }] = rows[0]['QUERY PLAN'];
+  expect(nodesOf(plan)).not.toContain('Seq Scan');
+  expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks']).toBeLessThan(40);
 });
 
 interface PlanNode {
