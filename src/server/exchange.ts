@@ -99,8 +99,8 @@ function urlOf(request: IncomingMessage): URL {
   return URL.parse(request.url ?? '/', 'http://localhost') ?? new URL('http://localhost/not-a-url');
 }
 
-export function sendJson(exchange: Exchange, status: number, body: unknown, type = 'application/json'): void {
-  sendText(exchange, status, JSON.stringify(body), `${type}; charset=utf-8`);
+export function sendJson(exchange: Exchange, status: number, body: unknown): void {
+  sendText(exchange, status, JSON.stringify(body), 'application/json; charset=utf-8');
 }
 
 export function sendText(exchange: Exchange, status: number, text: string, type: string): void {

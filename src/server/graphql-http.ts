@@ -8,13 +8,16 @@ import type { OperationContext } from './operation-context.ts';
 import { readJson } from './read-body.ts';
 import { foreignRequest } from './same-origin.ts';
 
+/** Made once: each would else cost a stack trace, with every request that ends. */
+const gone = new DOMException('The client has left.', 'AbortError');
+
 /** Answers one operation over HTTP: a query or mutation as JSON, anything as a stream of server-sent events. */
 export async function answerGraphql(exchange: Exchange, server: GraphqlServer): Promise<void> {
   const startedAt = performance.now();
   const { request, response, url } = exchange;
   const { app, yoga, limits } = server;
   const leave = new AbortController();
-  response.once('close', () => leave.abort());
+  response.once('close', () => leave.abort(gone));
 
   const { accept = '*/*' } = request.headers;
   if (!acceptable.test(accept)) throw notAcceptable();

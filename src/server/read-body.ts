@@ -9,17 +9,13 @@ export async function readJson({ request }: Exchange, bytesMax: number): Promise
 
 /** A form of a foreign page can send every other content type without asking first, so that none is executed. */
 function refuseOtherContent(request: IncomingMessage): void {
-  const [type = '', ...parameters] = (request.headers['content-type'] ?? '')
-    .toLowerCase()
-    .replace(/\s/g, '')
-    .split(';');
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice(8) ?? 'utf-8';
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (type === 'application/json' && /^"?utf-?8"?$/.test(charset) && encoding === 'identity') return;
+  const { 'content-type': type = 'none', 'content-encoding': encoding = 'identity' } = request.headers;
+  const isUtf8 = !/charset=(?!"?utf-?8)/i.test(type);
+  if (/^application\/json\s*(;|$)/i.test(type) && isUtf8 && encoding === 'identity') return;
   throw refused(
     415,
     'BAD_USER_INPUT',
-    `A body of type "${type || 'none'}" (charset ${charset}, encoding ${encoding}) is not executed.`,
+    `A body of type "${type.slice(0, 100)}" (encoding ${encoding.slice(0, 100)}) is not executed.`,
     'Send "Content-Type: application/json" in UTF-8, not compressed.',
     { 'accept-post': 'application/json' },
   );
