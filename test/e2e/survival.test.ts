@@ -23,7 +23,7 @@ beforeAll(async () => {
   await execute(
     source.url,
     `CREATE TABLE orders AS
-       SELECT i::bigint AS id, (i::bigint * 7919 % 100003)::int AS customer, (i % 99991)::numeric(12, 2) / 100 AS amount,
+       SELECT i::bigint AS id, (i::bigint * 7919 % 100003)::int AS customer, ((i % 99991) / 100.0)::numeric(12, 2) AS amount,
               'order ' || i AS title, timestamptz '2026-01-01' + i * interval '1 second' AS at
        FROM generate_series(1, ${rows}) i`,
     `ALTER TABLE orders ADD PRIMARY KEY (id)`,
