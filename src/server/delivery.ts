@@ -6,6 +6,8 @@ import { presentError } from './present-error.ts';
 export interface Delivery extends FormattedExecutionResult {
   /** The answer as JSON, written once however many it goes to. */
   stringify(): string;
+  /** The same in UTF-8, of which nobody gets a copy of their own. */
+  bytes(): Buffer;
 }
 
 type Raw = ExecutionResult | { errors: readonly unknown[] };
@@ -24,5 +26,6 @@ export function presentResult({ errors, ...rest }: Raw, about: About): Formatted
 export function delivery(raw: Raw, about: About): Delivery {
   const result = presentResult(raw, about);
   const text = JSON.stringify(result);
-  return { ...result, stringify: () => text };
+  let bytes: Buffer | undefined;
+  return { ...result, stringify: () => text, bytes: () => (bytes ??= Buffer.from(text)) };
 }

@@ -171,13 +171,14 @@ function writeEach(
   { sender }: Extra,
   over: () => void,
 ): AsyncGenerator<never> {
-  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  const tail = Buffer.from('}');
   const done = { done: true, value: undefined } as const;
   return {
     async next() {
       try {
         for await (const event of events) {
-          if (!(await sender.send(`${head}${event.stringify()}}`))) break;
+          if (!(await sender.sendPieces([head, event.bytes(), tail]))) break;
         }
         return done;
       } finally {

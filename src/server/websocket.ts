@@ -35,7 +35,7 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
     for (const socket of sockets.clients) checkAlive(socket, alive);
   }, limits.keepAliveMs);
 
-  function accept(socket: WebSocket, request: IncomingMessage): void {
+  function accept(socket: WebSocket, request: IncomingMessage, stream: Duplex): void {
     followers.add(socket);
     alive.add(socket);
     socket.on('pong', () => alive.add(socket));
@@ -43,7 +43,7 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
     socket.on('error', (error) => app.log.debug('A WebSocket broke', { error: messageOf(error) }));
     const extra: Extra = {
       socket,
-      sender: createSender(socket, limits.unsentBytesMax),
+      sender: createSender(socket, stream, limits.unsentBytesMax),
       cookie: () => credentialsOf(request, isSecure(request)),
       credentials: null,
       running: new Set(),
@@ -65,7 +65,7 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
       socket.on('error', () => socket.destroy());
       const refusal = whyNot(request, server);
       if (refusal) return refuseUpgrade(socket, refusal);
-      sockets.handleUpgrade(request, socket, head, (open) => accept(open, request));
+      sockets.handleUpgrade(request, socket, head, (open) => accept(open, request, socket));
     },
     async [Symbol.asyncDispose]() {
       clearInterval(keepAlive);
