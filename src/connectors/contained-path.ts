@@ -114,6 +114,13 @@ export async function realRoot(filesRoot: string): Promise<string> {
   }
 }
 
+/** Throws CONFIG for a path through a hidden folder: that is where programs keep what is not for others, Sluice's home too. */
+export async function refuseHidden(filesRoot: string, path: string): Promise<void> {
+  const names = namesBelow(filesRoot, await realRoot(filesRoot), path);
+  const hidden = names.find((name) => name.startsWith('.'));
+  if (hidden !== undefined) throw refusal(path, `"${hidden}" is hidden: its name begins with a dot`);
+}
+
 function namesBelow(filesRoot: string, root: string, path: string): string[] {
   if (path.includes('\0')) throw refusal(path.replaceAll('\0', '\\0'), 'it contains a NUL character');
   if (path.split(/[\\/]/).includes('..')) throw refusal(path, 'it contains ".."');

@@ -71,6 +71,8 @@ describe('containment', () => {
     ['/etc', /lies outside the files root/],
     ['a\0b', /NUL character/],
     ['missing/deeper', /does not exist/],
+    ['.sluice/key', /"\.sluice" is hidden/],
+    ['sales/.git', /"\.git" is hidden/],
   ])('the path %j is refused with the reason', async (path, reason) => {
     await lab.write('sales/a.csv', 'id\n1\n');
     expect(await filesSource.check({ path }, lab.context)).toMatchObject({

@@ -247,7 +247,7 @@ describe('JSON', () => {
       doc: 'JSON',
       late: 'VARCHAR',
       s: 'VARCHAR',
-      ok: 'VARCHAR',
+      ok: 'BOOLEAN',
     });
     expect((await readStream(lab, 't')).at(-1)).toEqual([
       2n,
@@ -256,7 +256,7 @@ describe('JSON', () => {
       '{"x":{"y":1}}',
       '2024-01-02',
       '007',
-      'true',
+      true,
     ]);
   });
 
@@ -270,6 +270,16 @@ describe('JSON', () => {
     ]);
     expect(await readStream(lab, 'lines')).toEqual([['1'], ['12345678901234567890123']]);
     await expect(readStream(lab, 'none')).rejects.toThrow('has no file with columns');
+  });
+
+  test('a key that is null everywhere takes the type that other files have for it', async () => {
+    await lab.write('s/a.json', '{"id":1,"v":null,"doc":null}');
+    await lab.write('s/b.json.gz', gzipSync('{"id":2,"v":2,"doc":{"x":1}}'));
+    expect(await typesOf(lab, 's')).toEqual({ id: 'BIGINT', v: 'BIGINT', doc: 'JSON' });
+    expect(await readStream(lab, 's')).toEqual([
+      [1n, null, null],
+      [2n, 2n, '{"x":1}'],
+    ]);
   });
 
   test('text that looks like a number stays text', async () => {

@@ -84,17 +84,20 @@ describe('exactly once', () => {
     await lab.sync('task-1', { parts: ["SELECT 1 id, 'a' v"] });
     await lab.sync('task-2', { parts: ["SELECT 2 id, 'b' v"] });
     await rm(join(lab.root, 'lake/t'));
-    await symlink('.sluice/t/v000001', join(lab.root, 'lake/t'));
+    await symlink('.sluice-tables/t/v000001', join(lab.root, 'lake/t'));
     await lab.writing('task-2', {}, async (writer) => expect(writer.published?.taskId).toBe('task-2'));
     expect(await lab.table()).toEqual([[2, 'b']]);
   });
 
   test('a crash while a version is built leaves the table as it was, and nothing behind', async () => {
     await lab.sync('task-1', { parts: ["SELECT 1 id, 'a' v"] });
-    await lab.write('lake/.sluice/t/building-x/half.parquet', 'half');
-    await lab.write('lake/.sluice/t/staging-dead/unfinished-1', 'half');
+    await lab.write('lake/.sluice-tables/t/building-x/half.parquet', 'half');
+    await lab.write('lake/.sluice-tables/t/staging-dead/unfinished-1', 'half');
     await lab.writing('task-2', {}, async (writer) => writer.abandon());
-    expect((await readdir(join(lab.root, 'lake/.sluice/t'))).sort()).toEqual(['owner.json', 'v000001']);
+    expect((await readdir(join(lab.root, 'lake/.sluice-tables/t'))).sort()).toEqual([
+      'owner.json',
+      'v000001',
+    ]);
     expect(await lab.table()).toEqual([[1, 'a']]);
   });
 
@@ -119,7 +122,7 @@ describe('exactly once', () => {
       await expect(writer.stage(partOf('SELECT nonsense'), 'p', noSignal, () => {})).rejects.toThrow(
         expect.objectContaining({ kind: 'DESTINATION' }),
       );
-      expect(await readdir(join(lab.root, 'lake/.sluice/t/staging-task-1'))).toEqual([]);
+      expect(await readdir(join(lab.root, 'lake/.sluice-tables/t/staging-task-1'))).toEqual([]);
     });
   });
 
@@ -183,6 +186,7 @@ describe('containment', () => {
     ['..', /contains "\.\."/],
     ['/etc/lake', /lies outside the files root/],
     ['lake/../../x', /contains "\.\."/],
+    ['.sluice', /"\.sluice" is hidden/],
   ])('the path %j is refused with the reason', async (path, reason) => {
     expect(await parquetDestination.check({ path }, lab.context)).toMatchObject({
       ok: false,
@@ -191,7 +195,7 @@ describe('containment', () => {
     await expect(parquetDestination.open({ path }, lab.context)).rejects.toThrow(reason);
   });
 
-  test.each(['lake', 'lake/.sluice', 'lake/.sluice/t'])(
+  test.each(['lake', 'lake/.sluice-tables', 'lake/.sluice-tables/t'])(
     'the link %s out of the root is not written through',
     async (link) => {
       const elsewhere = await openFilesLab();
@@ -209,13 +213,13 @@ describe('containment', () => {
     const elsewhere = await openFilesLab();
     await lab.writing('task-1', {}, async (writer) => {
       await writer.begin(columnsOf({ id: 'INTEGER', v: 'VARCHAR' }), false);
-      await rename(join(lab.root, 'lake/.sluice/t'), join(lab.root, 'lake/.sluice/moved'));
-      await symlink(elsewhere.root, join(lab.root, 'lake/.sluice/t'));
+      await rename(join(lab.root, 'lake/.sluice-tables/t'), join(lab.root, 'lake/.sluice-tables/moved'));
+      await symlink(elsewhere.root, join(lab.root, 'lake/.sluice-tables/t'));
       await writer.stage(partOf("SELECT 1 id, 'a' v"), 'p', noSignal, () => {});
       await writer.publish(null, null);
     });
     expect(await readdir(elsewhere.root)).toEqual([]);
-    expect(await readdir(join(lab.root, 'lake/.sluice/moved'))).toContain('v000001');
+    expect(await readdir(join(lab.root, 'lake/.sluice-tables/moved'))).toContain('v000001');
     await elsewhere[Symbol.asyncDispose]();
   });
 

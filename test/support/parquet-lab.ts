@@ -94,7 +94,9 @@ export async function openParquetLab(): Promise<ParquetLab> {
     },
     table: (order = 'id') => lab.rows(`SELECT * FROM ${tableSql} ORDER BY ${order}`),
     async versions() {
-      return (await readdir(join(lab.root, 'lake/.sluice/t'))).filter((name) => name.startsWith('v')).sort();
+      return (await readdir(join(lab.root, 'lake/.sluice-tables/t')))
+        .filter((name) => name.startsWith('v'))
+        .sort();
     },
   };
 }

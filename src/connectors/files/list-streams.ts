@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { containedPath, type ContainedPath } from '#connectors/contained-path.ts';
+import { containedPath, refuseHidden, type ContainedPath } from '#connectors/contained-path.ts';
 import { ConnectorError, type ConnectorContext } from '#connectors/contract.ts';
 import { formatOf, knownEndings, type FileFormat, type NamedFormat } from './file-format.ts';
 
@@ -39,6 +39,7 @@ export async function listStreams(
   format: FileFormat | undefined,
   context: Listing['context'],
 ): Promise<ListedStream[]> {
+  await refuseHidden(context.filesRoot, path);
   const found = await containedPath(context.filesRoot, path);
   if (found.stats.isFile()) return [singleFile(found, format)];
   const listing: Listing = { context, format, above: [found.real] };

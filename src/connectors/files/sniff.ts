@@ -190,24 +190,22 @@ async function sniffJson(alike: readonly OpenFile[], sniffing: Sniffing): Promis
   }));
   const columns = kinds.map(({ name, candidates }) => ({ name, nested: candidates === 'nested' }));
   const reader: Reader = { format: 'json', compression: named.compression, lines: named.lines, columns };
-  const plain = kinds.flatMap(({ name, candidates, type }) =>
-    candidates === 'nested'
-      ? []
-      : [{ sql: quoteName(name), name, candidates, sourceType: type.toLowerCase() }],
-  );
+  const fields = kinds.map(({ name, candidates, type }) => {
+    const isNested = candidates === 'nested';
+    const sql = isNested ? `CAST(${quoteName(name)} AS VARCHAR)` : quoteName(name);
+    return {
+      name,
+      sql,
+      candidates: isNested ? [] : candidates,
+      sourceType: isNested ? 'json' : type.toLowerCase(),
+    };
+  });
   const table = tableFunction(
     reader,
     alike.map(({ door }) => door),
   );
-  const inferred = await inferColumns(table, plain, scratch, signal);
-  const found = kinds.map(
-    ({ name }): FoundColumn =>
-      inferred.columns.find((column) => column.name === name) ?? {
-        name,
-        type: { kind: 'json' },
-        sourceType: 'json',
-      },
-  );
+  const inferred = await inferColumns(table, fields, scratch, signal);
+  const found = inferred.columns.map((column, at) => jsonColumn(column, kinds[at]!));
   const guess = inferred.rows < sampleRowsMax ? BigInt(inferred.rows) : null;
   return alike.map(({ file }, at) => ({
     file,
@@ -215,6 +213,24 @@ async function sniffJson(alike: readonly OpenFile[], sniffing: Sniffing): Promis
     shape: { columns: found, isText: true, estimatedRows: at === 0 || guess === null ? guess : 0n },
   }));
 }
+
+/**
+ * A key without values in the sample takes the type that DuckDB saw later in the file; one that is null everywhere may be of
+ * any type, and other files say of which.
+ */
+function jsonColumn(
+  column: FoundColumn,
+  kind: { candidates: readonly InferredKind[] | 'nested'; type: string },
+): FoundColumn {
+  const { candidates, type } = kind;
+  if (candidates === 'nested') {
+    return column.type === null && type === 'JSON' ? column : { ...column, type: { kind: 'json' } };
+  }
+  if (column.type !== null || stringKinds.includes(candidates[0]!)) return column;
+  return { ...column, type: { kind: candidates[0]! } };
+}
+
+const stringKinds: readonly InferredKind[] = ['date', 'time', 'timestamp', 'timestamptz'];
 
 /** Of keys that differ only in case DuckDB reads the first and gives the other an invented name, "A_1", with no value. */
 async function refuseTwinKeys(
@@ -249,7 +265,7 @@ function jsonCandidates(type: string): readonly InferredKind[] | 'nested' {
   // A fraction somewhere in the file, if not in the sample.
   if (type === 'DOUBLE') return ['float64'];
   if (type.endsWith('INT')) return ['int64', 'float64'];
-  return ['date', 'time', 'timestamp', 'timestamptz'];
+  return stringKinds;
 }
 
 function doorList(files: readonly OpenFile[]): string {

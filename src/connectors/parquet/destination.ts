@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { containedFolder, realRoot } from '#connectors/contained-path.ts';
+import { containedFolder, realRoot, refuseHidden } from '#connectors/contained-path.ts';
 import {
   ConnectorError,
   type CheckResult,
@@ -12,7 +12,7 @@ import {
 import { openDuckDb } from '#warehouse/duckdb.ts';
 import { refuseTableName } from './marker.ts';
 import { openParquetWriter } from './parquet-writer.ts';
-import { openTableFolder } from './table-folder.ts';
+import { openTableFolder, tablesFolder } from './table-folder.ts';
 import { makeWorkFolder, removeWorkFolder } from './work-folder.ts';
 
 /** The config of `spec`. */
@@ -63,6 +63,7 @@ async function check(config: ParquetConfig, context: ConnectorContext): Promise<
     problems: [{ code: 'INVALID', message, fix, path: ['config', ...field] }],
   });
   try {
+    await refuseHidden(context.filesRoot, config.path);
     const folder = await containedFolder(context.filesRoot, config.path);
     await access(folder.real, constants.W_OK | constants.X_OK);
     return { ok: true, message: `"${config.path}" can be written.`, problems: [] };
@@ -87,7 +88,8 @@ async function openDestination(
 ): Promise<DestinationSession> {
   await using opening = new AsyncDisposableStack();
   const { filesRoot, pipesDir } = context;
-  const own = await containedFolder(filesRoot, join(config.path, '.sluice'));
+  await refuseHidden(filesRoot, config.path);
+  const own = await containedFolder(filesRoot, join(config.path, tablesFolder));
   const work = await makeWorkFolder(own.real);
   opening.defer(() => removeWorkFolder(work));
   const duckDb = opening.use(

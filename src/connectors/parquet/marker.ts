@@ -35,7 +35,7 @@ export function parseMarker(text: string, where: string): VersionMarker {
     return marker as VersionMarker;
   }
   throw new ConnectorError('DESTINATION', `The file "${where}/${markerName}" is not as Sluice wrote it.`, {
-    fix: 'Restore it, or remove the table with its folder under ".sluice" and sync again from the beginning.',
+    fix: 'Restore it, or remove the table with its folder under ".sluice-tables" and sync again from the beginning.',
   });
 }
 

@@ -18,13 +18,16 @@ import { markerName, parseMarker, parseOwner, type TableOwner, type VersionMarke
 
 /*
  * <path>/<table>                      a link to the newest version: what readers open
- * <path>/.sluice/<table>/v000012/     a version: Parquet files and its marker
- * <path>/.sluice/<table>/staging-…/   the parts that a task has staged
- * <path>/.sluice/<table>/building-…/  a version that is being put together
+ * <path>/.sluice-tables/<table>/v000012/     a version: Parquet files and its marker
+ * <path>/.sluice-tables/<table>/staging-…/   the parts that a task has staged
+ * <path>/.sluice-tables/<table>/building-…/  a version that is being put together
  *
  * The commit is the rename of building-… to the next version's name. It fails when that name is taken, so that of two
  * writers one wins; the link follows, and is put right by whoever opens the table next.
  */
+
+/** Beside the links that readers open. Not ".sluice": that is a home's usual name, which may lie in the files root. */
+export const tablesFolder = '.sluice-tables';
 
 export interface Version {
   name: string;
@@ -87,11 +90,11 @@ export class TableFolder implements AsyncDisposable {
       if (error.code === 'ENOENT') return null;
       throw this.#taken(error);
     });
-    if (shown !== null && !shown.startsWith(`.sluice/${this.table}/v`)) throw this.#taken();
+    if (shown !== null && !shown.startsWith(`${tablesFolder}/${this.table}/v`)) throw this.#taken();
     const newest = (await this.#versions()).at(-1);
-    if (newest === undefined || shown === `.sluice/${this.table}/${newest}`) return;
+    if (newest === undefined || shown === `${tablesFolder}/${this.table}/${newest}`) return;
     const next = this.at(`link-${newId()}`);
-    await symlink(`.sluice/${this.table}/${newest}`, next);
+    await symlink(`${tablesFolder}/${this.table}/${newest}`, next);
     await rename(next, link);
     await this.#path.handle.sync();
   }
@@ -165,7 +168,7 @@ export async function openTableFolder(
   await using opening = new AsyncDisposableStack();
   const { filesRoot, pipesDir } = context;
   const base = await containedFolder(filesRoot, path);
-  const below = join(base.relative, '.sluice', table);
+  const below = join(base.relative, tablesFolder, table);
   const folder = await containedFolder(filesRoot, below);
   const heldBase = opening.use(await holdContained(filesRoot, base, 'folder', pipesDir));
   const heldFolder = opening.use(await holdContained(filesRoot, folder, 'folder', pipesDir));
