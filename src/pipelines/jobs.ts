@@ -13,7 +13,7 @@ import type { PipelineDeps } from './deps.ts';
 import { checkRevision, lockEnd } from './ends.ts';
 import { selectStreams } from './select-streams.ts';
 import { checkSchedule, nextRunAfter, type ScheduleInput } from './schedule.ts';
-import { resetStates, storedSelections } from './stream-state.ts';
+import { storedSelections } from './stream-state.ts';
 import { liveStatuses } from './task-state.ts';
 
 export interface CreateJobInput {
@@ -77,9 +77,8 @@ export async function createJob(deps: PipelineDeps, viewer: Viewer, input: Creat
 }
 
 /**
- * Changes what is named, under the next revision; a task that runs goes on as it began. Streams that are read or written
- * differently now, and all of them after a change of source or destination, begin anew. Fails with NOT_FOUND, CONFLICT,
- * or every problem at once.
+ * Changes what is named, under the next revision; a task that runs goes on as it began. A stream that is read otherwise or
+ * written elsewhere now begins anew. Fails with NOT_FOUND, CONFLICT, or every problem at once.
  */
 export async function updateJob(deps: PipelineDeps, viewer: Viewer, input: UpdateJobInput): Promise<Job> {
   const before = await findJob(deps.store.db, viewer, input.id);
@@ -117,7 +116,6 @@ export async function updateJob(deps: PipelineDeps, viewer: Viewer, input: Updat
     });
     const job = await findJob(tx, viewer, before.id);
     if (count === 0) checkRevision(job, before.revision, 'job');
-    await resetStates(tx, { before, after: job, at: now });
     return job;
   };
   return uniquely('job', changes.name, () => deps.store.db.$transaction(write));

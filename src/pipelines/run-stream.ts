@@ -9,14 +9,13 @@ import {
 } from '#connectors/contract.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { messageOf } from '#base/errors.ts';
-import type { Job, Prisma, TaskStream } from '#generated/prisma/client.ts';
-import { Prisma as PrismaValues } from '#generated/prisma/client.ts';
+import { Prisma, type Job, type TaskStream } from '#generated/prisma/client.ts';
 import { streamName } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
 import { columnsInWords, count, counted, throughput } from './log-words.ts';
 import { stageParts } from './stage-parts.ts';
 import { StreamProgress } from './stream-progress.ts';
-import { currentState } from './stream-state.ts';
+import { keptState, stateToGoOnFrom } from './stream-state.ts';
 import type { TaskHold } from './task-hold.ts';
 
 /** What the streams of one run share. */
@@ -36,7 +35,7 @@ export interface TaskRun {
  */
 export async function runStream(run: TaskRun, selection: StreamSelection, row: TaskStream): Promise<void> {
   const progress = new StreamProgress(run.hold, row);
-  progress.begin();
+  progress.begin(JSON.stringify([run.job.sourceId, run.job.destinationId, selection]));
   for (;;) {
     try {
       await moveOnce(run, selection, progress);
@@ -61,15 +60,9 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
     return;
   }
   try {
-    const stored = await run.deps.store.db.streamState.findUnique({
-      where: { jobId_stream: { jobId: job.id, stream: streamName(selection) } },
-    });
     const { asText, resume } = progress.checkpoint;
-    await using plan = await run.source.plan(selection, {
-      state: currentState(stored, writer.published),
-      resume,
-      asText,
-    });
+    const state = await startOf(run, selection, progress, writer);
+    await using plan = await run.source.plan(selection, { state, resume, asText });
     const staged = await beginWriting(run, plan, writer, progress);
     await stageParts(run, { plan, writer, staged, progress });
     await publish(run, selection, { plan, writer, progress });
@@ -77,6 +70,29 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
     if (error instanceof ColumnMisfit || !run.triesAgain(error)) await writer.abandon();
     throw error;
   }
+}
+
+/** The state to go on from. That the destination has forgotten what the store knows of is said: all is read again then. */
+async function startOf(
+  { deps, job }: TaskRun,
+  selection: StreamSelection,
+  progress: StreamProgress,
+  { published }: StreamWriter,
+): Promise<Json | null> {
+  if (published) return stateToGoOnFrom(job, selection, published);
+  const known = await deps.store.db.streamState.findUnique({ where: keyOf(job, selection) });
+  const marker = known && { taskId: known.taskId, state: known.state as Json, rowsWritten: 0n };
+  if (stateToGoOnFrom(job, selection, marker) !== null) {
+    progress.log(
+      'WARN',
+      'The destination knows nothing of what was published before: the stream begins anew.',
+    );
+  }
+  return null;
+}
+
+function keyOf(job: Job, selection: StreamSelection) {
+  return { jobId_stream: { jobId: job.id, stream: streamName(selection) } };
 }
 
 /** Prepares the staging and stores the plan; returns the parts that an earlier attempt staged and this one keeps. */
@@ -123,17 +139,18 @@ async function publish(
   await run.hold.flush();
   run.hold.signal.throwIfAborted();
   const hadRows = (writer.published?.rowsWritten ?? 0n) > 0n;
-  const { rowsWritten } = await publishOnce(run, selection, { plan, writer });
+  const state = keptState(run.job, selection, plan.nextState);
+  const { rowsWritten } = await publishOnce(run, selection, { plan, writer, state });
   if (selection.syncMode === 'FULL_REFRESH' && hadRows && progress.rowsRead === 0n) {
     progress.log('WARN', 'The stream had rows when it was last read, and has none now.');
   }
-  await remember(run, selection, progress, { state: plan.nextState, rowsWritten, table: writer.table });
+  await remember(run, selection, progress, { state, rowsWritten, table: writer.table });
   const where = writer.table
     ? ` to ${[writer.table.datastore, writer.table.schema, writer.table.name].join('.')}`
     : '';
   progress.log(
     'INFO',
-    `Published ${counted(rowsWritten, 'row')}${where}: ${throughput(progress.rowsRead, progress.bytesRead, progress.elapsedMs)}.`,
+    `Published ${counted(rowsWritten, 'row')}${where}; read ${throughput(progress.rowsRead, progress.bytesRead, progress.elapsedMs)}.`,
   );
 }
 
@@ -141,10 +158,10 @@ async function publish(
 async function publishOnce(
   run: TaskRun,
   selection: StreamSelection,
-  { plan, writer }: { plan: StreamPlan; writer: StreamWriter },
+  { plan, writer, state }: { plan: StreamPlan; writer: StreamWriter; state: Json },
 ): Promise<{ rowsWritten: bigint }> {
   try {
-    return await writer.publish(plan.nextState, plan.ties);
+    return await writer.publish(state, plan.ties);
   } catch (error) {
     if (run.hold.signal.aborted) throw error;
     const { job, hold } = run;
@@ -196,13 +213,12 @@ async function remember(
     }
   }
   progress.published(result.rowsWritten);
-  const state = (result.state ?? PrismaValues.JsonNull) as
-    Prisma.InputJsonValue | typeof PrismaValues.JsonNull;
   const key = { jobId: job.id, stream: streamName(selection) };
+  const state = result.state === null ? Prisma.JsonNull : (result.state as Prisma.InputJsonValue);
   const values = { state, taskId: hold.task.id, updatedAt: at };
   await hold.flushWith(async (tx) => {
     await tx.streamState.upsert({
-      where: { jobId_stream: key },
+      where: keyOf(job, selection),
       create: { ...key, projectId: job.projectId, ...values },
       update: values,
     });

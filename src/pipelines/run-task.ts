@@ -256,7 +256,7 @@ function summary({ hold, rows, startedAt }: Run): string {
   const done = rows.filter((row) => row.status === 'SUCCEEDED').length;
   const { rowsRead, rowsWritten, bytesRead } = hold.counters();
   const ms = performance.now() - startedAt;
-  return `${done} of ${counted(rows.length, 'stream')} published, ${throughput(rowsRead, bytesRead, ms)} read, ${counted(rowsWritten, 'row')} written`;
+  return `${done} of ${counted(rows.length, 'stream')} published; read ${throughput(rowsRead, bytesRead, ms)}; wrote ${counted(rowsWritten, 'row')}`;
 }
 
 /** The work's result; when the run is to stop and the work does not within its time, the reason to stop. */

@@ -7,6 +7,8 @@ import type { StreamChange } from './write-task.ts';
 
 /** What the store keeps of a running stream: its plan. Which parts are staged, the destination's markers say. */
 export interface StreamCheckpoint {
+  /** What the plan is a plan of: one of something else is no plan. */
+  of: string;
   resume: Json | null;
   /** Columns that travel as text since a value did not fit. */
   asText: string[];
@@ -14,7 +16,7 @@ export interface StreamCheckpoint {
   warned: string[];
 }
 
-const empty: StreamCheckpoint = { resume: null, asText: [], warned: [] };
+const empty: StreamCheckpoint = { of: '', resume: null, asText: [], warned: [] };
 
 /** How one stream of a run stands: its counters and checkpoint, told to the task's hold at every change. */
 export class StreamProgress {
@@ -54,7 +56,9 @@ export class StreamProgress {
     this.hold.log(level, this.name, message);
   }
 
-  begin(): void {
+  /** Goes on from the checkpoint, if that is of the same: the job may have been changed since the last attempt. */
+  begin(of: string): void {
+    this.kept = this.kept.of === of ? this.kept : { ...empty, of };
     this.tell({ status: 'RUNNING' });
   }
 

@@ -1,7 +1,5 @@
-import { newId } from '#base/id.ts';
 import type { Json, PublishMarker, StreamSelection } from '#connectors/contract.ts';
-import { Prisma, type Job, type StreamState } from '#generated/prisma/client.ts';
-import type { Tx } from '#store/open-store.ts';
+import type { Job, Prisma } from '#generated/prisma/client.ts';
 import { streamName } from './check-streams.ts';
 
 /** The selections that a job's row holds. */
@@ -9,49 +7,30 @@ export function storedSelections(streams: Prisma.JsonValue): StreamSelection[] {
   return streams as unknown as StreamSelection[];
 }
 
-/**
- * Forgets how far a changed job had come, for each stream that is not read and written as before: all of them after a
- * change of source or destination, else those with another sync mode, cursor field or table, and those that went. What
- * such a stream had published stays where it is.
- */
-export async function resetStates(
-  tx: Tx,
-  { before, after, at }: { before: Job; after: Job; at: Date },
-): Promise<void> {
-  const movesEnds = before.sourceId !== after.sourceId || before.destinationId !== after.destinationId;
-  const kept = movesEnds ? [] : storedSelections(after.streams);
-  for (const was of storedSelections(before.streams)) {
-    if (kept.some((now) => goesOn(was, now))) continue;
-    const forgotten = {
-      state: Prisma.JsonNull,
-      // Made now, so that it is later than every publish before: see currentState.
-      taskId: newId(),
-      updatedAt: at,
-    };
-    const key = { jobId: after.id, stream: streamName(was) };
-    await tx.streamState.upsert({
-      where: { jobId_stream: key },
-      create: { ...key, projectId: after.projectId, ...forgotten },
-      update: forgotten,
-    });
-  }
-}
+type JobEnds = Pick<Job, 'sourceId' | 'destinationId'>;
 
-function goesOn(was: StreamSelection, now: StreamSelection): boolean {
-  return (
-    streamName(was) === streamName(now) &&
-    was.syncMode === now.syncMode &&
-    was.cursorField === now.cursorField &&
-    was.destinationTable === now.destinationTable
-  );
+/** A source's state together with what it is the state of: kept in the destination's marker and in the store alike. */
+export function keptState(job: JobEnds, selection: StreamSelection, state: Json | null): Json {
+  return { of: wayOf(job, selection), state };
 }
 
 /**
- * How far the stream has been published: what the store says, or the destination's marker where a crash kept the store
- * from hearing of the last publish. Ids rise with time (UUIDv7), so the greater of the two task ids is the later.
+ * Where a stream goes on: the state of the last publish that the destination remembers, if what is read and where it is
+ * written are still the same. Null begins anew.
  */
-export function currentState(stored: StreamState | null, published: PublishMarker | null): Json | null {
-  if (!published) return (stored?.state ?? null) as Json | null;
-  if (!stored) return published.state;
-  return published.taskId > stored.taskId ? published.state : (stored.state as Json | null);
+export function stateToGoOnFrom(
+  job: JobEnds,
+  selection: StreamSelection,
+  published: PublishMarker | null,
+): Json | null {
+  const kept = published?.state;
+  if (kept === null || typeof kept !== 'object' || Array.isArray(kept)) return null;
+  return kept.of === wayOf(job, selection) ? (kept.state ?? null) : null;
+}
+
+/** From where to where rows go, and how they are chosen: rows that went another way say nothing about this one. */
+function wayOf(job: JobEnds, selection: StreamSelection): string {
+  const { syncMode, cursorField, destinationTable } = selection;
+  const ends = [job.sourceId, job.destinationId];
+  return JSON.stringify([...ends, streamName(selection), syncMode, cursorField, destinationTable]);
 }

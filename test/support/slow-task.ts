@@ -1,4 +1,6 @@
+import type { Json } from '#connectors/contract.ts';
 import { startTask } from '#pipelines/start-task.ts';
+import { keptState, storedSelections } from '#pipelines/stream-state.ts';
 import { memoryDestination, memoryTables, type MemoryHooks } from './memory-destination.ts';
 import { createSlowJob, openTestPipelines } from './pipelines.ts';
 import { slowSource, type SlowStream } from './slow-source.ts';
@@ -29,7 +31,14 @@ export async function started(
       where: { id: task.id },
       include: { streams: { orderBy: { position: 'asc' } } },
     });
+  /** What the marker of the first stream's publish holds when that is the source's state. */
+  const kept = (state: Json): Json => {
+    const [selection] = storedSelections(job.streams);
+    if (!selection) throw new Error('The job has no stream.');
+    return keptState(job, selection, state);
+  };
   return {
+    kept,
     deps,
     viewer,
     job,

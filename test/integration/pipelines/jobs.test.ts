@@ -139,8 +139,10 @@ test('a stream goes on where it was, unless what is read or where it is written 
   expect(await stateOfNextRun()).toBeNull();
   expect(await stateOfNextRun()).toBe(3);
   await change({ syncMode: 'FULL_REFRESH', destinationTable: 'people' });
+  expect(await stateOfNextRun()).toBeNull();
   await change({ destinationTable: 'people' });
   expect(await stateOfNextRun()).toBeNull();
+  expect(await stateOfNextRun()).toBe(3);
   const destination = await createDestination(deps, viewer, {
     name: 'elsewhere',
     type: 'memory',
@@ -148,6 +150,22 @@ test('a stream goes on where it was, unless what is read or where it is written 
   });
   await updateJob(deps, viewer, { id: job.id, destinationId: destination.id });
   expect(await stateOfNextRun()).toBeNull();
+});
+
+test('a job that is changed while its task waits does not take the state of another table for its own', async () => {
+  await using pipelines = await open();
+  const { deps, viewer, states, tables } = pipelines;
+  const job = await createSlowJob(pipelines, { streams: [usersSince] });
+  const run = async (change?: object): Promise<void> => {
+    const { task } = await startTask(deps, viewer, { jobId: job.id });
+    if (change) await updateJob(deps, viewer, { id: job.id, streams: [{ ...usersSince, ...change }] });
+    await runTask(deps, task.id, forever);
+  };
+  await run();
+  await run({ destinationTable: 'people' });
+  await run();
+  expect(states).toEqual([null, null, 3]);
+  expect(tables.tables.get('people')).toHaveLength(3);
 });
 
 test('deleting a job cancels its task, frees its name and its ends, and stops its schedule', async () => {

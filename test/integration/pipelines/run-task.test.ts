@@ -41,9 +41,9 @@ test('a task moves every stream and says so in its counters, states and log', as
     where: { jobId: run.job.id },
     orderBy: { stream: 'asc' },
   });
-  expect(state.map((each) => [each.stream, each.state, each.taskId])).toEqual([
-    ['orders', null, task.id],
-    ['users', 5, task.id],
+  expect(state).toMatchObject([
+    { stream: 'orders', state: { state: null }, taskId: task.id },
+    { stream: 'users', state: { state: 5 }, taskId: task.id },
   ]);
   const log = (await logOf(run.deps, task.id)).map((line) =>
     line.replaceAll(/[\d.]+ s \([\d,]+ rows\/s\)/g, 'T'),
@@ -57,10 +57,8 @@ test('a task moves every stream and says so in its counters, states and log', as
     expect.stringMatching(/^INFO users: part a: 3 rows, 100 B in T; part [12] of 2\.$/),
     expect.stringMatching(/^INFO users: part b: 2 rows, 100 B in T; part [12] of 2\.$/),
   ]);
-  expect(log[5]).toBe('INFO users: Published 5 rows: 5 rows, 200 B in T.');
-  expect(log.at(-1)).toBe(
-    'INFO Succeeded: 2 of 2 streams published, 7 rows, 300 B in T read, 7 rows written.',
-  );
+  expect(log[5]).toBe('INFO users: Published 5 rows; read 5 rows, 200 B in T.');
+  expect(log.at(-1)).toBe('INFO Succeeded: 2 of 2 streams published; read 7 rows, 300 B in T; wrote 7 rows.');
 });
 
 test('a task that is not waiting for a worker is not run', async () => {
@@ -217,13 +215,13 @@ test('a publish that the store never heard of is adopted by the next attempt, an
   );
   // The destination as a worker leaves it that dies right after its publish.
   run.tables.tables.set('users', [{ id: 1n }, { id: 2n }, { id: 3n }]);
-  run.tables.markers.set(`${run.job.id} users`, { taskId: run.task.id, state: 3, rowsWritten: 3n });
+  run.tables.markers.set(`${run.job.id} users`, { taskId: run.task.id, state: run.kept(3), rowsWritten: 3n });
   await runTask(run.deps, run.task.id, forever);
   const task = await run.now();
   expect(task).toMatchObject({ status: 'SUCCEEDED', rowsWritten: 3n });
   expect(run.tables.stagedTimes.size).toBe(0);
   expect(await run.deps.store.db.streamState.findMany()).toMatchObject([
-    { stream: 'users', state: 3, taskId: task.id },
+    { stream: 'users', state: run.kept(3), taskId: task.id },
   ]);
 });
 
@@ -243,11 +241,38 @@ test('a publish of a task that never ended well is where the next task goes on, 
   const lost = await startTask(run.deps, run.viewer, { jobId: run.job.id });
   // The destination as a worker leaves it that dies right after its publish; then nobody runs the task again.
   run.tables.tables.get('users')?.push({ id: 4n }, { id: 5n }, { id: 6n });
-  run.tables.markers.set(`${run.job.id} users`, { taskId: lost.task.id, state: 6, rowsWritten: 3n });
+  run.tables.markers.set(`${run.job.id} users`, {
+    taskId: lost.task.id,
+    state: run.kept(6),
+    rowsWritten: 3n,
+  });
   await cancelTask(run.deps, run.viewer, { id: lost.task.id });
   const { task } = await startTask(run.deps, run.viewer, { jobId: run.job.id });
   await runTask(run.deps, task.id, forever);
   expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 9));
+});
+
+test('a destination that has forgotten what was published gets everything again, and the log warns', async () => {
+  await using run = await started(
+    [
+      {
+        name: 'users',
+        parts: ({ state }) => [{ id: 'a', sql: rowsSql(Number(state ?? 0) + 1, 3) }],
+        nextState: 3,
+      },
+    ],
+    {},
+    'INCREMENTAL',
+  );
+  await runTask(run.deps, run.task.id, forever);
+  run.tables.tables.clear();
+  run.tables.markers.clear();
+  const { task } = await startTask(run.deps, run.viewer, { jobId: run.job.id });
+  await runTask(run.deps, task.id, forever);
+  expect(ids(run.tables.tables.get('users'))).toEqual([1, 2, 3]);
+  expect((await logOf(run.deps, task.id)).filter((line) => line.startsWith('WARN'))).toEqual([
+    'WARN users: The destination knows nothing of what was published before: the stream begins anew.',
+  ]);
 });
 
 test('a value that does not fit begins its stream anew with the column as text, and warns once', async () => {
