@@ -10,8 +10,8 @@ let lastNumber = 0;
 
 /**
  * Answers one field of many parents with one call of `load`: parents that resolve the same field of the document in the
- * same tick share it. `load` must give one answer a key, in order, and closes over the arguments and the selection of
- * the first parent, which are those of all. `purpose` tells apart what one field loads.
+ * same tick share it. `load` is given each key once and must give one answer a key, in order; it closes over the
+ * arguments and the selection of the first parent, which are those of all. `purpose` tells apart what one field loads.
  *
  * Nothing is remembered between ticks, so that each event of a subscription reads anew.
  */
@@ -26,9 +26,20 @@ export function batched<Answer>(
   loaders.set(context, ofContext);
   const place = `${info.parentType.name}:${purpose}:${info.fieldNodes.map(numberOf).join()}`;
   const loader =
-    ofContext.get(place) ?? new DataLoader<string, unknown>((keys) => load(keys), { cache: false });
+    ofContext.get(place) ?? new DataLoader<string, unknown>((keys) => loadOnce(keys, load), { cache: false });
   ofContext.set(place, loader);
   return loader.load(key) as Promise<Answer>;
+}
+
+/** Two parents may have one key: `load` is given it once. */
+async function loadOnce<Answer>(
+  keys: readonly string[],
+  load: (keys: readonly string[]) => Promise<readonly Answer[]>,
+): Promise<Answer[]> {
+  const unique = [...new Set(keys)];
+  const answers = await load(unique);
+  const places = new Map(unique.map((key, place) => [key, place]));
+  return keys.map((key) => answers[places.get(key) as number] as Answer);
 }
 
 /** As batched, where `load` gives answers by their keys; a key without one is answered with `none`. */

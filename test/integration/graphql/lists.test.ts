@@ -310,6 +310,32 @@ test('a fragment that is widened in one place and not in another gives each plac
   });
 });
 
+test('a thing that is met many times in one answer is the same each time', async () => {
+  const lena = await gql.signUp('lena');
+  const { db } = gql.app.store;
+  const sourceId = await insertSource(db, lena, 's');
+  const destinationId = await insertDestination(db, lena, 'd');
+  const jobId = await insertJob(db, lena, { name: 'j', sourceId, destinationId });
+  for (let attempt = 1; attempt <= 4; attempt++) await insertTask(db, lena, jobId, { attempt });
+  const { tasks } = await gql.ask(
+    lena,
+    `{ tasks { nodes { job { name lastTask { attempt } tasks(first: 3) { totalCount nodes { attempt } pageInfo { hasNextPage } } source { jobs { nodes { name } } } } } } }`,
+  );
+  expect(tasks.nodes.length).toBe(4);
+  for (const { job } of tasks.nodes) {
+    expect(job).toEqual({
+      name: 'j',
+      lastTask: { attempt: 4 },
+      tasks: {
+        totalCount: 4,
+        nodes: [{ attempt: 4 }, { attempt: 3 }, { attempt: 2 }],
+        pageInfo: { hasNextPage: true },
+      },
+      source: { jobs: { nodes: [{ name: 'j' }] } },
+    });
+  }
+});
+
 test('page 10,000 of a list touches no more of its index than page 1', async () => {
   const ivy = await gql.signUp('ivy');
   const { db, pool } = gql.app.store;

@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { expect, test } from 'vitest';
-import { batched } from '#graphql/batch.ts';
+import { batched, batchedByKey } from '#graphql/batch.ts';
 import type { Context } from '#graphql/context.ts';
 
 const context = {} as Context;
@@ -31,4 +31,18 @@ test('nothing is remembered, so that the next event of a subscription reads anew
   const info = infoOf({});
   expect(await batched(context, info, 'rows', 'a', load)).toBe(1);
   expect(await batched(context, info, 'rows', 'a', load)).toBe(2);
+});
+
+test('parents with the same key are all answered by one load of it', async () => {
+  const calls: string[][] = [];
+  const load = (keys: readonly string[]) => {
+    calls.push([...keys]);
+    return Promise.resolve(
+      new Map(keys.filter((key) => key !== 'none').map((key) => [key, key.toUpperCase()])),
+    );
+  };
+  const info = infoOf({});
+  const ask = (key: string) => batchedByKey(context, info, 'rows', key, 'NOTHING', load);
+  expect(await Promise.all([ask('a'), ask('b'), ask('a'), ask('none')])).toEqual(['A', 'B', 'A', 'NOTHING']);
+  expect(calls).toEqual([['a', 'b', 'none']]);
 });
