@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Json } from '#connectors/contract.ts';
 import { filesSource } from '#connectors/files/source.ts';
 import { parquetDestination } from '#connectors/parquet/destination.ts';
-import { moveStream, selectionOf } from '../support/files-lab.ts';
+import { moveStream, openFilesLab, selectionOf } from '../support/files-lab.ts';
 import {
   columnsOf,
   lake,
@@ -15,6 +15,7 @@ import {
   partOf,
   tableSql,
 } from '../support/parquet-lab.ts';
+import { destinationSuite } from './destination.suite.ts';
 
 let lab: ParquetLab;
 beforeEach(async () => {
@@ -22,6 +23,26 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await lab[Symbol.asyncDispose]();
+});
+
+destinationSuite('parquet', async () => {
+  const own = await openFilesLab();
+  const names = async (below: string) => readdir(join(own.root, below)).catch(() => []);
+  return {
+    connector: parquetDestination as never,
+    config: lake,
+    context: own.context,
+    async read(table) {
+      if ((await names(`lake/${table}`)).length === 0) return null;
+      return own.rows(`SELECT * FROM read_parquet('$root/lake/${table}/*.parquet') ORDER BY ALL`);
+    },
+    async staged() {
+      const tables = await names('lake/.sluice-tables');
+      const below = await Promise.all(tables.map((table) => names(`lake/.sluice-tables/${table}`)));
+      return below.flat().filter((name) => /^(staging|building|link)-/.test(name));
+    },
+    [Symbol.asyncDispose]: () => own[Symbol.asyncDispose](),
+  };
 });
 
 describe('OVERWRITE', () => {

@@ -103,7 +103,8 @@ async function openDestination(
   return {
     async stream(origin, selection) {
       refuseTableName(selection.destinationTable);
-      const folder = await openTableFolder(config.path, selection.destinationTable, context);
+      // Closed with the session at the latest: a writer that was lost on the way must not hold folders for good.
+      const folder = open.use(await openTableFolder(config.path, selection.destinationTable, context));
       const compression = config.compression ?? 'zstd';
       return openParquetWriter({ folder, duckDb, compression, origin, selection }).catch(
         async (error: unknown) => {

@@ -35,7 +35,6 @@ export async function openParquetWriter(opened: Opened): Promise<StreamWriter> {
   await folder.claim({ projectId, jobId, stream: { namespace: selection.namespace, name: selection.name } });
   await folder.showCurrent();
   await folder.clearLeftovers(taskId);
-  await folder.makeFolder(stagingName(taskId));
   return new ParquetWriter(opened, await folder.current(), await stagedParts(folder, taskId));
 }
 
@@ -64,11 +63,8 @@ class ParquetWriter implements StreamWriter {
       selection.name,
     );
     refuseKeyless(selection, next);
-    if (!keepStaged) {
-      await folder.remove(stagingName(origin.taskId));
-      await folder.makeFolder(stagingName(origin.taskId));
-      this.staged = [];
-    }
+    if (!keepStaged) await folder.remove(stagingName(origin.taskId));
+    await folder.makeFolder(stagingName(origin.taskId));
     this.#arriving = columns;
     this.#columns = next;
     const asText = arriving.filter((column, at) => column !== columns[at]);
@@ -195,7 +191,10 @@ function publishedBy(marker: VersionMarker): PublishMarker {
 }
 
 async function stagedParts(folder: TableFolder, taskId: string): Promise<StagedPart[]> {
-  const names = await readdir(folder.at(stagingName(taskId)));
+  const names = await readdir(folder.at(stagingName(taskId))).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
   return names.flatMap((name) => stagedPartOf(name) ?? []);
 }
 

@@ -40,6 +40,7 @@ export class TableFolder implements AsyncDisposable {
   readonly #path: Held;
   readonly #folder: Held;
   readonly #where: string;
+  #closed = false;
 
   constructor(table: string, path: Held, folder: Held, where: string) {
     this.table = table;
@@ -154,6 +155,8 @@ export class TableFolder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#folder[Symbol.asyncDispose]();
     await this.#path[Symbol.asyncDispose]();
   }
