@@ -15,20 +15,22 @@ async function pages(): Promise<{ path: string; text: string }[]> {
 }
 
 test('every setting stands in .env.example and docs/configuration.md, and nothing else does', async () => {
-  const names = settings.map((setting) => setting.name).sort();
+  const names = settings
+    .map((setting) => setting.name)
+    .toSorted((a, b) => a.localeCompare(b));
   const inExample = [...(await read('.env.example')).matchAll(/^# ([A-Z_]+)=/gm)].map((match) => match[1]);
   const inDocs = [...(await read('docs/configuration.md')).matchAll(/^\| `([A-Z_]+)`/gm)].map(
     (match) => match[1],
   );
-  expect(inExample.sort()).toEqual(names);
-  expect(inDocs.sort()).toEqual(names);
+  expect(inExample.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual(names);
+  expect(inDocs.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual(names);
 });
 
 test('the defaults in .env.example are those of the code', async () => {
   const example = await read('.env.example');
   for (const { name, default: value } of settings) {
     const shown = new RegExp(`^# ${name}=(.*)$`, 'm').exec(example)?.[1];
-    if (value !== null) expect({ name, value: shown }).toEqual({ name, value: String(value) });
+    if (value !== null) expect({ name, value: shown }).toEqual({ name, value: value });
   }
 });
 

@@ -99,9 +99,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     async [Symbol.asyncDispose]() {
       const opened = await Promise.allSettled(open.values());
       open.clear();
-      await Promise.all(
-        opened.map((each) => (each.status === 'fulfilled' ? each.value[Symbol.asyncDispose]() : null)),
-      );
+      for (const each of opened) if (each.status === 'fulfilled') await each.value[Symbol.asyncDispose]();
     },
   };
 }

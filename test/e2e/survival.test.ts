@@ -92,7 +92,7 @@ test.each(['OVERWRITE', 'APPEND'] as const)(
     await untilMoved(gateway, task, 500_000);
     await gateway.kill();
 
-    gateway = await startGateway({ home: home.path, token: token as string });
+    gateway = await startGateway({ home: home.path, token: token });
     const ended = await untilEnded(gateway, task);
     expect(ended).toMatchObject({ status: 'SUCCEEDED', error: null });
     expect(ended.attempt).toBe(2);
@@ -163,7 +163,7 @@ test('a follower of the log loses no line and sees none twice when the server is
   await first;
   expect(seen.length).toBeGreaterThan(0);
 
-  gateway = await startGateway({ home: home.path, token: token as string });
+  gateway = await startGateway({ home: home.path, token: token });
   await follow();
   expect(seen).toEqual(seen.map((_, index) => index + 1));
   expect((await readTask(gateway, task)).logs.nodes.at(-1)?.seq).toBe(seen.at(-1));
@@ -207,7 +207,7 @@ test('two workers share the tasks of one store, and one takes over what a killed
   await first.kill();
   const ended = await Promise.all(tasks.map((task) => untilEnded(gateway, task)));
   expect(ended.map((task) => task.status)).toEqual(['SUCCEEDED', 'SUCCEEDED']);
-  expect(ended.map((task) => task.attempt).sort()).toEqual([1, 2]);
+  expect(ended.map((task) => task.attempt).toSorted((a, b) => a - b)).toEqual([1, 2]);
   expect(second.output()).not.toContain('"level":"error"');
 
   const instance = await DuckDBInstance.create(':memory:');
@@ -235,7 +235,7 @@ test('SIGTERM ends the process within 10 s, and another goes on with the task wi
   expect(code).toBe(0);
   expect(ms).toBeLessThan(10_000);
 
-  gateway = await startGateway({ home: home.path, token: token as string });
+  gateway = await startGateway({ home: home.path, token: token });
   expect(await untilEnded(gateway, task)).toMatchObject({ status: 'SUCCEEDED', attempt: 1 });
   await gateway.stop();
 }, 120_000);
