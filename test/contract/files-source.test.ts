@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { duckDbType } from '#connectors/column-type.ts';
 import { filesSource } from '#connectors/files/source.ts';
 import { type FilesLab, openFilesLab, planned, readStream, rowsOf, typesOf } from '../support/files-lab.ts';
+import { openMover } from '../support/move-stream.ts';
+import { sourceSuite } from './source.suite.ts';
 
 let lab: FilesLab;
 beforeEach(async () => {
@@ -15,6 +17,30 @@ afterEach(async () => {
 });
 
 const incremental = { syncMode: 'INCREMENTAL', writeMode: 'APPEND' } as const;
+
+sourceSuite('files', async () => {
+  const mover = await openMover();
+  const folder = join(mover.filesRoot, 'numbers');
+  const ids = Array.from({ length: 60_000 }, (_, at) => BigInt(at + 1));
+  const add = (name: string, some: readonly bigint[]) =>
+    writeFile(join(folder, name), `id,name\n${some.map((id) => `${id},name ${id}\n`).join('')}`);
+  await mkdir(folder);
+  await add('a.csv', ids.slice(0, 30_000));
+  await add('b.csv', ids.slice(30_000));
+  return {
+    connector: filesSource,
+    config: { path: '.' },
+    mover,
+    namespace: null,
+    cursorField: null,
+    ids,
+    async grow() {
+      await add('c.csv', [60_001n, 60_002n]);
+      return [60_001n, 60_002n];
+    },
+    [Symbol.asyncDispose]: () => mover[Symbol.asyncDispose](),
+  };
+});
 
 describe('what a path offers', () => {
   test('a file directly in it is a stream, a folder is one stream of all files below it', async () => {
@@ -178,14 +204,18 @@ describe('several files of one stream', () => {
     });
   });
 
-  test('selected columns come in the stream’s order; one that is gone is said', async () => {
-    await lab.write('t.csv', 'a,b,c\n1,2,3\n');
-    expect(await readStream(lab, 't', { selection: { selectedColumns: ['c', 'A', 'gone'] } })).toEqual([
-      [1n, 3n],
-    ]);
-    expect(lab.lines).toContain('WARN The files of "t" have no column "gone".');
-    await expect(readStream(lab, 't', { selection: { selectedColumns: ['gone'] } })).rejects.toThrow(
-      'none of the selected columns',
+  test('selected columns come in the stream’s order; one that only earlier files had is NULL, one that none had fails', async () => {
+    await lab.write('s/a.csv', 'a,b,c\n1,2,3\n');
+    const selection = { ...incremental, selectedColumns: ['c', 'A'] };
+    const state = await planned(lab, 's', { selection }, async (plan) => {
+      expect(await rowsOf(plan, lab)).toEqual([[1n, 3n]]);
+      return plan.nextState;
+    });
+    await lab.write('s/b.csv', 'a\n4\n');
+    expect(await readStream(lab, 's', { selection, state })).toEqual([[4n, null]]);
+    const refused = readStream(lab, 's', { selection: { selectedColumns: ['a', 'gone'] } });
+    await expect(refused).rejects.toThrow(
+      expect.objectContaining({ kind: 'SCHEMA', message: 'The files of "s" have no column "gone".' }),
     );
   });
 

@@ -29,7 +29,7 @@ destinationSuite('parquet', async () => {
   const own = await openFilesLab();
   const names = async (below: string) => readdir(join(own.root, below)).catch(() => []);
   return {
-    connector: parquetDestination as never,
+    connector: parquetDestination,
     config: lake,
     context: own.context,
     async read(table) {

@@ -59,7 +59,7 @@ export async function planStream(
     context.log('INFO', `The files of "${stream.name}" changed: it is read from the beginning.`);
   const files = resumed ?? filesToTake(stream, selection, from, context);
   const sniffed = await sniffAll(files, planning);
-  const columns = columnsOf(stream, sniffed, state?.columns ?? [], selection, from.asText, context);
+  const columns = columnsOf(stream, sniffed, state?.columns ?? [], selection, from.asText);
   const full = sniffed.filter((each) => each.reader !== null);
   const guesses = full.map((each) => each.shape.estimatedRows);
   const resume: Resume = { of, files: Object.fromEntries(files.map(identified)) };
@@ -117,7 +117,6 @@ function columnsOf(
   before: StreamColumn[],
   selection: StreamSelection,
   asText: readonly string[],
-  context: ConnectorContext,
 ): StreamColumn[] {
   const found = unionShapes(sniffed.map(({ file, shape }) => ({ name: file.relative, shape })));
   const all = found.length > 0 ? found : before;
@@ -130,27 +129,33 @@ function columnsOf(
       },
     );
   }
-  const wanted = selection.selectedColumns?.map(columnKey);
-  const columns = wanted ? all.filter((column) => wanted.includes(columnKey(column.name))) : all;
-  const missing = (selection.selectedColumns ?? []).filter(
-    (name) => !all.some((column) => columnKey(column.name) === columnKey(name)),
-  );
-  if (missing.length > 0)
-    context.log(
-      'WARN',
-      `The files of "${stream.name}" have no column ${missing.map((name) => `"${name}"`).join(', ')}.`,
-    );
-  if (columns.length === 0) {
-    throw new ConnectorError('SCHEMA', `The files of "${stream.name}" have none of the selected columns.`, {
-      fix: `Select some of: ${all.map((column) => column.name).join(', ')}.`,
-    });
-  }
+  const columns = selection.selectedColumns
+    ? selected(selection.selectedColumns, all, before, stream.name)
+    : all;
   const textual = new Set(asText.map(columnKey));
   return columns.map((column) =>
     textual.has(columnKey(column.name)) && column.type.kind !== 'text'
       ? { ...column, type: { kind: 'text' }, asTextBecause: `a value in it is not ${typeName(column.type)}` }
       : column,
   );
+}
+
+/** Of the stream's columns those selected; one that only earlier files had is NULL. Throws SCHEMA for one that no file had. */
+function selected(
+  names: readonly string[],
+  all: readonly StreamColumn[],
+  before: readonly StreamColumn[],
+  stream: string,
+): StreamColumn[] {
+  const wanted = new Set(names.map(columnKey));
+  const known = new Set(all.map((column) => columnKey(column.name)));
+  const columns = [...all, ...before.filter((column) => !known.has(columnKey(column.name)))];
+  const kept = columns.filter((column) => wanted.delete(columnKey(column.name)));
+  const missing = names.filter((name) => wanted.has(columnKey(name)));
+  if (missing.length === 0) return kept;
+  throw new ConnectorError('SCHEMA', `The files of "${stream}" have no column "${missing.join('", "')}".`, {
+    fix: `Change selectedColumns; there are: ${columns.map((column) => column.name).join(', ')}.`,
+  });
 }
 
 const partBytesMax = 64 * 1024 * 1024;

@@ -81,16 +81,22 @@ export const filesSource: SourceConnector<FilesConfig> = {
   discover,
   async open(config, context) {
     const scratch = await scratchFor(context);
-    let listing: { at: number; streams: ListedStream[] } | undefined;
+    let listing: { at: number; streams: ListedStream[]; planned: Set<string> } | undefined;
     return {
       async plan(selection, from) {
-        if (!listing || performance.now() - listing.at > listingMsMax) {
+        context.signal.throwIfAborted();
+        const isOld =
+          !listing || listing.planned.has(selection.name) || performance.now() - listing.at > listingMsMax;
+        if (!listing || isOld) {
+          const at = performance.now();
           listing = {
-            at: performance.now(),
+            at,
+            planned: new Set(),
             streams: await listStreams(config.path, config.format, context),
           };
         }
-        const { streams } = listing;
+        const { streams, planned } = listing;
+        planned.add(selection.name);
         const stream = streams.find((each) => each.name === selection.name);
         if (!stream) throw noStream(selection.name, streams, config.path);
         return planStream(stream, selection, from, { csv: config.csv ?? {}, scratch, context });
