@@ -44,8 +44,9 @@ export function rangeKey(relation: DescribedRelation): string | null {
 
 const integerNames: Record<string, string> = { smallint: 'int2', integer: 'int4', bigint: 'int8' };
 
-/** How many blocks a sample reads for each bound it is to find. */
-const blocksPerBound = 4n;
+/** How many blocks a sample reads: 4 for each bound, and enough that few bounds lie well too. */
+const blocksPerBound = 4;
+const sampledBlocksMin = 256;
 
 /**
  * Bounds that cut the keys into `count` ranges of about as many rows each, whatever gaps the keys have: quantiles of the
@@ -59,7 +60,7 @@ export async function keyBounds(
 ): Promise<string[]> {
   if (count < 2) return [];
   const blocks = relation.bytes / blockBytes + 1n;
-  const percent = Math.min(100, (Number(blocksPerBound) * count * 100) / Number(blocks));
+  const percent = Math.min(100, (Math.max(blocksPerBound * count, sampledBlocksMin) * 100) / Number(blocks));
   const shares = Array.from({ length: count - 1 }, (_, at) => (at + 1) / count);
   const { rows } = await client.query(
     `SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY ${quoteName(key)})::text[] AS bounds
