@@ -166,7 +166,7 @@ export async function lockEnd(
 ): Promise<End> {
   const table = Prisma.raw(kind);
   await tx.$queryRaw`
-    SELECT 1 FROM ${table} WHERE id = ${id}::uuid AND project_id = ${viewer.projectId}::uuid FOR UPDATE`;
+    SELECT 1 FROM ${table} WHERE id = ${id}::uuid AND project_id = ${viewer.projectId}::uuid FOR NO KEY UPDATE`;
   const row = await tableOf(tx, kind).findFirst({ where: { id, ...visible(viewer) } });
   if (!row) throw inputError('NOT_FOUND', path, `There is no such ${kind}.`);
   return row;

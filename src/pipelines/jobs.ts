@@ -102,13 +102,14 @@ export async function updateJob(deps: PipelineDeps, viewer: Viewer, input: Updat
     if (changes.name !== undefined) await nameTaken(tx, 'job', viewer, { id: before.id, name: changes.name });
     const now = deps.now();
     const timing = { ...before, ...changes };
-    // The schedule's next time is kept true whatever changed: one that did not change has the same next time.
+    const isRetimed = (['active', 'cron', 'timeZone'] as const).some((each) => timing[each] !== before[each]);
     const { count } = await tx.job.updateMany({
       where: { id: before.id, ...visible(viewer), revision: before.revision },
       data: {
         ...changes,
         ...ends,
-        nextRunAt: nextRun(timing, now),
+        // Else it is the schedule's own, which may be starting a task right now.
+        ...(isRetimed ? { nextRunAt: nextRun(timing, now) } : {}),
         revision: before.revision + 1,
         updatedAt: now,
         updatedById: viewer.memberId,

@@ -110,15 +110,7 @@ async function beginWriting(
   const changes = await writer.begin(plan.columns, keeps);
   const staged = keeps ? writer.staged : [];
   progress.planned(plan, staged);
-  const rows = plan.estimatedRows === null ? '' : `, about ${counted(plan.estimatedRows, 'row')}`;
-  const lanes = Math.min(deps.parallel, plan.parts.length);
-  const atOnce = lanes > 1 ? `, ${lanes} at once` : '';
-  const stay =
-    staged.length > 0 ? `; ${counted(staged.length, 'part')} staged before the interruption stay` : '';
-  progress.log(
-    'INFO',
-    `Reading ${columnsInWords(plan.columns)} in ${counted(plan.parts.length, 'part')}${atOnce}${rows}${stay}.`,
-  );
+  progress.log('INFO', planInWords(deps, plan, staged.length));
   if (before > staged.length) {
     progress.log(
       'WARN',
@@ -128,6 +120,16 @@ async function beginWriting(
   for (const change of changes) progress.log('INFO', change);
   await hold.flush();
   return staged;
+}
+
+function planInWords({ parallel }: PipelineDeps, plan: StreamPlan, staged: number): string {
+  const { columns, parts, estimatedRows } = plan;
+  if (parts.length === 0) return 'There is nothing new to read.';
+  const lanes = Math.min(parallel, parts.length);
+  const atOnce = lanes > 1 ? `, ${lanes} at once` : '';
+  const rows = estimatedRows === null ? '' : `, about ${counted(estimatedRows, 'row')}`;
+  const stay = staged > 0 ? `; ${counted(staged, 'part')} staged before the interruption stay` : '';
+  return `Reading ${columnsInWords(columns)} in ${counted(parts.length, 'part')}${atOnce}${rows}${stay}.`;
 }
 
 async function publish(

@@ -106,6 +106,16 @@ test('a schedule that is taken away, turned off or on again changes the next run
   expect(await nextRunAt({ name: 'other' })).toBeNull();
 });
 
+test('a change that is not of the schedule leaves a run that is due to be made up', async () => {
+  let now = new Date('2026-11-21T09:00:00Z');
+  await using pipelines = await open({ now: () => now });
+  const { deps, viewer } = pipelines;
+  const { id } = await createSlowJob(pipelines, { streams: [users], schedule: { cron: '0 10 * * *' } });
+  now = new Date('2026-11-21T10:00:01Z');
+  await updateJob(deps, viewer, { id, name: 'other' });
+  expect(await runSchedules(deps)).toBe(1);
+});
+
 test('an update under an old revision is refused, and of two at once one goes through', async () => {
   await using pipelines = await open();
   const { deps, viewer } = pipelines;

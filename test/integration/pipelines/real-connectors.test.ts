@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { createDestination } from '#pipelines/destinations.ts';
@@ -86,7 +87,7 @@ test.each(['staged', 'published'])(
     const worker = spawn(
       process.execPath,
       [
-        join(import.meta.dirname, '..', '..', 'support', 'dying-worker.ts'),
+        fileURLToPath(new URL('./dying-worker.ts', import.meta.url)),
         pipelines.databaseUrl,
         join(deps.filesRoot, 'home-of-the-dying'),
         deps.filesRoot,
