@@ -25,7 +25,10 @@ export interface CreatedOrder extends Order<CreatedRow, CreatedKey> {
   fromSql(key: CreatedKey, side: 'before' | 'after'): Prisma.Sql;
 }
 
-const cursorPattern = /^(\w+)\|(-?\d+)\|([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+const cursorPattern = /^(\w+)\|(\d+)\|([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+
+/** The end of the year 9999: later ones are written in a way that Postgres does not read. */
+const latestMoment = 253_402_300_799_999;
 
 /**
  * `list` names what is listed: a cursor is taken only by lists of the same thing in the same direction.
@@ -59,8 +62,8 @@ export function createdOrder(list: string, direction: 'oldest first' | 'newest f
     keyOf(cursor) {
       const [, readTag, at, id] = cursorPattern.exec(Buffer.from(cursor, 'base64url').toString('utf8')) ?? [];
       if (readTag !== tag || id === undefined) return null;
-      const moment = new Date(Number(at));
-      return Number.isNaN(moment.getTime()) ? null : { at: moment, id };
+      const moment = Number(at);
+      return moment <= latestMoment ? { at: new Date(moment), id } : null;
     },
     where: (page) => ({
       AND: [

@@ -17,6 +17,7 @@ import './datastore.ts';
 import './table.ts';
 import { builder } from './builder.ts';
 import { enforcePermissions } from './enforce.ts';
+import { refuseNul } from './refuse-nul.ts';
 
-/** The whole schema, each field guarded by accounts/permissions.ts. */
-export const schema: GraphQLSchema = enforcePermissions(builder.toSchema());
+/** The whole schema, each field guarded by accounts/permissions.ts before anything else is looked at. */
+export const schema: GraphQLSchema = enforcePermissions(refuseNul(builder.toSchema()));

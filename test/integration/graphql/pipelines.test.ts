@@ -217,6 +217,24 @@ test('a malformed id is BAD_USER_INPUT, one of another type finds nothing', asyn
   expect(await gql.ask(ada, `{ job(id: "${sourceId}") { id } }`)).toEqual({ job: null });
 });
 
+test('the character U+0000 is refused by name in every argument, however deep, rather than failing a statement', async () => {
+  const nul = '\0';
+  const refused = async (query: string, variables: Variables) => {
+    const { errors: shown } = await gql.answer(ada, query, variables);
+    expect(shown.map((error) => error.extensions.code)).toEqual(['BAD_USER_INPUT']);
+    return shown[0]?.message;
+  };
+  expect(await refused('query ($v: String) { sources(search: $v) { totalCount } }', { v: nul })).toMatch(
+    /^search holds/,
+  );
+  expect(await refused('query ($v: String) { job(name: $v) { id } }', { v: nul })).toMatch(/^name holds/);
+  const config = { path: 'shop', csv: { delimiter: nul } };
+  const create = 'mutation ($input: CreateSourceInput!) { createSource(input: $input) { source { id } } }';
+  expect(await refused(create, { input: { name: 'n', type: 'files', config } })).toMatch(
+    /^input\.config\.csv\.delimiter holds/,
+  );
+});
+
 test('nodes gives many types in the order asked, twice where asked twice, with one statement a type', async () => {
   const { db } = gql.app.store;
   const ids = [

@@ -134,6 +134,13 @@ test('a cursor is read back to the millisecond and the id it was made of', () =>
   expect(order.keyOf(cursor(7))).toEqual({ at: row(7).createdAt, id: row(7).id });
 });
 
+test('a made-up cursor of a time that no row can have is refused', () => {
+  for (const at of ['-1', '253402300800000', '9'.repeat(30)]) {
+    const made = Buffer.from(`thing_oldest|${at}|${row(1).id}`).toString('base64url');
+    expect(thrownBy(() => parsePage({ after: made }, order)).code).toBe('BAD_USER_INPUT');
+  }
+});
+
 test('the condition of a page is a range of createdAt with a filter on both, so that an index can start there', () => {
   const key = { at: row(3).createdAt, id: row(3).id };
   const page = { size: 1, fromEnd: false, after: key, before: null };
