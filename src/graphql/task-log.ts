@@ -142,8 +142,8 @@ async function readLines(
   const bounds = Prisma.join(
     [
       Prisma.sql`TRUE`,
-      ...(page.after === null ? [] : [Prisma.sql`c.seq > ${page.after}`]),
-      ...(page.before === null ? [] : [Prisma.sql`c.seq < ${page.before}`]),
+      ...(page.after === null ? [] : [Prisma.sql`c.seq > ${page.after}::bigint`]),
+      ...(page.before === null ? [] : [Prisma.sql`c.seq < ${page.before}::bigint`]),
     ],
     ' AND ',
   );
@@ -166,7 +166,7 @@ async function existLines(
   seq: number,
   side: 'before' | 'after',
 ): Promise<Map<string, boolean>> {
-  const bound = side === 'after' ? Prisma.sql`c.seq >= ${seq}` : Prisma.sql`c.seq <= ${seq}`;
+  const bound = side === 'after' ? Prisma.sql`c.seq >= ${seq}::bigint` : Prisma.sql`c.seq <= ${seq}::bigint`;
   const found = await db.$queryRaw<{ task: string }[]>(Prisma.sql`
     SELECT p.id::text AS task FROM unnest(${[...taskIds]}::uuid[]) AS p(id)
     WHERE EXISTS (SELECT 1 FROM task_log c WHERE c.task_id = p.id AND ${scope} AND ${bound})`);

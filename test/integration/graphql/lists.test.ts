@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { createdOrder } from '#graphql/created-order.ts';
+import { logCursor } from '#pipelines/log-cursor.ts';
 import {
   type Data,
   expectStatements,
@@ -260,6 +261,23 @@ test('the log of a task pages both ways by seq, with filters, for many tasks in 
       '{ jobs { nodes { tasks { nodes { logs(first: 1) { nodes { message } pageInfo { hasNextPage } } } } } } }',
     ),
   );
+});
+
+test('a cursor far behind the last line of a log gives an empty page', async () => {
+  const mona = await gql.signUp('mona');
+  const { db } = gql.app.store;
+  const sourceId = await insertSource(db, mona, 's');
+  const destinationId = await insertDestination(db, mona, 'd');
+  const taskId = await insertTask(
+    db,
+    mona,
+    await insertJob(db, mona, { name: 'j', sourceId, destinationId }),
+  );
+  await insertLog(db, mona, taskId, ['one']);
+  const query =
+    'query ($after: String) { tasks { nodes { logs(after: $after) { nodes { seq } pageInfo { hasPreviousPage } } } } }';
+  const { tasks } = await gql.ask(mona, query, { after: logCursor({ taskId, seq: 9_999_999_999 }) });
+  expect(tasks.nodes).toEqual([{ logs: { nodes: [], pageInfo: { hasPreviousPage: true } } }]);
 });
 
 test('one field asked for twice with other arguments is answered for each', async () => {
