@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSecretBox } from '#accounts/secrets.ts';
 import type { Viewer } from '#accounts/viewer.ts';
+import { InputError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { createLog } from '#base/log.ts';
 import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts';
@@ -140,4 +141,14 @@ export async function logOf(deps: PipelineDeps, taskId: string): Promise<string[
   return lines.map(
     ({ level, stream, message }) => `${level} ${stream === null ? '' : `${stream}: `}${message}`,
   );
+}
+
+/** The problems that the call fails with, as "CODE path". */
+export async function problemsOf(call: Promise<unknown>): Promise<string[]> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof InputError)) throw new Error('no InputError', { cause: error });
+  return error.problems.map((problem) => `${problem.code} ${problem.path.join('.')}`);
 }

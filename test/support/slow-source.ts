@@ -119,3 +119,19 @@ export function gate(): { wait(signal: AbortSignal): Promise<void>; open(): void
     },
   };
 }
+
+/** A stream of two parts, ids 1 to 3 and 4 to 6, the second of which waits while `isStuck`. */
+export function stuckStream(
+  blocked: ReturnType<typeof gate>,
+  isStuck: () => boolean = () => true,
+  more: Partial<SlowStream> = {},
+): SlowStream {
+  return {
+    name: 'users',
+    parts: () => [
+      { id: 'a', sql: rowsSql(1, 3) },
+      { id: 'b', sql: rowsSql(4, 6), before: (signal) => (isStuck() ? blocked.wait(signal) : undefined) },
+    ],
+    ...more,
+  };
+}

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { InputError } from '#base/errors.ts';
 import type { Json } from '#connectors/contract.ts';
 import { createDestination } from '#pipelines/destinations.ts';
 import { createJob, deleteJob, setJobActive, updateJob } from '#pipelines/jobs.ts';
@@ -8,7 +7,13 @@ import { runTask } from '#pipelines/run-task.ts';
 import { createSource } from '#pipelines/sources.ts';
 import { startTask } from '#pipelines/start-task.ts';
 import { memoryDestination, memoryTables } from '../../support/memory-destination.ts';
-import { createProject, createSlowJob, logOf, openTestPipelines } from '../../support/pipelines.ts';
+import {
+  createProject,
+  createSlowJob,
+  logOf,
+  openTestPipelines,
+  problemsOf,
+} from '../../support/pipelines.ts';
 import { rowsSql, slowSource, type SlowStream } from '../../support/slow-source.ts';
 
 const forever = new AbortController().signal;
@@ -34,15 +39,6 @@ async function open(options: { now?(): Date; databaseUrl?: string } = {}) {
 
 const users = { name: 'users', syncMode: 'FULL_REFRESH' } as const;
 const usersSince = { name: 'users', syncMode: 'INCREMENTAL', cursorField: 'id' } as const;
-
-async function problemsOf(call: Promise<unknown>): Promise<string[]> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof InputError)) throw new Error('no InputError', { cause: error });
-  return error.problems.map((problem) => `${problem.code} ${problem.path.join('.')}`);
-}
 
 test('a job is made with every default, active, with its next run', async () => {
   await using pipelines = await open({ now: () => new Date('2026-11-21T09:00:00Z') });

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { InputError } from '#base/errors.ts';
 import { ConnectorError, type SourceConnector } from '#connectors/contract.ts';
 import { createDestination } from '#pipelines/destinations.ts';
 import { configOfRow } from '#pipelines/end-config.ts';
@@ -7,7 +6,7 @@ import { discoverStreams, storedStreams } from '#pipelines/source-streams.ts';
 import { createSource, deleteSource, updateSource } from '#pipelines/sources.ts';
 import { testSource } from '#pipelines/test-end.ts';
 import { memoryDestination, memoryTables } from '../../support/memory-destination.ts';
-import { createProject, createSlowJob, openTestPipelines } from '../../support/pipelines.ts';
+import { createProject, createSlowJob, openTestPipelines, problemsOf } from '../../support/pipelines.ts';
 import { slowSource, type SlowStream } from '../../support/slow-source.ts';
 
 const users: SlowStream = { name: 'users', parts: () => [] };
@@ -17,16 +16,6 @@ async function open(change: Partial<SourceConnector> = {}) {
     source: { ...slowSource(() => [users]), ...change },
     destination: memoryDestination(memoryTables()),
   });
-}
-
-/** The problems that the call fails with, as "CODE path". */
-async function problemsOf(call: Promise<unknown>): Promise<string[]> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof InputError)) throw new Error('no InputError', { cause: error });
-  return error.problems.map((problem) => `${problem.code} ${problem.path.join('.')}`);
 }
 
 test('a source is made with its streams, its secrets sealed and never in its config', async () => {

@@ -6,7 +6,7 @@ import { startTask } from '#pipelines/start-task.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
 import { memoryDestination, memoryTables, type MemoryHooks } from '../../support/memory-destination.ts';
 import { createSlowJob, logOf, openTestPipelines } from '../../support/pipelines.ts';
-import { gate, rowsSql, slowSource, type SlowStream } from '../../support/slow-source.ts';
+import { gate, rowsSql, slowSource, type SlowStream, stuckStream } from '../../support/slow-source.ts';
 import { eventually } from '../../support/gateway.ts';
 
 /** Two processes on one database, with one source and destination. */
@@ -55,15 +55,7 @@ test('two workers on one database run each of many tasks once', async () => {
 test('a task whose worker is gone goes on in another, its attempt counted and its parts kept', async () => {
   const blocked = gate();
   let stuck = true;
-  await using two = await openTwo([
-    {
-      name: 'users',
-      parts: () => [
-        { id: 'a', sql: rowsSql(1, 3) },
-        { id: 'b', sql: rowsSql(4, 6), before: (signal) => (stuck ? blocked.wait(signal) : undefined) },
-      ],
-    },
-  ]);
+  await using two = await openTwo([stuckStream(blocked, () => stuck)]);
   const { deps, viewer } = two.one;
   deps.parallel = 1;
   const { id } = await createSlowJob(two.one, { streams: [users] });
@@ -137,15 +129,7 @@ test('a task that waits gets its work item again when it was lost with a process
 test('a worker that shuts down hands its task to another, which goes on at once', async () => {
   const blocked = gate();
   let stuck = true;
-  await using two = await openTwo([
-    {
-      name: 'users',
-      parts: () => [
-        { id: 'a', sql: rowsSql(1, 3) },
-        { id: 'b', sql: rowsSql(4, 6), before: (signal) => (stuck ? blocked.wait(signal) : undefined) },
-      ],
-    },
-  ]);
+  await using two = await openTwo([stuckStream(blocked, () => stuck)]);
   const { deps, viewer } = two.one;
   deps.parallel = 1;
   const { id } = await createSlowJob(two.one, { streams: [users] });

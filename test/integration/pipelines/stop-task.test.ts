@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { cancelTask } from '#pipelines/cancel-task.ts';
 import { runTask } from '#pipelines/run-task.ts';
 import { eventually } from '../../support/gateway.ts';
-import { gate, rowsSql } from '../../support/slow-source.ts';
+import { gate, rowsSql, stuckStream } from '../../support/slow-source.ts';
 import { ids, numbers, started } from '../../support/slow-task.ts';
 
 const forever = new AbortController().signal;
@@ -60,15 +60,7 @@ test('a connector that does not stop when told to does not keep the task from be
 
 test('a worker that shuts down hands its task back: parts that are done stay, no attempt is counted', async () => {
   const blocked = gate();
-  await using run = await started([
-    {
-      name: 'users',
-      parts: () => [
-        { id: 'a', sql: rowsSql(1, 3) },
-        { id: 'b', sql: rowsSql(4, 6), before: (signal) => blocked.wait(signal) },
-      ],
-    },
-  ]);
+  await using run = await started([stuckStream(blocked)]);
   run.deps.parallel = 1;
   const shutdown = new AbortController();
   const running = runTask(run.deps, run.task.id, shutdown.signal);
@@ -92,16 +84,7 @@ test('a worker that shuts down hands its task back: parts that are done stay, no
 
 test('parts of a plan that cannot be resumed are staged again, none of them twice in the table', async () => {
   const blocked = gate();
-  await using run = await started([
-    {
-      name: 'users',
-      resumable: false,
-      parts: () => [
-        { id: 'a', sql: rowsSql(1, 3) },
-        { id: 'b', sql: rowsSql(4, 6), before: (signal) => blocked.wait(signal) },
-      ],
-    },
-  ]);
+  await using run = await started([stuckStream(blocked, undefined, { resumable: false })]);
   run.deps.parallel = 1;
   const shutdown = new AbortController();
   const running = runTask(run.deps, run.task.id, shutdown.signal);
@@ -117,18 +100,7 @@ test('parts of a plan that cannot be resumed are staged again, none of them twic
 test('parts that the destination cannot keep, since its table changed meanwhile, are staged again', async () => {
   const blocked = gate();
   let changed = false;
-  await using run = await started(
-    [
-      {
-        name: 'users',
-        parts: () => [
-          { id: 'a', sql: rowsSql(1, 3) },
-          { id: 'b', sql: rowsSql(4, 6), before: (signal) => blocked.wait(signal) },
-        ],
-      },
-    ],
-    { dropsStaged: () => changed },
-  );
+  await using run = await started([stuckStream(blocked)], { dropsStaged: () => changed });
   run.deps.parallel = 1;
   const shutdown = new AbortController();
   const running = runTask(run.deps, run.task.id, shutdown.signal);
