@@ -4,14 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesSource } from '#connectors/files/source.ts';
-import {
-  type FilesLab,
-  openFilesLab,
-  planned,
-  readStream,
-  rowsOf,
-  selectionOf,
-} from '../support/files-lab.ts';
+import { type FilesLab, openFilesLab, planned, readStream, rowsOf } from '../support/files-lab.ts';
+import { selectionOf } from '../support/move-stream.ts';
 
 let lab: FilesLab;
 beforeEach(async () => {

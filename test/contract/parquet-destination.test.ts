@@ -1,16 +1,16 @@
-import { readdir, readlink, stat } from 'node:fs/promises';
+import { mkdir, readdir, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Json } from '#connectors/contract.ts';
+import type { StreamSelection } from '#connectors/contract.ts';
 import { filesSource } from '#connectors/files/source.ts';
 import { parquetDestination } from '#connectors/parquet/destination.ts';
-import { moveStream, openFilesLab, selectionOf } from '../support/files-lab.ts';
+import { openFilesLab } from '../support/files-lab.ts';
+import { type Mover, moveStream, openMover, originOf, selectionOf } from '../support/move-stream.ts';
 import {
   columnsOf,
   lake,
   noSignal,
   openParquetLab,
-  originOf,
   type ParquetLab,
   partOf,
   tableSql,
@@ -306,47 +306,53 @@ describe('a source that changes', () => {
 });
 
 describe('from files to Parquet and back', () => {
+  const { jobId } = originOf();
+
+  /** Moves the files of `in/s` into the table "t". */
+  async function move(mover: Mover, more: Partial<StreamSelection> = {}): Promise<bigint> {
+    const { rowsWritten } = await moveStream(mover, {
+      source: filesSource,
+      sourceConfig: { path: 'in' },
+      destination: parquetDestination,
+      destinationConfig: lake,
+      origin: originOf(jobId),
+      selection: selectionOf('s', { destinationTable: 't', ...more }),
+    });
+    return rowsWritten;
+  }
+
+  async function write(mover: Mover, name: string, content: string): Promise<void> {
+    await mkdir(join(mover.filesRoot, 'in/s'), { recursive: true });
+    await writeFile(join(mover.filesRoot, 'in/s', name), content);
+  }
+
+  const read = (mover: Mover, where = 'true') =>
+    mover.rows(`SELECT * FROM ${tableSql.replace('$root', mover.filesRoot)} WHERE ${where} ORDER BY ALL`);
+
   test('a folder of CSV files arrives, a late misfit included, and is a stream of the files source', async () => {
-    await lab.write(
-      'in/s/a.csv',
-      `id,v\n${Array.from({ length: 25_000 }, (_, at) => `${at},${at}\n`).join('')}25000,n/a\n`,
-    );
-    await lab.write('in/s/b.csv', 'id,v\n25001,7\n');
-    await using source = await filesSource.open({ path: 'in' }, lab.context);
-    await using session = await parquetDestination.open(lake, lab.context);
-    const selection = selectionOf('s', { destinationTable: 't' });
-    const openWriter = () => session.stream(originOf('task-1'), selection);
-    const { rowsWritten } = await moveStream(source, openWriter, selection, null);
-    expect(rowsWritten).toBe(25_002n);
-    expect((await lab.rows(`SELECT v FROM ${tableSql} WHERE id >= 24999 ORDER BY id`)).flat()).toEqual([
-      '24999',
-      'n/a',
-      '7',
+    await using mover = await openMover();
+    const many = Array.from({ length: 25_000 }, (_, at) => `${at},${at}\n`).join('');
+    await write(mover, 'a.csv', `id,v\n${many}25000,n/a\n`);
+    await write(mover, 'b.csv', 'id,v\n25001,7\n');
+    expect(await move(mover)).toBe(25_002n);
+    expect(await read(mover, 'id >= 24999')).toEqual([
+      [24_999n, '24999'],
+      [25_000n, 'n/a'],
+      [25_001n, '7'],
     ]);
-    const [stream] = await filesSource.discover({ path: 'lake' }, lab.context);
+    const [stream] = await filesSource.discover(lake, mover.context());
     expect(stream).toMatchObject({ name: 't', estimatedRows: 25_002n });
   });
 
   test('the same files twice by INCREMENTAL and APPEND arrive once', async () => {
-    await lab.write('in/s/a.csv', 'id,v\n1,a\n');
-    const selection = selectionOf('s', {
-      destinationTable: 't',
-      syncMode: 'INCREMENTAL',
-      writeMode: 'APPEND',
-    });
-    let state: Json | null = null;
-    for (const task of ['task-1', 'task-2', 'task-3']) {
-      await using source = await filesSource.open({ path: 'in' }, lab.context);
-      await using session = await parquetDestination.open(lake, lab.context);
-      ({ state } = await moveStream(
-        source,
-        () => session.stream(originOf(task), selection),
-        selection,
-        state,
-      ));
-      if (task === 'task-2') await lab.write('in/s/b.csv', 'id,v\n2,b\n');
-    }
-    expect(await lab.table()).toEqual([
+    await using mover = await openMover();
+    const append = { syncMode: 'INCREMENTAL', writeMode: 'APPEND' } as const;
+    await write(mover, 'a.csv', 'id,v\n1,a\n');
+    expect(await move(mover, append)).toBe(1n);
+    expect(await move(mover, append)).toBe(0n);
+    await write(mover, 'b.csv', 'id,v\n2,b\n');
+    expect(await move(mover, append)).toBe(1n);
+    expect(await read(mover)).toEqual([
       [1n, 'a'],
       [2n, 'b'],
     ]);

@@ -1,19 +1,11 @@
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import {
-  ColumnMisfit,
-  type ConnectorContext,
-  type Json,
-  type Part,
-  type SourceSession,
-  type StreamPlan,
-  type StreamSelection,
-  type StreamWriter,
-} from '#connectors/contract.ts';
+import type { ConnectorContext, Json, Part, StreamPlan, StreamSelection } from '#connectors/contract.ts';
 import { duckDbType } from '#connectors/column-type.ts';
 import { filesSource, type FilesConfig } from '#connectors/files/source.ts';
 import { openDuckDb, type DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import { selectionOf } from './move-stream.ts';
 
 /** A files root of its own, and a DuckDB that may look into it. */
 export interface FilesLab extends AsyncDisposable {
@@ -61,21 +53,6 @@ export async function openFilesLab(): Promise<FilesLab> {
   };
 }
 
-/** A selection of a stream with everything a test does not say filled in. */
-export function selectionOf(name: string, more: Partial<StreamSelection> = {}): StreamSelection {
-  return {
-    namespace: null,
-    name,
-    syncMode: 'FULL_REFRESH',
-    writeMode: 'OVERWRITE',
-    cursorField: null,
-    primaryKey: [],
-    destinationTable: name,
-    selectedColumns: null,
-    ...more,
-  };
-}
-
 /** The rows of a plan's parts as DuckDB gives them, in the order of the parts. */
 export async function rowsOf(plan: StreamPlan, lab: FilesLab): Promise<unknown[][]> {
   const rows: unknown[][] = [];
@@ -93,31 +70,6 @@ async function rowsOfPart(part: Part, lab: FilesLab): Promise<unknown[][]> {
   } catch (error) {
     throw open.explain(error) ?? error;
   }
-}
-
-/** Moves one stream as a task does: plan, stage, publish, and again with a column as text when a value asks for it. */
-export async function moveStream(
-  source: SourceSession,
-  openWriter: () => Promise<StreamWriter>,
-  selection: StreamSelection,
-  state: Json | null,
-  asText: string[] = [],
-): Promise<{ rowsWritten: bigint; state: Json | null; changes: string[] }> {
-  await using writer = await openWriter();
-  await using plan = await source.plan(selection, { state, resume: null, asText });
-  const changes = await writer.begin(plan.columns, false);
-  const signal = new AbortController().signal;
-  try {
-    for (const part of plan.parts) {
-      await using open = await part.open(signal);
-      await writer.stage(open, part.id, signal, () => {});
-    }
-  } catch (error) {
-    if (!(error instanceof ColumnMisfit)) throw error;
-    return moveStream(source, openWriter, selection, state, [...asText, error.column]);
-  }
-  const { rowsWritten } = await writer.publish(plan.nextState, plan.ties);
-  return { rowsWritten, state: plan.nextState, changes };
 }
 
 /** What a test asks of the files source beside the stream's name. */

@@ -11,7 +11,8 @@ import type {
   WriteOrigin,
 } from '#connectors/contract.ts';
 import { parquetDestination } from '#connectors/parquet/destination.ts';
-import { openFilesLab, selectionOf, type FilesLab } from './files-lab.ts';
+import { openFilesLab, type FilesLab } from './files-lab.ts';
+import { selectionOf } from './move-stream.ts';
 
 /** The config of the destination under test. */
 export const lake = { path: 'lake' };

@@ -98,8 +98,3 @@ export function misfitIn(message: string): { column: string; value: string } | n
 export function sqlText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
-
-/** A quoted name. */
-export function sqlName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
