@@ -12,6 +12,9 @@ const settings = `
   SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0;
   SET search_path = pg_catalog`;
 
+/** Else a server that computes for long before its first row goes on for nobody. Since 14, and not on every system. */
+const noticeHangUp = `SET client_connection_check_interval = '2s'`;
+
 /**
  * A connection whose values arrive in one spelling. Fails with a ConnectorError whose path names the field of the config
  * to blame, after 10 seconds at most; with the signal's reason when that aborts.
@@ -29,6 +32,7 @@ export async function connect(config: PostgresConfig, signal: AbortSignal): Prom
     client.on('error', () => undefined);
     await client.connect();
     await client.query(settings);
+    await client.query(noticeHangUp).catch(() => undefined);
     signal.throwIfAborted();
     return client;
   } catch (error) {
