@@ -6,12 +6,12 @@ import { connectionOf, pageCost } from './connection.ts';
 import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { asExpected } from './error-codes.ts';
+import { Freshness } from './freshness.ts';
 import { uuidOf, uuidOfInput } from './global-id.ts';
 import { escapeLike, listNested, listRows, nameHolds } from './lists.ts';
 import { attempt, payloadType, writtenThing } from './payload.ts';
-import { findRow, readRow } from './rows.ts';
+import { findRow } from './rows.ts';
 import { jsonOfValue, RowSet } from './row-set.ts';
-import { Task } from './task.ts';
 
 const TableKind = builder.enumType('TableKind', {
   description: 'Whether rows are kept or computed.',
@@ -55,29 +55,6 @@ const Column = builder.objectRef<ColumnShape>('Column').implement({
     description: t.exposeString('description', {
       nullable: true,
       description: 'What it holds, in words. Null when nobody said.',
-    }),
-  }),
-});
-
-interface FreshnessShape {
-  syncedAt: Date | null;
-  taskId: string | null;
-}
-
-const Freshness = builder.objectRef<FreshnessShape>('Freshness').implement({
-  description: 'When the data behind this was last written by a job, and by which task. Needs DATA_READ.',
-  fields: (t) => ({
-    syncedAt: t.expose('syncedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When what was last written could be read. Null when no job has written it.',
-    }),
-    task: t.field({
-      type: Task,
-      nullable: true,
-      description: 'The task that wrote it. Null when no job has. Needs CONTROL_READ.',
-      resolve: ({ taskId }, _args, context, info) =>
-        readRow<typeof Task.$inferType>(context, info, 'Task', taskId),
     }),
   }),
 });
