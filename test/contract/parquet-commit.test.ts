@@ -1,4 +1,5 @@
 import { readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ColumnMisfit, ConnectorError } from '#connectors/contract.ts';
@@ -99,6 +100,15 @@ describe('exactly once', () => {
       'v000001',
     ]);
     expect(await lab.table()).toEqual([[1, 'a']]);
+  });
+
+  test('what a killed process could not keep in memory is removed by the next, what a living one holds is not', async () => {
+    const host = hostname().replaceAll(/[^\w.]/g, '_');
+    const [dead, living] = [`.work-${host}-999999999-x`, `.work-${host}-${process.ppid}-x`];
+    await lab.write(`lake/.sluice-tables/${dead}/work.duckdb`, 'x');
+    await lab.write(`lake/.sluice-tables/${living}/work.duckdb`, 'x');
+    await lab.writing('task-1', {}, async () => undefined);
+    expect((await readdir(join(lab.root, 'lake/.sluice-tables'))).sort()).toEqual([living, 't']);
   });
 
   test('a part whose source fails is not staged, and the source’s words are kept', async () => {

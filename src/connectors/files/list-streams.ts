@@ -66,7 +66,6 @@ async function entriesOf(
   listing: Listing,
 ): Promise<Entry[]> {
   const { context } = listing;
-  context.signal.throwIfAborted();
   const names = await readdir(folder.real).catch((error: NodeJS.ErrnoException) => {
     throw new ConnectorError('SOURCE', `The folder "${folder.relative}" cannot be read: ${error.message}.`, {
       cause: error,
@@ -74,6 +73,7 @@ async function entriesOf(
   });
   const entries: Entry[] = [];
   for (const name of names.sort()) {
+    context.signal.throwIfAborted();
     if (name.startsWith('.') || name.startsWith('_')) continue;
     const below = joinRelative(folder.relative, name);
     const real = join(folder.real, name);

@@ -6,16 +6,16 @@ import { newId } from '#base/id.ts';
 /** The work folders of this process: others that carry its pid are from a life before. */
 const own = new Set<string>();
 
-/** Makes a folder for what does not fit into memory, and removes those that processes of this host left when they were killed. */
+/** Makes a folder, of a name that no table can have, for what does not fit into memory, and removes those that processes of this host left when they were killed. */
 export async function makeWorkFolder(parent: string): Promise<string> {
   const host = hostname().replaceAll(/[^\w.]/g, '_');
   for (const name of await readdir(parent)) {
-    const [, on, pid] = /^work-([\w.]+)-(\d+)-/.exec(name) ?? [];
+    const [, on, pid] = /^\.work-([\w.]+)-(\d+)-/.exec(name) ?? [];
     if (on !== host || own.has(name)) continue;
     if (Number(pid) === process.pid || !isAlive(Number(pid)))
       await rm(join(parent, name), { recursive: true, force: true });
   }
-  const name = `work-${host}-${process.pid}-${newId()}`;
+  const name = `.work-${host}-${process.pid}-${newId()}`;
   own.add(name);
   await mkdir(join(parent, name));
   return join(parent, name);
