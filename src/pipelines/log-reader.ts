@@ -56,7 +56,7 @@ export async function joinLog(deps: ReaderDeps, taskId: string, filter: LogFilte
   return reader.join(filter);
 }
 
-/** Whether the filter lets a line through. */
+/** That level and those above it. */
 export function levelsFrom(minLevel: LogLevel): LogLevel[] {
   const levels = Object.values(LogLevel);
   return levels.slice(levels.indexOf(minLevel));
@@ -146,7 +146,7 @@ class LogReader {
 
   async join(filter: LogFilter): Promise<LogFollower> {
     this.members += 1;
-    const key = `${filter.minLevel} ${filter.stream ?? ''}`;
+    const key = JSON.stringify([filter.minLevel, filter.stream]);
     let joined: Set<Follower> | undefined;
     const follower = new Follower((leaving) => {
       if (!joined?.delete(leaving)) return;
