@@ -134,6 +134,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     workers: read.integer('SLUICE_WORKERS', 0, 64),
     logLevel: read.oneOf('SLUICE_LOG_LEVEL', logLevels),
   };
+  read.apart(config);
   read.finish();
   return config;
 }
@@ -243,6 +244,15 @@ class Reader {
     if (usable && /^\/(graphql)?$/.test(url.pathname) && !url.search) return url.origin;
     this.wrong('SLUICE_URL', url?.password ? 'a URL with a password' : `"${text}"`);
     return undefined;
+  }
+
+  /** File sources read the files root, so the home with its secrets must not lie in it. Hidden folders they never read. */
+  apart({ home, filesRoot }: Pick<Config, 'home' | 'filesRoot'>): void {
+    const within = path.relative(filesRoot, home);
+    const isHidden = within.split(path.sep).some((name) => name.startsWith('.'));
+    if (isHidden || path.isAbsolute(within)) return;
+    const is = `"${home}", which lies in SLUICE_FILES_ROOT ("${filesRoot}"), where sources read`;
+    this.wrong('SLUICE_HOME', is, 'Take one outside of it.');
   }
 
   /** Throws when anything was wrong; a variable of ours that nobody reads is. */

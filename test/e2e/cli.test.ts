@@ -121,7 +121,7 @@ test('a port that is taken is named, and the process ends with 1', async () => {
     SLUICE_HOME: join(home.path, 'taken'),
     SLUICE_PORT: String(port),
   };
-  const { code, stderr } = await cli(['serve'], { ...env, SLUICE_FILES_ROOT: home.path });
+  const { code, stderr } = await cli(['serve'], { ...env, SLUICE_FILES_ROOT: join(home.path, 'files') });
   server.close();
   expect(code).toBe(1);
   expect(stderr).toContain(`Port ${port} of 127.0.0.1 is taken`);
@@ -135,7 +135,7 @@ test('serve says where it is and how to sign up, has threads enough, and ends wi
     SLUICE_HOME: join(home.path, 'serve'),
     SLUICE_PORT: String(port),
   };
-  const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: home.path });
+  const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: join(home.path, 'files') });
   await untilShown(serve, 'signUp(input:');
   expect(serve.stdout()).toContain(`Sluice is ready at http://127.0.0.1:${port}/graphql\n`);
   expect(serve.stderr()).not.toContain('UV_THREADPOOL_SIZE');
@@ -153,7 +153,7 @@ test('a second signal ends serve at once, even while a request is not over', asy
     SLUICE_HOME: join(home.path, 'twice'),
     SLUICE_PORT: String(port),
   };
-  const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: home.path });
+  const serve = startCli(['serve'], { ...env, SLUICE_FILES_ROOT: join(home.path, 'files') });
   await untilShown(serve, 'is ready at');
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});

@@ -129,3 +129,20 @@ test('a client finds the gateway where this environment would serve it, or at SL
     'SLUICE_URL is "sluice.example"; allowed is an http:// or https:// URL without a path.',
   ]);
 });
+
+test.each([
+  ['/srv/files', '/srv/files'],
+  ['/srv/files/home', '/srv/files'],
+])('a home that file sources could read is refused: %s in %s', (home, filesRoot) => {
+  expect(() => readConfig({ SLUICE_HOME: home, SLUICE_FILES_ROOT: filesRoot })).toThrow(
+    /lies in SLUICE_FILES_ROOT/,
+  );
+});
+
+test.each([
+  ['/srv/.sluice', '/srv'],
+  ['/srv/home', '/srv/files'],
+  ['/srv', '/srv/files'],
+])('a home that no file source can read is taken: %s beside %s', (home, filesRoot) => {
+  expect(readConfig({ SLUICE_HOME: home, SLUICE_FILES_ROOT: filesRoot })).toMatchObject({ home, filesRoot });
+});
