@@ -103,8 +103,7 @@ async function beginWriting(
   progress: StreamProgress,
 ): Promise<StreamWriter['staged']> {
   const before = writer.staged.length;
-  const ids = new Set(plan.parts.map((part) => part.id));
-  const keeps = progress.checkpoint.resume !== null && writer.staged.every((part) => ids.has(part.partId));
+  const keeps = progress.isResumedBy(plan, writer.staged);
   // What another plan has staged is dropped before this plan is stored: parts of the two must never be taken for each
   // other's. Nothing is staged before the plan is stored: what no plan names would be worthless.
   const changes = await writer.begin(plan.columns, keeps);

@@ -10,13 +10,15 @@ export interface StreamCheckpoint {
   /** What the plan is a plan of: one of something else is no plan. */
   of: string;
   resume: Json | null;
+  /** The columns it plans, in words that are equal for equal ones: parts staged with others are not its parts. */
+  shape: string;
   /** Columns that travel as text since a value did not fit. */
   asText: string[];
   /** Columns whose warning the log has already. */
   warned: string[];
 }
 
-const empty: StreamCheckpoint = { of: '', resume: null, asText: [], warned: [] };
+const empty: StreamCheckpoint = { of: '', resume: null, shape: '', asText: [], warned: [] };
 
 /** How one stream of a run stands: its counters and checkpoint, told to the task's hold at every change. */
 export class StreamProgress {
@@ -69,6 +71,13 @@ export class StreamProgress {
     this.tell({ checkpoint: this.kept as unknown as Json });
   }
 
+  /** Whether parts that were staged by the stored plan are parts of this one. */
+  isResumedBy(plan: StreamPlan, staged: readonly StagedPart[]): boolean {
+    const ids = new Set(plan.parts.map((part) => part.id));
+    const { resume, shape } = this.kept;
+    return resume !== null && shape === shapeOf(plan) && staged.every((part) => ids.has(part.partId));
+  }
+
   /** Takes the plan over, with the parts staged before; warns once of every column that travels as text. */
   planned(plan: StreamPlan, staged: readonly StagedPart[]): void {
     const warned = new Set(this.kept.warned);
@@ -77,7 +86,7 @@ export class StreamProgress {
       warned.add(name);
       this.log('WARN', `The column "${name}" arrives as text: ${asTextBecause}`);
     }
-    this.kept = { ...this.kept, resume: plan.resume, warned: [...warned] };
+    this.kept = { ...this.kept, resume: plan.resume, shape: shapeOf(plan), warned: [...warned] };
     this.countStaged(staged);
     this.tell({ estimatedRows: plan.estimatedRows, checkpoint: this.kept as unknown as Json });
   }
@@ -135,4 +144,8 @@ export class StreamProgress {
 export function streamChange(row: TaskStream): StreamChange {
   const { position, status, rowsRead, rowsWritten, bytesRead, estimatedRows } = row;
   return { position, status, rowsRead, rowsWritten, bytesRead, estimatedRows };
+}
+
+function shapeOf({ columns }: StreamPlan): string {
+  return JSON.stringify(columns.map(({ name, type }) => [name, type]));
 }

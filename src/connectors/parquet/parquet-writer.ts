@@ -63,7 +63,10 @@ class ParquetWriter implements StreamWriter {
       selection.name,
     );
     refuseKeyless(selection, next);
-    if (!keepStaged) await folder.remove(stagingName(origin.taskId));
+    if (!keepStaged) {
+      await folder.remove(stagingName(origin.taskId));
+      this.staged = [];
+    }
     await folder.makeFolder(stagingName(origin.taskId));
     this.#arriving = columns;
     this.#columns = next;

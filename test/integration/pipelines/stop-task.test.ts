@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { cancelTask } from '#pipelines/cancel-task.ts';
 import { runTask } from '#pipelines/run-task.ts';
 import { eventually } from '../../support/gateway.ts';
-import { gate, rowsSql, stuckStream } from '../../support/slow-source.ts';
+import { gate, idAndName, rowsSql, stuckStream } from '../../support/slow-source.ts';
 import { ids, numbers, started } from '../../support/slow-task.ts';
 
 const forever = new AbortController().signal;
@@ -112,6 +112,23 @@ test('parts that the destination cannot keep, since its table changed meanwhile,
   await runTask(run.deps, run.task.id, forever);
   expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 6));
   expect(await run.now()).toMatchObject({ status: 'SUCCEEDED', rowsRead: 6n, rowsWritten: 6n });
+});
+
+test('parts that were staged with other columns are staged again', async () => {
+  const blocked = gate();
+  const columns = [...idAndName];
+  await using run = await started([stuckStream(blocked, undefined, { columns })]);
+  run.deps.parallel = 1;
+  const shutdown = new AbortController();
+  const running = runTask(run.deps, run.task.id, shutdown.signal);
+  await blocked.reached;
+  shutdown.abort();
+  await running;
+  blocked.open();
+  columns.splice(1, 1);
+  await runTask(run.deps, run.task.id, forever);
+  expect(run.tables.stagedTimes.get('users a')).toBe(2);
+  expect(ids(run.tables.tables.get('users'))).toEqual(numbers(1, 6));
 });
 
 test('a run whose lease was taken stops before it publishes, and changes nothing of the task any more', async () => {
