@@ -6,7 +6,7 @@ import { newId } from '#base/id.ts';
 import { globalId } from '#graphql/global-id.ts';
 import { writeTask } from '#pipelines/write-task.ts';
 import { type BenchGateway, openBenchGateway } from './support/gateway.ts';
-import { machine, printTable } from './support/table.ts';
+import { machine, printTable, quantile } from './support/table.ts';
 
 /** What the process of followers.ts says at its end. */
 interface Seen {
@@ -22,7 +22,7 @@ interface Seen {
 
 /**
  * One task writes `rate` lines a second for `seconds` to `followers` WebSockets of another process. Gateway and writer
- * are this process. The delay of a line is from the clock just before its write to its arrival at a follower.
+ * are this process. The delay of a line is from the commit of its write to its arrival at a follower.
  */
 export async function benchLogs(options: {
   followers: number;
@@ -42,7 +42,7 @@ export async function benchLogs(options: {
       globalId('Task', task.id),
       String(followers),
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   using _stop = { [Symbol.dispose]: () => void child.kill() };
   const said = linesOf(child);
@@ -52,15 +52,18 @@ export async function benchLogs(options: {
 
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  const { written, rssPeak } = await writeLines(gateway, task, { seconds, rate });
+  const { written, rssPeak, commits, writeMs } = await writeLines(gateway, task, { seconds, rate });
   await writeTask(gateway.app.store.db, {
     taskId: task.id,
     lease: task.lease,
     set: { status: 'SUCCEEDED', finishedAt: new Date() },
   });
-  const seen = JSON.parse(String((await said.next()).value)) as Seen;
+  if ((await said.next()).value !== 'complete') throw new Error('The followers did not end.');
   const elapsedMs = performance.now() - startedAt;
   const cpu = process.cpuUsage(cpuBefore);
+  child.stdin?.end(`${JSON.stringify(commits)}\n`);
+  const seen = JSON.parse(String((await said.next()).value)) as Seen;
+  writeMs.sort((one, other) => one - other);
 
   const perFollower = (bytes: number) => `${Math.round(bytes / followers / 1_024)} KiB`;
   printTable(
@@ -74,6 +77,10 @@ export async function benchLogs(options: {
       ['delay behind the write, p50', `${seen.p50} ms`],
       ['delay behind the write, p99', `${seen.p99} ms`],
       ['delay behind the write, longest', `${seen.max} ms`],
+      [
+        'the write itself, p50 and p99',
+        `${quantile(writeMs, 0.5).toFixed(1)} and ${quantile(writeMs, 0.99).toFixed(1)} ms`,
+      ],
       ['delivered', `${Math.round(seen.bytes / 2 ** 20 / (elapsedMs / 1_000))} MiB/s`],
       ['memory of the gateway per follower, connected', perFollower(usedConnected - usedBefore)],
       ['memory of the gateway per follower, added at the peak', perFollower(rssPeak - rssConnected)],
@@ -116,12 +123,22 @@ async function insertRunningTask({ app, viewer }: BenchGateway): Promise<BenchTa
   return { id, lease };
 }
 
+interface Written {
+  written: number;
+  rssPeak: number;
+  /** The last line of each write, and when it was committed, in milliseconds since the epoch. */
+  commits: [number, number][];
+  writeMs: number[];
+}
+
 /** Writes what is due every 20 ms, as a task does that has much to say. */
 async function writeLines(
   { app }: BenchGateway,
   task: BenchTask,
   { seconds, rate }: { seconds: number; rate: number },
-): Promise<{ written: number; rssPeak: number }> {
+): Promise<Written> {
+  const commits: [number, number][] = [];
+  const writeMs: number[] = [];
   const total = seconds * rate;
   const startedAt = performance.now();
   let written = 0;
@@ -136,13 +153,16 @@ async function writeLines(
       message: `read 25,000 rows of part ${written + each + 1}: 281,000 rows/s, 41 MiB`,
     }));
     if (lines.length > 0) {
+      const beganAt = performance.now();
       await writeTask(app.store.db, { taskId: task.id, lease: task.lease, set: { beat: true }, lines });
+      writeMs.push(performance.now() - beganAt);
+      commits.push([due, Date.now()]);
     }
     written = due;
     rssPeak = Math.max(rssPeak, process.memoryUsage().rss);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return { written, rssPeak };
+  return { written, rssPeak, commits, writeMs };
 }
 
 function linesOf(child: ChildProcess): AsyncIterator<string> {

@@ -1,8 +1,9 @@
+import { createInterface } from 'node:readline';
 import { WebSocket } from 'ws';
 
 /*
  * The followers of bench/logs.ts, in a process of their own: node followers.ts URL TOKEN TASK COUNT. Says "ready" when
- * all have caught up, and what each has seen when all are complete. Every follower checks every line; a message that
+ * all have caught up; when all are complete it reads from stdin when each line was committed, and says what was seen. Every follower checks every line; a message that
  * several have got with the same bytes is parsed once, since in truth each would have a machine of its own to do so.
  */
 
@@ -10,9 +11,9 @@ interface Batch {
   firstSeq: number;
   lastSeq: number;
   count: number;
-  /** When each line was written, in milliseconds since the epoch. */
-  at: number[];
   caughtUp: boolean;
+  /** How many followers got it in which millisecond. */
+  arrivals: Map<number, number>;
 }
 
 const [url = '', token = '', taskId = '', count = '0'] = process.argv.slice(2);
@@ -30,21 +31,23 @@ let bytes = 0;
 let caughtUp = 0;
 let complete = 0;
 const recent: { raw: Buffer; batch: Batch }[] = [];
+const batches: Batch[] = [];
 
 function parse(raw: Buffer): Batch {
   const known = recent.find((each) => each.raw.equals(raw));
   if (known) return known.batch;
   const { payload } = JSON.parse(raw.toString('utf8')) as {
-    payload: { data: { taskLogs: { lines: { seq: number; at: string }[]; caughtUp: boolean } } };
+    payload: { data: { taskLogs: { lines: { seq: number }[]; caughtUp: boolean } } };
   };
   const { lines: got, caughtUp: isCaughtUp } = payload.data.taskLogs;
   const batch = {
     firstSeq: got[0]?.seq ?? 0,
     lastSeq: got.at(-1)?.seq ?? 0,
     count: got.length,
-    at: got.map(({ at }) => Date.parse(at)),
     caughtUp: isCaughtUp,
+    arrivals: new Map<number, number>(),
   };
+  batches.push(batch);
   recent.unshift({ raw, batch });
   recent.length = Math.min(recent.length, 20);
   return batch;
@@ -76,10 +79,7 @@ function follow(): void {
         if (batch.firstSeq < expected) doubled += expected - batch.firstSeq;
         if (batch.lastSeq - batch.firstSeq + 1 !== batch.count) lost += 1;
         expected = batch.lastSeq + 1;
-        for (const at of batch.at) {
-          const delay = Math.min(Math.max(now - at, 0), delayMsMax);
-          delays[delay] = (delays[delay] ?? 0) + 1;
-        }
+        batch.arrivals.set(now, (batch.arrivals.get(now) ?? 0) + 1);
       }
       if (batch.caughtUp && !isCaughtUp) {
         isCaughtUp = true;
@@ -89,15 +89,38 @@ function follow(): void {
     } else if (raw.includes('"complete"')) {
       complete += 1;
       socket.close();
-      if (complete === followers) report();
+      if (complete === followers) void report();
     } else {
       throw new Error(raw.toString('utf8').slice(0, 500));
     }
   });
 }
 
-function report(): void {
+/** One write: its last line, and when it was committed, in milliseconds since the epoch. */
+type Commit = [lastSeq: number, at: number];
+
+/** Counts each line of each batch from the commit that held it to each arrival. */
+function countDelays(commits: Commit[]): void {
+  for (const { firstSeq, lastSeq, arrivals } of batches) {
+    let from = firstSeq;
+    for (const [last, at] of commits) {
+      if (last < from || from > lastSeq) continue;
+      const held = Math.min(last, lastSeq) - from + 1;
+      for (const [arrived, count] of arrivals) {
+        const delay = Math.min(Math.max(arrived - at, 0), delayMsMax);
+        delays[delay] = (delays[delay] ?? 0) + held * count;
+      }
+      from += held;
+    }
+  }
+}
+
+async function report(): Promise<void> {
   const { user, system } = process.cpuUsage();
+  console.log('complete');
+  const { value } = await createInterface(process.stdin)[Symbol.asyncIterator]().next();
+  countDelays(JSON.parse(String(value)) as Commit[]);
+  process.stdin.destroy();
   const result = {
     lines,
     lost,
