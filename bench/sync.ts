@@ -60,8 +60,12 @@ export async function benchSync({ rows, rounds, lanes, memoryRows }: Options): P
   }
   const [textMs, csvMs] = [median(bareText), median(bareCsv)];
   const row = (name: string, ms: number, more: (string | number)[]) => [
-    ...[name, (ms / 1000).toFixed(2), Math.round(rows / (ms / 1000)).toLocaleString('en')],
-    ...[(textMs / ms).toFixed(2), (csvMs / ms).toFixed(2), ...more],
+    name,
+    (ms / 1e3).toFixed(2),
+    Math.round(rows / (ms / 1e3)).toLocaleString('en'),
+    (textMs / ms).toFixed(2),
+    (csvMs / ms).toFixed(2),
+    ...more,
   ];
   const syncRow = (name: string, answers: SyncAnswer[]) =>
     row(name, median(answers.map(({ ms }) => ms)), [
@@ -120,13 +124,20 @@ async function openServer(): Promise<SourceServer> {
   });
   const url = new URL(postgres.url('postgres'));
   const config = {
-    ...{ host: url.hostname, port: Number(url.port), database: 'postgres' },
-    ...{ username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) },
+    host: url.hostname,
+    port: Number(url.port),
+    database: 'postgres',
+    username: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
   };
   const withClient = async <T>(work: (client: Client) => Promise<T>): Promise<T> => {
     const client = new Client({ connectionString: url.toString() });
     await client.connect();
-    return work(client).finally(() => client.end());
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
   };
   return {
     async seed(rows) {
@@ -186,7 +197,9 @@ if (import.meta.main) {
     },
   });
   await benchSync({
-    ...{ rows: Number(asked.rows), rounds: Number(asked.rounds), lanes: Number(asked.lanes) },
+    rows: Number(asked.rows),
+    rounds: Number(asked.rounds),
+    lanes: Number(asked.lanes),
     memoryRows: asked.memory.split(',').filter(Boolean).map(Number),
   });
 }

@@ -20,8 +20,12 @@ const mover = await openMover();
 const idleBytes = process.memoryUsage.rss();
 const startedAt = performance.now();
 const { rowsWritten, parts } = await moveStream(mover, {
-  ...{ source: postgresSource as never, sourceConfig: config, lanes, origin: originOf() },
-  ...{ destination: destination as never, destinationConfig: into === 'duckdb' ? {} : { path: 'lake' } },
+  source: postgresSource,
+  sourceConfig: config,
+  lanes,
+  origin: originOf(),
+  destination,
+  destinationConfig: into === 'duckdb' ? {} : { path: 'lake' },
   selection: selectionOf(table, { namespace: 'public' }),
 });
 const ms = performance.now() - startedAt;

@@ -29,11 +29,15 @@ export async function describeTables(run: Run, only?: readonly TableName[]): Pro
     const key = keyOf({ database, schema, name });
     if (wanted && !wanted.has(key)) continue;
     const table = tables.get(key) ?? {
-      ...{ database, schema, name, kind: isTable ? ('TABLE' as const) : ('VIEW' as const) },
-      ...{ columns: [], rowCount: null },
+      database,
+      schema,
+      name,
+      kind: isTable ? ('TABLE' as const) : ('VIEW' as const),
+      columns: [],
+      rowCount: null,
     };
     tables.set(key, table);
-    table.columns.push({ name: column, dataType, nullable, ordinal: Number(ordinal) });
+    table.columns.push({ name: column, dataType, nullable, ordinal });
   }
   await countRows(
     run,

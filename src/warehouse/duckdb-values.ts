@@ -4,11 +4,8 @@ import {
   LIST,
   SQLNULL,
   DuckDBArrayValue,
-  DuckDBBitValue,
   DuckDBBlobValue,
   DuckDBDateValue,
-  DuckDBDecimalValue,
-  DuckDBIntervalValue,
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
@@ -23,7 +20,6 @@ import {
   type DuckDBType,
   DuckDBTypeId,
   DuckDBUnionValue,
-  DuckDBUUIDValue,
   type DuckDBValue,
 } from '@duckdb/node-api';
 import type { Bind } from './warehouse.ts';
@@ -68,8 +64,8 @@ function plain(value: DuckDBValue): unknown {
 
 function ofScalar(value: object): unknown {
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64');
-  const known = [DuckDBDecimalValue, DuckDBUUIDValue, DuckDBIntervalValue, DuckDBBitValue];
-  return known.some((each) => value instanceof each) || 'toString' in value ? String(value) : null;
+  const written: { toString(): string } = value;
+  return written.toString();
 }
 
 function ofNested(value: object): unknown {
@@ -104,10 +100,11 @@ function ofTime(value: object): string | undefined {
     );
   }
   if (value instanceof DuckDBDateValue) return dateOf(value);
-  const isTime = [DuckDBTimeValue, DuckDBTimeTZValue, DuckDBTimeNSValue].some(
-    (each) => value instanceof each,
-  );
-  return isTime ? String(value) : undefined;
+  const isTime =
+    value instanceof DuckDBTimeValue ||
+    value instanceof DuckDBTimeTZValue ||
+    value instanceof DuckDBTimeNSValue;
+  return isTime ? value.toString() : undefined;
 }
 
 function isoOf(value: DuckDBTimestampValue | DuckDBTimestampTZValue): string {

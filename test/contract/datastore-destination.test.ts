@@ -8,7 +8,7 @@ const never = new AbortController().signal;
 destinationSuite('datastore', async () => {
   const mover = await openMover();
   return {
-    connector: datastoreDestination as never,
+    connector: datastoreDestination,
     config: {},
     context: mover.context(),
     read: (table) => readTable(mover, table),
@@ -54,15 +54,15 @@ describe('a datastore', () => {
       await writer.publish(null, null);
     };
     await write(0);
-    let writing = true;
+    const written = new AbortController();
     const seen = (async () => {
-      while (writing) {
+      while (!written.signal.aborted) {
         const [row] = await mover.rows('SELECT count(*), count(DISTINCT version) FROM raw.orders');
         expect(row).toEqual([50_000n, 1n]);
       }
     })();
     for (let version = 1; version <= 5; version += 1) await write(version);
-    writing = false;
+    written.abort();
     await seen;
   });
 

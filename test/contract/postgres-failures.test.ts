@@ -51,14 +51,12 @@ describe('check', () => {
       await problemOf(database, { schemas: ['public', 'nothing'] }),
     ];
     expect(found.map(([path]) => path)).toEqual([
-      ...[
-        'config.host',
-        'config.port',
-        'config.password',
-        'config.database',
-        'config.ssl.mode',
-        'config.schemas',
-      ],
+      'config.host',
+      'config.port',
+      'config.password',
+      'config.database',
+      'config.ssl.mode',
+      'config.schemas',
     ]);
     expect(new Set(found.map(([, message]) => message)).size).toBe(found.length);
   });

@@ -16,9 +16,15 @@ function move(
   origin = originOf(),
 ): Promise<Moved> {
   return moveStream(database.mover, {
-    ...{ source: postgresSource as never, sourceConfig: database.config },
-    ...{ destination: datastoreDestination as never, destinationConfig: {}, origin },
-    selection: selectionOf(name, { namespace: 'public', ...more }),
+    source: postgresSource,
+    sourceConfig: database.config,
+    destination: datastoreDestination,
+    destinationConfig: {},
+    origin,
+    selection: selectionOf(name, {
+      namespace: 'public',
+      ...more,
+    }),
   });
 }
 
@@ -34,8 +40,11 @@ for (const [kind, key] of [
        INSERT INTO numbers SELECT n, 'name ' || n FROM generate_series(1, ${rows}) n; ANALYZE numbers`,
     );
     return {
-      connector: postgresSource as never,
-      ...{ config: database.config, mover: database.mover, namespace: 'public', cursorField: 'id' },
+      connector: postgresSource,
+      config: database.config,
+      mover: database.mover,
+      namespace: 'public',
+      cursorField: 'id',
       ids: Array.from({ length: rows }, (_, at) => BigInt(at + 1)),
       async grow() {
         const added = await database.sql(

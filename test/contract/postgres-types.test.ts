@@ -14,9 +14,15 @@ afterAll(() => database[Symbol.asyncDispose]());
 
 function move(name: string, more: Partial<StreamSelection> = {}, origin = originOf()): Promise<Moved> {
   return moveStream(database.mover, {
-    ...{ source: postgresSource as never, sourceConfig: database.config },
-    ...{ destination: datastoreDestination as never, destinationConfig: {}, origin },
-    selection: selectionOf(name, { namespace: 'public', ...more }),
+    source: postgresSource,
+    sourceConfig: database.config,
+    destination: datastoreDestination,
+    destinationConfig: {},
+    origin,
+    selection: selectionOf(name, {
+      namespace: 'public',
+      ...more,
+    }),
   });
 }
 
@@ -266,7 +272,7 @@ describe('a table of all types', () => {
     const arrived = await database.mover.rows(
       `SELECT ${duckDb.replace(/\bv\b/g, `"${column(at)}"`)} FROM raw.everything ORDER BY id`,
     );
-    const text = (value: unknown) => (value === null ? null : normal(String(value)));
+    const text = (value: unknown) => (value === null ? null : normal(value as string));
     expect(arrived.map(([value]) => text(value))).toEqual(sent.map((row) => text(row.text)));
     // Each column has values, and a row of NULLs at the end.
     expect(arrived.at(-1)).toEqual([null]);

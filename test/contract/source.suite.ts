@@ -51,7 +51,9 @@ export function sourceSuite(name: string, openLab: () => Promise<SourceLab>): vo
       from: { state?: Json | null; resume?: Json | null; asText?: string[] } = {},
     ): Promise<StreamPlan> =>
       session.plan(selectionOf('numbers', { namespace: lab.namespace, ...more }), {
-        ...{ state: null, resume: null, asText: [] },
+        state: null,
+        resume: null,
+        asText: [],
         ...from,
       });
     const incremental = () => ({ syncMode: 'INCREMENTAL', cursorField: lab.cursorField }) as const;
@@ -120,7 +122,9 @@ export function sourceSuite(name: string, openLab: () => Promise<SourceLab>): vo
 
     test('a stream or column that is gone fails with what to do', async () => {
       const gone = session.plan(selectionOf('nothing', { namespace: lab.namespace }), {
-        ...{ state: null, resume: null, asText: [] },
+        state: null,
+        resume: null,
+        asText: [],
       });
       await expect(gone).rejects.toSatisfy(
         (error) => error instanceof ConnectorError && error.fix !== undefined,

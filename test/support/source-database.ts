@@ -34,7 +34,9 @@ export async function openSourceDatabase(): Promise<SourceDatabase> {
   };
   const open = opening.move();
   return {
-    ...{ mover, config, client },
+    mover,
+    config,
+    client,
     sql: async (text) => (await client.query(text)).rows,
     async stream(name) {
       const found = (await postgresSource.discover(config, mover.context())).find(

@@ -21,7 +21,10 @@ export async function openTlsProxy(to: { host: string; port: number }): Promise<
       socket.on('error', () => undefined);
     }
     client.once('readable', () => {
-      if (client.read(sslRequestBytes) === null) return client.destroy();
+      if (client.read(sslRequestBytes) === null) {
+        client.destroy();
+        return;
+      }
       client.write(willing);
       const tls = new TLSSocket(client, { isServer: true, key: testKey, cert: testCertificate });
       tls.on('error', () => behind.destroy());

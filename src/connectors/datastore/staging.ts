@@ -62,8 +62,11 @@ export async function writeMarker(
 ): Promise<void> {
   await session.run(`DELETE FROM ${marker} WHERE job_id = ? AND stream = ?`, [origin.jobId, stream]);
   await session.run(`INSERT INTO ${marker} VALUES (?, ?, ?, ?, ?, now())`, [
-    ...[origin.jobId, stream, origin.taskId],
-    ...[state === null ? null : JSON.stringify(state), rowsWritten],
+    origin.jobId,
+    stream,
+    origin.taskId,
+    state === null ? null : JSON.stringify(state),
+    rowsWritten,
   ]);
 }
 
@@ -95,8 +98,12 @@ export async function registerStaging(
   table: StagingTable,
 ): Promise<void> {
   await session.run(`INSERT INTO ${staging} VALUES (?, ?, ?, ?, ?, ?, now())`, [
-    ...[origin.jobId, stream, origin.taskId],
-    ...[table.schema, table.name, JSON.stringify(table.columns)],
+    origin.jobId,
+    stream,
+    origin.taskId,
+    table.schema,
+    table.name,
+    JSON.stringify(table.columns),
   ]);
 }
 

@@ -104,7 +104,10 @@ const at = ({ host, port }: PostgresConfig) => `${host}:${port ?? 5432}`;
 function ofNetwork(config: PostgresConfig, code: string, error: unknown): Cause | undefined {
   const message = messageOf(error);
   const cause = (kind: Cause['kind'], field: string, said: string, fix: string): Cause => ({
-    ...{ kind, path: [field], said, fix },
+    kind,
+    path: [field],
+    said,
+    fix,
   });
   if (code === 'ENOTFOUND') {
     return cause('CONFIG', 'host', `There is no host named "${config.host}".`, 'Check the spelling of host.');

@@ -154,15 +154,40 @@ describe('tables', () => {
     await run('CREATE TABLE _sluice.marker (id INTEGER)');
     expect(await warehouse.tables()).toEqual([
       {
-        ...{ database: 'warehouse', schema: 'raw', name: 'Orders', kind: 'TABLE', rowCount: 7n },
+        database: 'warehouse',
+        schema: 'raw',
+        name: 'Orders',
+        kind: 'TABLE',
+        rowCount: 7n,
         columns: [
-          { name: 'id', dataType: 'BIGINT', nullable: false, ordinal: 1 },
-          { name: 'total', dataType: 'DECIMAL(10,2)', nullable: true, ordinal: 2 },
+          {
+            name: 'id',
+            dataType: 'BIGINT',
+            nullable: false,
+            ordinal: 1,
+          },
+          {
+            name: 'total',
+            dataType: 'DECIMAL(10,2)',
+            nullable: true,
+            ordinal: 2,
+          },
         ],
       },
       {
-        ...{ database: 'warehouse', schema: 'raw', name: 'big', kind: 'VIEW', rowCount: null },
-        columns: [{ name: 'id', dataType: 'BIGINT', nullable: true, ordinal: 1 }],
+        database: 'warehouse',
+        schema: 'raw',
+        name: 'big',
+        kind: 'VIEW',
+        rowCount: null,
+        columns: [
+          {
+            name: 'id',
+            dataType: 'BIGINT',
+            nullable: true,
+            ordinal: 1,
+          },
+        ],
       },
     ]);
     const only = await warehouse.tables([{ database: 'warehouse', schema: 'RAW', name: 'orders' }]);
