@@ -230,6 +230,12 @@ export interface WrittenTable {
   name: string;
 }
 
+/** Lines worth logging: how the table's columns change, and what it cannot keep as it comes. */
+export interface WriterNotes {
+  changes: string[];
+  warnings: string[];
+}
+
 export interface StreamWriter extends AsyncDisposable {
   /** The table that publish writes, if the catalog can hold it: known before, so that an adopted publish marks it too. */
   readonly table: WrittenTable | null;
@@ -237,8 +243,8 @@ export interface StreamWriter extends AsyncDisposable {
   readonly published: PublishMarker | null;
   /** Parts that an earlier attempt of this task has staged with their markers; after `begin` those of them that stay. */
   readonly staged: readonly StagedPart[];
-  /** Plans the table's new shape and makes the staging table, keeping staged parts or dropping them. Returns lines worth logging. */
-  begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]>;
+  /** Plans the table's new shape and makes the staging table, keeping staged parts or dropping them. */
+  begin(columns: StreamColumn[], keepStaged: boolean): Promise<WriterNotes>;
   /** Stages one part, rows and marker in one commit. `onRows` is called with the rows so far as they come in. */
   stage(
     part: OpenPart,

@@ -106,7 +106,7 @@ async function beginWriting(
   const keeps = progress.isResumedBy(plan, writer.staged);
   // What another plan has staged is dropped before this plan is stored: parts of the two must never be taken for each
   // other's. Nothing is staged before the plan is stored: what no plan names would be worthless.
-  const changes = await writer.begin(plan.columns, keeps);
+  const notes = await writer.begin(plan.columns, keeps);
   const staged = keeps ? writer.staged : [];
   progress.planned(plan, staged);
   progress.log('INFO', planInWords(deps, plan, staged.length));
@@ -116,7 +116,8 @@ async function beginWriting(
       'What was staged before the interruption cannot be gone on from: the stream is read again whole.',
     );
   }
-  for (const change of changes) progress.log('INFO', change);
+  for (const warning of notes.warnings) progress.log('WARN', warning);
+  for (const change of notes.changes) progress.log('INFO', change);
   await hold.flush();
   return staged;
 }

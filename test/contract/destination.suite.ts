@@ -48,7 +48,7 @@ export function destinationSuite(name: string, openLab: () => Promise<Destinatio
     ) => {
       const selection = selectionOf('orders', options.more);
       await using writer = await session.stream(options.origin ?? originOf(jobId), selection);
-      const lines = await writer.begin(columnsOf(columns), false);
+      const { changes: lines } = await writer.begin(columnsOf(columns), false);
       await Promise.all(
         scans.map((scan, at) => writer.stage(partOf(scan), `part ${at}`, never, () => undefined)),
       );
@@ -195,6 +195,7 @@ export function destinationSuite(name: string, openLab: () => Promise<Destinatio
         await first.stage(partOf("SELECT 1 AS id, 'a' AS v"), 'one', never, () => undefined);
         await using second = await writerOf(origin, more);
         await second.begin(columnsOf(two), false);
+        expect(second.staged).toEqual([]);
         expect((await second.publish(null, null)).rowsWritten).toBe(0n);
       });
 

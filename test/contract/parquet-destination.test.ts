@@ -235,7 +235,7 @@ describe('types', () => {
     const scan = `SELECT 1 id, true b, -2::SMALLINT i2, 9223372036854775807 i8, 1.5::FLOAT f4, 'nan'::DOUBLE f8, 12345678901234567890123456789012345.678::DECIMAL(38,3) d,
       E'q"\\n😀' t, '5c9ad5a2-8d1e-4a86-9e5a-3c8b2d7e1f00'::UUID u, DATE 'infinity' dt, TIME '23:59:59.999999' tm, TIMESTAMP '-infinity' ts,
       TIMESTAMPTZ '2024-01-02 03:04:05.123456+02' tz, INTERVAL '1 month 2 days 3.000004 seconds' iv, '{"a": 1.10}'::JSON j, '\\x00\\xFF'::BLOB bl, [1, NULL] l, ['{"a":1}'::JSON] lj`;
-    const { changes } = await lab.sync('task-1', {
+    const { warnings } = await lab.sync('task-1', {
       types,
       parts: [
         scan,
@@ -245,8 +245,8 @@ describe('types', () => {
           .join(', ')}`,
       ],
     });
-    expect(changes).toEqual([
-      'column "iv" is written as text: Parquet keeps intervals to the millisecond only',
+    expect(warnings).toEqual([
+      'The column "iv" is written as text: Parquet keeps intervals to the millisecond only',
     ]);
     const expected = `SELECT * REPLACE (iv::VARCHAR AS iv) FROM (${scan})`;
     expect(

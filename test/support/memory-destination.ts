@@ -80,7 +80,7 @@ function writerOf(
       const keeps = keepStaged && !hooks.dropsStaged?.();
       kept.staging.set(stagingKey, keeps ? parts : []);
       if (!keeps) staged = [];
-      return [];
+      return { changes: [], warnings: [] };
     },
     async stage(part, partId, signal, onRows) {
       const rows = await scan(part.scan, columns);

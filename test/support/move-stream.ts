@@ -40,11 +40,20 @@ export async function openMover(): Promise<Mover> {
   const lines: string[] = [];
   const never = new AbortController().signal;
   return {
-    ...{ warehouse, home, filesRoot, pipesDir, lines },
+    warehouse,
+    home,
+    filesRoot,
+    pipesDir,
+    lines,
     context: (signal = never) => ({
-      ...{ filesRoot, pipesDir, signal },
+      filesRoot,
+      pipesDir,
+      signal,
       log: (level, message) => void lines.push(`${level} ${message}`),
-      datastore: async (name) => ({ name: name ?? 'warehouse', warehouse }),
+      datastore: async (name) => ({
+        name: name ?? 'warehouse',
+        warehouse,
+      }),
     }),
     async rows(sql) {
       await using session = await warehouse.session();
@@ -52,7 +61,10 @@ export async function openMover(): Promise<Mover> {
     },
     async [Symbol.asyncDispose]() {
       await warehouse[Symbol.asyncDispose]();
-      await rm(home, { recursive: true, force: true });
+      await rm(home, {
+        recursive: true,
+        force: true,
+      });
     },
   };
 }
@@ -105,10 +117,15 @@ export async function moveStream(mover: Mover, move: Move, signal?: AbortSignal)
   for (const asText: string[] = []; ;) {
     await using plan = await source.plan(move.selection, { state, resume: null, asText });
     try {
-      const lines = await writer.begin(plan.columns, false);
+      const { changes, warnings } = await writer.begin(plan.columns, false);
       await stageAll(plan, writer, context.signal, move.lanes ?? 2);
       const { rowsWritten } = await writer.publish(plan.nextState, plan.ties);
-      return { state: plan.nextState, rowsWritten, parts: plan.parts.length, lines };
+      return {
+        state: plan.nextState,
+        rowsWritten,
+        parts: plan.parts.length,
+        lines: [...warnings, ...changes],
+      };
     } catch (error) {
       if (!(error instanceof ColumnMisfit) || asText.includes(error.column)) throw error;
       asText.push(error.column);

@@ -62,7 +62,10 @@ export interface ParquetLab extends FilesLab {
     use: (writer: StreamWriter) => Promise<T>,
     jobId?: string,
   ): Promise<T>;
-  sync(taskId: string, sync: Sync): Promise<{ rowsWritten: bigint; table: null | object; changes: string[] }>;
+  sync(
+    taskId: string,
+    sync: Sync,
+  ): Promise<{ rowsWritten: bigint; table: null | object; changes: string[]; warnings: string[] }>;
   /** The table's rows as a reader of the files sees them. */
   table(order?: string): Promise<unknown[][]>;
   versions(): Promise<string[]>;
@@ -86,11 +89,11 @@ export async function openParquetLab(): Promise<ParquetLab> {
       { types = { id: 'INTEGER', v: 'VARCHAR' }, parts, state = null, ties = null, ...selection },
     ) {
       return writing(taskId, selection, async (writer) => {
-        const changes = await writer.begin(columnsOf(types), false);
+        const { changes, warnings } = await writer.begin(columnsOf(types), false);
         await Promise.all(
           parts.map((scan, at) => writer.stage(partOf(scan), `part-${at}`, noSignal, () => {})),
         );
-        return { ...(await writer.publish(state, ties)), changes };
+        return { ...(await writer.publish(state, ties)), changes, warnings };
       });
     },
     table: (order = 'id') => lab.rows(`SELECT * FROM ${tableSql} ORDER BY ${order}`),

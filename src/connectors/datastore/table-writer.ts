@@ -12,6 +12,7 @@ import {
   type StreamSelection,
   type StreamWriter,
   type WriteOrigin,
+  type WriterNotes,
   type WrittenTable,
 } from '#connectors/contract.ts';
 import { evolveColumns } from '#connectors/evolve-columns.ts';
@@ -88,7 +89,7 @@ class TableWriter implements StreamWriter {
     this.table = table;
   }
 
-  begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]> {
+  begin(columns: StreamColumn[], keepStaged: boolean): Promise<WriterNotes> {
     const { duckDb, selection } = this.#options;
     return asConnectorError(async () => {
       await using session = await duckDb.session();
@@ -97,9 +98,9 @@ class TableWriter implements StreamWriter {
       refuseKeyless(selection, next);
       this.#arriving = columns;
       this.#columns = next;
-      if (keepStaged && this.#staging && hasShape(this.#staging, next)) return changes;
+      if (keepStaged && this.#staging && hasShape(this.#staging, next)) return { changes, warnings: [] };
       await session.transaction(() => this.#makeStaging(session));
-      return changes;
+      return { changes, warnings: [] };
     });
   }
 
@@ -146,8 +147,13 @@ class TableWriter implements StreamWriter {
       const before = await readMarker(session, this.#key);
       if (before?.taskId === origin.taskId) return { rowsWritten: before.rowsWritten, table: this.table };
       const rowsWritten = await publishStaged(session, {
-        ...{ staging: this.#begun(), target: this.table, columns: this.#columns },
-        ...{ selection, ties, key: this.#key, state },
+        staging: this.#begun(),
+        target: this.table,
+        columns: this.#columns,
+        selection,
+        ties,
+        key: this.#key,
+        state,
       });
       this.#staging = null;
       return { rowsWritten, table: this.table };

@@ -12,6 +12,7 @@ import {
   type StreamSelection,
   type StreamWriter,
   type WriteOrigin,
+  type WriterNotes,
 } from '#connectors/contract.ts';
 import { columnKey, evolveColumns } from '#connectors/evolve-columns.ts';
 import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
@@ -54,7 +55,7 @@ class ParquetWriter implements StreamWriter {
     this.staged = staged;
   }
 
-  async begin(columns: StreamColumn[], keepStaged: boolean): Promise<string[]> {
+  async begin(columns: StreamColumn[], keepStaged: boolean): Promise<WriterNotes> {
     const { folder, origin, selection } = this.#opened;
     const arriving = parquetColumns(columns);
     const { columns: next, changes } = evolveColumns(
@@ -71,10 +72,10 @@ class ParquetWriter implements StreamWriter {
     this.#arriving = columns;
     this.#columns = next;
     const asText = arriving.filter((column, at) => column !== columns[at]);
-    return [
-      ...asText.map((column) => `column "${column.name}" is written as text: ${column.asTextBecause}`),
-      ...changes,
-    ];
+    const warnings = asText.map(
+      (column) => `The column "${column.name}" is written as text: ${column.asTextBecause}`,
+    );
+    return { changes, warnings };
   }
 
   async stage(
