@@ -51,6 +51,7 @@ describe('OVERWRITE', () => {
       rowsWritten: 2n,
       table: null,
       changes: [],
+      warnings: [],
     });
     await lab.writing('task-2', {}, async (writer) => {
       await writer.begin(columnsOf({ id: 'INTEGER', v: 'VARCHAR' }), false);
