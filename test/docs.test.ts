@@ -15,9 +15,7 @@ async function pages(): Promise<{ path: string; text: string }[]> {
 }
 
 test('every setting stands in .env.example and docs/configuration.md, and nothing else does', async () => {
-  const names = settings
-    .map((setting) => setting.name)
-    .toSorted((a, b) => a.localeCompare(b));
+  const names = settings.map((setting) => setting.name).toSorted((a, b) => a.localeCompare(b));
   const inExample = [...(await read('.env.example')).matchAll(/^# ([A-Z_]+)=/gm)].map((match) => match[1]);
   const inDocs = [...(await read('docs/configuration.md')).matchAll(/^\| `([A-Z_]+)`/gm)].map(
     (match) => match[1],

@@ -5,7 +5,7 @@ import type { DescribedRelation } from './describe-tables.ts';
 import { tableSql } from './scan-sql.ts';
 
 /** Rows whose single integer key lies from `from` (inclusive, null: the lowest) to `to` (exclusive, null: the highest). */
-export interface KeyRange {
+interface KeyRange {
   from: string | null;
   to: string | null;
 }
