@@ -93,6 +93,13 @@ async function lockDown(instance: DuckDBInstance, allowedDirectories: string[]):
   }
 }
 
+/** Closing does it too, but on the thread that all else runs on. What cannot be written now is in the log beside the file. */
+async function checkpoint(instance: DuckDBInstance): Promise<void> {
+  const connection = await instance.connect();
+  await connection.run('CHECKPOINT').catch(() => undefined);
+  connection.closeSync();
+}
+
 /** A warehouse in one DuckDB file, and the sessions that connectors stage and publish through. */
 export class DuckDbWarehouse implements Warehouse {
   readonly engine = 'DUCKDB';
@@ -154,6 +161,7 @@ export class DuckDbWarehouse implements Warehouse {
     const nag = setInterval(() => this.#busy.forEach((interrupt) => interrupt()), 20);
     await Promise.allSettled(this.#busy.keys());
     clearInterval(nag);
+    await checkpoint(this.#instance);
     this.#instance.closeSync();
     this.#onClosed();
   }
