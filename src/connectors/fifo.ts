@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { constants, open } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { constants, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -56,7 +55,7 @@ export function makeFifos(pipesDir: string): Fifos {
     },
     async [Symbol.asyncDispose]() {
       await making?.catch(() => undefined);
-      await Promise.all(spare.splice(0).map((path) => unlink(path).catch(() => undefined)));
+      for (const path of spare.splice(0)) rmSync(path, { force: true });
     },
   };
 }
@@ -69,9 +68,9 @@ export function makeFifos(pipesDir: string): Fifos {
 function openFifo(path: string): Fifo {
   const stop = new AbortController();
   let socket: Socket | undefined;
-  const writer = openWhenRead(path, stop.signal).then(async (fd) => {
+  const writer = openWhenRead(path, stop.signal).then((fd) => {
     // Nobody else can open it from now on, and a crash leaves nothing behind.
-    await unlink(path).catch(() => undefined);
+    rmSync(path, { force: true });
     socket = new Socket({ fd, readable: false, writable: true });
     socket.on('error', () => undefined);
     if (stop.signal.aborted) socket.destroy();
@@ -85,7 +84,7 @@ function openFifo(path: string): Fifo {
       stop.abort(new Error('the FIFO was closed before anyone read it'));
       await writer.catch(() => undefined);
       socket?.destroy();
-      await unlink(path).catch(() => undefined);
+      rmSync(path, { force: true });
     },
   };
 }
@@ -95,19 +94,19 @@ async function openWhenRead(path: string, signal: AbortSignal): Promise<number> 
   for (let waitMs = pollFirstMs; ; waitMs = Math.min(waitMs * 2, pollMaxMs)) {
     // Looked at before the attempt, so that a reader that waits already is released even by the last one.
     const last = signal.aborted;
-    const fd = await tryOpen(path);
+    const fd = tryOpen(path);
     if (fd !== null) return fd;
     if (last) throw signal.reason;
     await delay(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-function tryOpen(path: string): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    open(path, constants.O_WRONLY | constants.O_NONBLOCK, (error, fd) => {
-      if (!error) resolve(fd);
-      else if (error.code === 'ENXIO') resolve(null);
-      else reject(error);
-    });
-  });
+/** At once in either case, so it needs no thread of the pool: those may all be held by scans that wait for this. */
+function tryOpen(path: string): number | null {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENXIO') return null;
+    throw error;
+  }
 }

@@ -4,12 +4,6 @@ import { quoteName } from '#warehouse/warehouse.ts';
 import type { DescribedRelation } from './describe-tables.ts';
 import { tableSql } from './scan-sql.ts';
 
-/** Rows whose single integer key lies from `from` (inclusive, null: the lowest) to `to` (exclusive, null: the highest). */
-interface KeyRange {
-  from: string | null;
-  to: string | null;
-}
-
 /** A slice of a relation's rows as a condition. */
 export interface Slice {
   id: string;

@@ -9,7 +9,7 @@ export interface DescribedRelation {
   oid: number;
   /** pg_class.relkind: r table, p partitioned, v view, m materialized view, f foreign table. */
   kind: string;
-  /** Rows lie in 8 kB blocks that a ctid names. */
+  /** Rows lie in 8 kB blocks that a ctid names, and the server finds a range of them without reading the others (14). */
   isHeap: boolean;
   /** Other tables inherit from it, and a SELECT reads them too. */
   hasHeirs: boolean;
@@ -51,7 +51,8 @@ const relationsSql = `
   )
   SELECT r.oid::int8::text AS oid, r.nspname AS schema, r.relname AS name, r.relkind AS kind,
     r.relhassubclass AND r.relkind = 'r' AS "hasHeirs",
-    r.relkind IN ('r', 'm') AND coalesce((SELECT amname = 'heap' FROM pg_am WHERE oid = r.relam), false) AS "isHeap",
+    r.relkind IN ('r', 'm') AND current_setting('server_version_num')::int4 >= 140000
+      AND coalesce((SELECT amname = 'heap' FROM pg_am WHERE oid = r.relam), false) AS "isHeap",
     CASE WHEN r.relkind = 'p' THEN (
         SELECT sum(greatest(part.reltuples, 0)) FROM pg_partition_tree(r.oid) tree JOIN pg_class part ON part.oid = tree.relid
         WHERE tree.isleaf)
@@ -59,7 +60,10 @@ const relationsSql = `
     CASE WHEN r.relkind = 'p' THEN (
         SELECT sum(pg_relation_size(tree.relid)) FROM pg_partition_tree(r.oid) tree WHERE tree.isleaf)
       WHEN r.relkind IN ('r', 'm') THEN pg_relation_size(r.oid) ELSE 0 END::text AS bytes,
-    CASE WHEN r.relkind = 'p' THEN true WHEN r.reltoastrelid = 0 THEN r.relkind NOT IN ('r', 'm')
+    CASE WHEN r.relkind = 'p' THEN EXISTS (
+        SELECT FROM pg_partition_tree(r.oid) tree JOIN pg_class part ON part.oid = tree.relid
+        WHERE part.reltoastrelid <> 0 AND pg_relation_size(part.reltoastrelid) > 0)
+      WHEN r.relhassubclass THEN true WHEN r.reltoastrelid = 0 THEN r.relkind NOT IN ('r', 'm')
       ELSE pg_relation_size(r.reltoastrelid) > 0 END AS "hasLongValues",
     coalesce((
       SELECT json_agg(a.attname ORDER BY place) FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)

@@ -24,7 +24,10 @@ interface PartOptions {
 /** The scan stops reading for a reason of its own, which its error tells: this one waits so long for that to be heard. */
 const readerGoneMs = 1_000;
 
-/** Opens a part: its bytes begin to flow when a scan opens the FIFO. Aborting ends the file for the scan at once. */
+/**
+ * Opens a part, once its connection stands: a scan that waits holds a thread which looking up the host may need. Its bytes
+ * begin to flow when a scan opens the FIFO. Aborting ends the file for the scan at once.
+ */
 export async function openCopyPart(options: PartOptions, signal: AbortSignal): Promise<OpenPart> {
   const fifo = await options.fifos.open();
   const stop = new AbortController();
@@ -32,7 +35,9 @@ export async function openCopyPart(options: PartOptions, signal: AbortSignal): P
   let copy: CopyOut | undefined;
   let failure: unknown;
 
+  const connected = Promise.withResolvers<void>();
   const send = async (client: pg.Client): Promise<void> => {
+    connected.resolve();
     const sink = await raceAbort(fifo.writer, stopped);
     copy = new CopyOut(options.copy, sink);
     const running = copy;
@@ -55,11 +60,15 @@ export async function openCopyPart(options: PartOptions, signal: AbortSignal): P
     }
   };
 
-  const finished = options.snapshot.use(stopped, send).catch(async (error: unknown) => {
-    await fifo.writer.then((sink) => sink.destroy()).catch(() => undefined);
+  const finished = options.snapshot.use(stopped, send).catch((error: unknown) => {
+    fifo.writer.then((sink) => sink.destroy()).catch(() => undefined);
     signal.throwIfAborted();
     failure = error instanceof ReaderGone ? undefined : readError(options.what, error);
     throw failure ?? error;
+  });
+  await Promise.race([connected.promise, finished]).catch(async (error: unknown) => {
+    await fifo[Symbol.asyncDispose]();
+    throw error;
   });
   finished.catch(() => undefined);
 
