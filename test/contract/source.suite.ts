@@ -194,7 +194,7 @@ export function sourceSuite(name: string, openLab: () => Promise<SourceLab>): vo
         .open(lab.config as never, lab.mover.context(stop.signal))
         .then(async (other) => {
           await using held = other;
-          return held.plan(selectionOf('numbers', { namespace: lab.namespace }), {
+          return await held.plan(selectionOf('numbers', { namespace: lab.namespace }), {
             state: null,
             resume: null,
             asText: [],
