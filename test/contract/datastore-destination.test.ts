@@ -43,6 +43,49 @@ describe('a datastore', () => {
     ]);
   });
 
+  describe('UPSERT leaves one row a key, the last version, whichever way is quicker', () => {
+    const upsert = async (mover: Mover, scan: string) => {
+      await using session = await datastoreDestination.open({}, mover.context());
+      await using writer = await session.stream(
+        originOf(),
+        selectionOf('orders', { writeMode: 'UPSERT', primaryKey: ['id'] }),
+      );
+      await writer.begin(columnsOf({ id: 'BIGINT', version: 'BIGINT' }), false);
+      await writer.stage(partOf(scan), 'p', never, () => undefined);
+      return (await writer.publish(null, null)).rowsWritten;
+    };
+    const sums = 'SELECT count(*), count(DISTINCT id), sum(version) FROM raw.orders';
+
+    test.each([
+      ['few rows of the table are replaced in it', 1_000],
+      ['many rows make the table anew', 9_000],
+    ])('%s', async (_way, count) => {
+      await using mover = await openMover();
+      await upsert(mover, 'SELECT range AS id, 0 AS version FROM range(10000)');
+      const changed = `SELECT 9500 - range AS id, 1 AS version FROM range(${count})`;
+      expect(await upsert(mover, changed)).toBe(BigInt(count));
+      expect(await mover.rows(sums)).toEqual([[10_000n, 10_000n, String(count)]]);
+    });
+
+    test('so many versions that they are written anew', async () => {
+      await using mover = await openMover();
+      const scan = 'SELECT range // 3 AS id, range % 3 AS version FROM range(2400000)';
+      expect(await upsert(mover, scan)).toBe(800_000n);
+      expect(await mover.rows(sums)).toEqual([[800_000n, 800_000n, '1600000']]);
+    });
+  });
+
+  test('what does not fit into memory fails for now, and finds more of it the next time', async () => {
+    await using mover = await openMover();
+    await using session = await datastoreDestination.open({}, mover.context());
+    await using writer = await session.stream(originOf(), selectionOf('orders'));
+    await writer.begin(columnsOf({ id: 'BIGINT' }), false);
+    const stage = () =>
+      writer.stage(partOf('SELECT len(list(range)) AS id FROM range(20000000)'), 'p', never, () => undefined);
+    await expect(stage()).rejects.toMatchObject({ kind: 'TRANSIENT', retryable: true });
+    expect(await stage()).toMatchObject({ rows: 1n });
+  });
+
   test('a statement that runs through a publish sees one table, the old or the new', async () => {
     await using mover = await openMover();
     await using session = await datastoreDestination.open({}, mover.context());

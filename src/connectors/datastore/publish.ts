@@ -1,5 +1,4 @@
-import { duckDbType, typeName } from '#connectors/column-type.ts';
-import { columnTypeOf } from '#connectors/column-type.ts';
+import { columnTypeOf, duckDbType, typeName } from '#connectors/column-type.ts';
 import {
   ConnectorError,
   type Json,
@@ -54,15 +53,21 @@ export function refuseKeyless(
  */
 export async function publishStaged(session: DuckDbSession, publish: Publish): Promise<bigint> {
   return session.transaction(async () => {
-    const { staging, selection, key, state } = publish;
-    if (selection.writeMode === 'UPSERT') await keepLastVersions(session, publish);
-    const exists = await tableExists(session, publish.target);
-    const replaces = selection.writeMode === 'OVERWRITE' || !exists;
-    const rowsWritten = replaces ? await takePlace(session, publish) : await addRows(session, publish);
-    await forgetStaging(session, staging, replaces ? 'keep' : 'drop');
-    await writeMarker(session, key, state, rowsWritten);
+    const rowsWritten = await publishRows(session, publish);
+    await writeMarker(session, publish.key, publish.state, rowsWritten);
     return rowsWritten;
   });
+}
+
+async function publishRows(session: DuckDbSession, publish: Publish): Promise<bigint> {
+  const { staging, selection, target } = publish;
+  const exists = await tableExists(session, target);
+  if (selection.writeMode === 'UPSERT' && exists) return upsertRows(session, publish);
+  if (selection.writeMode === 'UPSERT') await keepLastVersions(session, publish);
+  const replaces = selection.writeMode === 'OVERWRITE' || !exists;
+  const rows = replaces ? await takePlace(session, publish) : await addRows(session, publish);
+  await forgetStaging(session, staging, replaces ? 'keep' : 'drop');
+  return rows;
 }
 
 async function tableExists(
@@ -78,23 +83,61 @@ async function tableExists(
 
 /** The staging table becomes the table: no row is written twice. */
 async function takePlace(session: DuckDbSession, { staging, target }: Publish): Promise<bigint> {
-  const [[rows]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)}`)) as [[bigint]];
+  const rows = await countRows(session, staging);
+  await replaceTable(session, staging, target);
+  return rows;
+}
+
+async function replaceTable(
+  session: DuckDbSession,
+  staging: StagingTable,
+  target: WrittenTable,
+): Promise<void> {
   await session.run(`DROP TABLE IF EXISTS ${tableSql(target)}`);
   await session.run(`ALTER TABLE ${tableSql(staging)} RENAME TO ${quoteName(target.name)}`);
+}
+
+async function countRows(session: DuckDbSession, table: { schema: string; name: string }): Promise<bigint> {
+  const [[rows]] = (await session.rows(`SELECT count(*) FROM ${tableSql(table)}`)) as [[bigint]];
   return rows;
 }
 
 async function addRows(session: DuckDbSession, publish: Publish): Promise<bigint> {
-  const { staging, target, columns, selection } = publish;
+  const { target, columns } = publish;
   await reshape(session, publish);
-  if (selection.writeMode === 'UPSERT') {
-    const same = selection.primaryKey.map((name) => `was.${quoteName(name)} = now.${quoteName(name)}`);
+  const names = columns.map((column) => quoteName(column.name)).join(', ');
+  return BigInt(await session.run(`INSERT INTO ${tableSql(target)} (${names}) ${newRows(publish, names)}`));
+}
+
+/** What deletions keep in memory until the commit grows with them; from here on the rows are written anew instead. */
+const deletedRowsMax = 1_000_000n;
+/** From this share of the table on, writing it anew is as quick as deleting from it. */
+const rewrittenShare = 4n;
+
+/** Few rows replace theirs in the table. Many take the rows they do not replace to themselves, and its place then. */
+async function upsertRows(session: DuckDbSession, publish: Publish): Promise<bigint> {
+  const { staging, target, columns, selection } = publish;
+  await keepLastVersions(session, publish);
+  const rows = await countRows(session, staging);
+  const same = selection.primaryKey.map((name) => `was.${quoteName(name)} = now.${quoteName(name)}`);
+  const held = await countRows(session, target);
+  if (rows <= deletedRowsMax && rows * rewrittenShare < held) {
     await session.run(
       `DELETE FROM ${tableSql(target)} AS was USING ${tableSql(staging)} AS now WHERE ${same.join(' AND ')}`,
     );
+    await addRows(session, publish);
+    await forgetStaging(session, staging, 'drop');
+    return rows;
   }
+  await reshape(session, publish);
   const names = columns.map((column) => quoteName(column.name)).join(', ');
-  return BigInt(await session.run(`INSERT INTO ${tableSql(target)} (${names}) ${newRows(publish, names)}`));
+  await session.run(
+    `INSERT INTO ${tableSql(staging)} (${names}) SELECT ${names} FROM ${tableSql(target)} AS was
+     WHERE NOT EXISTS (SELECT 1 FROM ${tableSql(staging)} AS now WHERE ${same.join(' AND ')})`,
+  );
+  await replaceTable(session, staging, target);
+  await forgetStaging(session, staging, 'keep');
+  return rows;
 }
 
 /** Of the rows with the last cursor value some may be there already: as many as are there equal in all columns are dropped. */
@@ -144,14 +187,24 @@ async function keepLastVersions(session: DuckDbSession, { staging, selection }: 
       { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
     );
   }
-  const [twice] = await session.rows(
-    `SELECT 1 FROM ${tableSql(staging)} GROUP BY ${keys.join(', ')} HAVING count(*) > 1 LIMIT 1`,
-  );
-  if (!twice) return;
+  const [[spare]] = (await session.rows(
+    `SELECT coalesce(sum(versions - 1), 0)::BIGINT
+     FROM (SELECT count(*) AS versions FROM ${tableSql(staging)} GROUP BY ${keys.join(', ')})`,
+  )) as [[bigint]];
+  if (spare === 0n) return;
   const order = selection.cursorField === null ? [] : [`${quoteName(selection.cursorField)} DESC NULLS LAST`];
+  const version = `row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${[...order, 'rowid DESC'].join(', ')})`;
+  if (spare <= deletedRowsMax) {
+    await session.run(
+      `DELETE FROM ${tableSql(staging)}
+       WHERE rowid IN (SELECT rowid FROM ${tableSql(staging)} QUALIFY ${version} > 1)`,
+    );
+    return;
+  }
+  const last = { schema: staging.schema, name: `${staging.name}_last` };
   await session.run(
-    `DELETE FROM ${tableSql(staging)} WHERE rowid IN (
-       SELECT rowid FROM ${tableSql(staging)}
-       QUALIFY row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${[...order, 'rowid DESC'].join(', ')}) > 1)`,
+    `CREATE TABLE ${tableSql(last)} AS SELECT * FROM ${tableSql(staging)} QUALIFY ${version} = 1`,
   );
+  await session.run(`DROP TABLE ${tableSql(staging)}`);
+  await session.run(`ALTER TABLE ${tableSql(last)} RENAME TO ${quoteName(staging.name)}`);
 }

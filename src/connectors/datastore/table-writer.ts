@@ -45,7 +45,7 @@ interface WriterOptions {
 export async function openTableWriter(options: WriterOptions): Promise<StreamWriter> {
   const { duckDb, origin, selection } = options;
   const key: StagingKey = { origin, stream: JSON.stringify([selection.namespace, selection.name]) };
-  return asConnectorError(async () => {
+  return asConnectorError(duckDb, async () => {
     await removeDeadStaging(duckDb, key);
     await using session = await duckDb.session();
     const published = await readMarker(session, key);
@@ -91,7 +91,7 @@ class TableWriter implements StreamWriter {
 
   begin(columns: StreamColumn[], keepStaged: boolean): Promise<WriterNotes> {
     const { duckDb, selection } = this.#options;
-    return asConnectorError(async () => {
+    return asConnectorError(duckDb, async () => {
       await using session = await duckDb.session();
       const existing = await describeTarget(session, this.table);
       const { columns: next, changes } = evolveColumns(existing, columns, selection.name);
@@ -133,7 +133,7 @@ class TableWriter implements StreamWriter {
         return staged;
       });
     } catch (error) {
-      throw part.explain(error) ?? destinationError(error);
+      throw part.explain(error) ?? (await failureOf(this.#options.duckDb, error));
     }
   }
 
@@ -142,10 +142,11 @@ class TableWriter implements StreamWriter {
     ties: StreamPlan['ties'],
   ): Promise<{ rowsWritten: bigint; table: WrittenTable }> {
     const { duckDb, selection, origin } = this.#options;
-    return asConnectorError(async () => {
+    return asConnectorError(duckDb, async () => {
       await using session = await duckDb.session();
       const before = await readMarker(session, this.#key);
       if (before?.taskId === origin.taskId) return { rowsWritten: before.rowsWritten, table: this.table };
+      if (selection.writeMode === 'UPSERT') await duckDb.extendMemory();
       const rowsWritten = await publishStaged(session, {
         staging: this.#begun(),
         target: this.table,
@@ -161,7 +162,7 @@ class TableWriter implements StreamWriter {
   }
 
   async abandon(): Promise<void> {
-    await asConnectorError(async () => {
+    await asConnectorError(this.#options.duckDb, async () => {
       await using session = await this.#options.duckDb.session();
       const staging = await findStaging(session, this.#key);
       if (staging) await session.transaction(() => forgetStaging(session, staging, 'drop'));
@@ -215,12 +216,20 @@ function hasShape(staging: StagingTable, columns: readonly StreamColumn[]): bool
   return shape(staging.columns) === shape(columns);
 }
 
-async function asConnectorError<T>(work: () => Promise<T>): Promise<T> {
+async function asConnectorError<T>(duckDb: DuckDbWarehouse, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw destinationError(error);
+    throw await failureOf(duckDb, error);
   }
+}
+
+/** What did not fit into memory is tried again, and then finds more of it. */
+async function failureOf(duckDb: DuckDbWarehouse, error: unknown): Promise<unknown> {
+  const failure = destinationError(error);
+  const isTransient = failure instanceof ConnectorError && failure.kind === 'TRANSIENT';
+  if (isTransient) await duckDb.extendMemory().catch(() => undefined);
+  return failure;
 }
 
 /** A closed warehouse and a write that collided with another may go well the next time; the rest will not. */
@@ -232,6 +241,16 @@ function destinationError(error: unknown): unknown {
       cause: error,
       ...(error.fix ? { fix: error.fix } : {}),
     });
+  }
+  if (message.startsWith('Out of Memory Error')) {
+    return new ConnectorError(
+      'TRANSIENT',
+      `The warehouse ran out of the memory it is allowed: ${message.split('\n')[0]}`,
+      {
+        fix: "It is tried again with up to a quarter of the machine's memory. If that fails too, give the machine more.",
+        cause: error,
+      },
+    );
   }
   if (/conflict/i.test(message)) {
     return new ConnectorError('TRANSIENT', `Another write to the table came first: ${message}`, {
