@@ -226,10 +226,12 @@ async function asConnectorError<T>(duckDb: DuckDbWarehouse, work: () => Promise<
 
 /** What did not fit into memory is tried again, and then finds more of it. */
 async function failureOf(duckDb: DuckDbWarehouse, error: unknown): Promise<unknown> {
-  const failure = destinationError(error);
-  const isTransient = failure instanceof ConnectorError && failure.kind === 'TRANSIENT';
-  if (isTransient) await duckDb.extendMemory().catch(() => undefined);
-  return failure;
+  if (isOutOfMemory(error)) await duckDb.extendMemory().catch(() => undefined);
+  return destinationError(error);
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return messageOf(error).startsWith('Out of Memory Error');
 }
 
 /** A closed warehouse and a write that collided with another may go well the next time; the rest will not. */
@@ -242,7 +244,7 @@ function destinationError(error: unknown): unknown {
       ...(error.fix ? { fix: error.fix } : {}),
     });
   }
-  if (message.startsWith('Out of Memory Error')) {
+  if (isOutOfMemory(error)) {
     return new ConnectorError(
       'TRANSIENT',
       `The warehouse ran out of the memory it is allowed: ${message.split('\n')[0]}`,
