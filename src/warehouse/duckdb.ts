@@ -13,6 +13,7 @@ import {
   openTwiceError,
   statementError,
 } from './duckdb-errors.ts';
+import { duckDbDialect } from './duckdb-dialect.ts';
 import { describeTables } from './duckdb-tables.ts';
 import { bindType, fromDuckDb, toDuckDb } from './duckdb-values.ts';
 import { Slots } from './slots.ts';
@@ -108,6 +109,7 @@ async function checkpoint(instance: DuckDBInstance): Promise<void> {
 /** A warehouse in one DuckDB file, and the sessions that connectors stage and publish through. */
 export class DuckDbWarehouse implements Warehouse {
   readonly engine = 'DUCKDB';
+  readonly dialect = duckDbDialect;
   readonly #instance: DuckDBInstance;
   readonly #onClosed: () => void;
   readonly #busy = new Map<Promise<unknown>, () => void>();

@@ -1,3 +1,5 @@
+import type { Dialect } from './dialect.ts';
+
 /** A value bound to a statement. Lists bind as one value. */
 export type Bind = null | boolean | number | bigint | string | Date | Uint8Array | readonly Bind[];
 
@@ -13,6 +15,10 @@ export interface RunOptions {
   deadlineMs?: number;
   /** More rows than this are not fetched; the answer then says truncated. Default 10,000. */
   rowsMax?: number;
+  /** Rows beyond this many bytes, counted as JSON would hold them, are not fetched either. Default 64 MiB. */
+  bytesMax?: number;
+  /** Who asks and why, where the engine keeps such a note for its statements: request id and operation. */
+  tag?: string;
 }
 
 export interface ResultColumn {
@@ -49,13 +55,41 @@ export interface DescribedTable extends TableName {
   rowCount: bigint | null;
 }
 
+/** A schema of a database, and how many tables and views lie in it. */
+export interface DescribedSchema {
+  database: string;
+  schema: string;
+  tables: number;
+}
+
+/** Where a write goes, and whether it keeps rows there or the SELECT. */
+export interface WriteTarget extends TableName {
+  kind: 'TABLE' | 'VIEW';
+}
+
 /** An engine that holds tables and answers SQL. One file an engine. */
 export interface Warehouse extends AsyncDisposable {
   readonly engine: 'DUCKDB' | 'SNOWFLAKE' | 'POSTGRES' | 'REDSHIFT' | 'BIGQUERY' | 'DATABRICKS';
+  readonly dialect: Dialect;
   /** Runs one statement. Fails with WAREHOUSE_UNAVAILABLE, WAREHOUSE_TIMEOUT, or BAD_USER_INPUT for SQL the engine refuses. */
   run(statement: Statement, options?: RunOptions): Promise<Answer>;
+  /** As run, in pieces of some thousand rows, read no faster than they are taken. `rowsMax` and `bytesMax` do not count. */
+  stream(statement: Statement, options?: RunOptions): AsyncIterable<Omit<Answer, 'truncated'>>;
+  /**
+   * The columns of a SELECT and the tables that it reads, views resolved to what they read too, without running it. Fails
+   * with BAD_USER_INPUT for SQL the engine refuses, and for anything but exactly one statement that only reads.
+   */
+  describe(select: string, options?: RunOptions): Promise<{ columns: ResultColumn[]; reads: TableName[] }>;
   /** Every table and view outside the engine's own schemas, or only the named ones. */
   tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]>;
+  /** Every schema outside the engine's own, empty ones too. */
+  schemas(options?: RunOptions): Promise<DescribedSchema[]>;
+  /**
+   * Makes the target from a SELECT, in place of what was there: readers see the old until the new is whole, and keep the
+   * old when it fails. Returns the rows of a table, null for a view. Fails as run does, and with CONFLICT when the target
+   * is of the other kind.
+   */
+  write(target: WriteTarget, select: Statement, options?: RunOptions): Promise<bigint | null>;
 }
 
 /** A name as standard SQL quotes it, so that no character of it is read as syntax. */

@@ -1,0 +1,71 @@
+import type { Sql } from './sql.ts';
+
+/** What a value is, as far as comparing, summing and answering it goes; the engines' own type names map to these. */
+export type ValueType =
+  | 'text'
+  | 'integer'
+  | 'decimal'
+  | 'float'
+  | 'boolean'
+  | 'uuid'
+  | 'date'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'json'
+  | 'other';
+
+export const grains = ['MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'QUARTER', 'YEAR'] as const;
+export type Grain = (typeof grains)[number];
+
+export const aggregations = [
+  'COUNT',
+  'COUNT_DISTINCT',
+  'SUM',
+  'AVG',
+  'MIN',
+  'MAX',
+  'MEDIAN',
+  'PERCENTILE',
+] as const;
+export type Aggregation = (typeof aggregations)[number];
+
+export interface Aggregate {
+  aggregation: Aggregation;
+  /** What is aggregated; null only for COUNT, which then counts rows. */
+  value: Sql | null;
+  /** 0 to 1, of PERCENTILE: interpolated between the two nearest values. */
+  percentile?: number | undefined;
+  /** Only rows for which this holds. */
+  where?: Sql | undefined;
+}
+
+/** How an engine spells what SQL leaves to each engine. Pure: text in, text out. */
+export interface Dialect {
+  quoteName(name: string): string;
+  /** The nth bind, from 1. */
+  placeholder(n: number): string;
+  valueType(dataType: string): ValueType;
+  /** Fails on a value that is none of the type. */
+  cast(value: Sql, type: ValueType): Sql;
+  /** NULL for a value that is none of the type. */
+  tryCast(value: Sql, type: ValueType): Sql;
+  /** A relation of one column named "item", with one row for each element of a list bind. */
+  listRows(list: readonly (string | number | bigint | boolean | Date)[], type: ValueType): Sql;
+  /** A property of a JSON object as text: NULL where it is missing or null. */
+  jsonText(json: Sql, property: string): Sql;
+  /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. */
+  jsonNames(json: Sql, from: Sql): Sql;
+  /** The text holds the part, in any case. */
+  contains(text: Sql, part: string): Sql;
+  startsWith(text: Sql, part: string): Sql;
+  /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
+  instant(value: Sql, type: ValueType): Sql;
+  /**
+   * The start of the period that holds the moment, as a moment; weeks begin on Monday, and days where the zone's own
+   * begin. Hours and minutes are told apart where a change of summer time repeats them.
+   */
+  periodStart(instant: Sql, grain: Grain, timeZone: string): Sql;
+  /** The moment so many milliseconds later. */
+  addMs(instant: Sql, ms: number): Sql;
+  aggregate(of: Aggregate): Sql;
+}

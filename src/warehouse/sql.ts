@@ -1,0 +1,71 @@
+import type { Dialect } from './dialect.ts';
+import type { Bind, Statement, TableName } from './warehouse.ts';
+
+type Piece = string | { bind: Bind } | { name: string };
+
+/** A piece of SQL with its binds in place. Made by the tag `sql`; no value ever becomes text. */
+export class Sql {
+  readonly pieces: readonly Piece[];
+
+  constructor(pieces: readonly Piece[]) {
+    this.pieces = pieces;
+  }
+}
+
+/** SQL text; what stands in `${}` is a bind, unless it is a piece of SQL itself. */
+export function sql(strings: TemplateStringsArray, ...values: readonly (Sql | Bind)[]): Sql {
+  const pieces: Piece[] = [];
+  for (const [index, text] of strings.entries()) {
+    if (text !== '') pieces.push(text);
+    if (index >= values.length) continue;
+    const value = values[index] as Sql | Bind;
+    if (value instanceof Sql) pieces.push(...value.pieces);
+    else pieces.push({ bind: value });
+  }
+  return new Sql(pieces);
+}
+
+/** Text that is SQL as it stands: keywords and numbers of our own, never what came from outside. */
+export function rawSql(text: string): Sql {
+  return new Sql([text]);
+}
+
+/** A name, or names joined by dots, quoted as the engine quotes them. */
+export function nameSql(...names: readonly string[]): Sql {
+  return joinSql(
+    names.map((name) => new Sql([{ name }])),
+    '.',
+  );
+}
+
+/** A table by its whole name. */
+export function tableSql(table: TableName): Sql {
+  return nameSql(table.database, table.schema, table.name);
+}
+
+/** The pieces with the separator between them; nothing for none. */
+export function joinSql(parts: readonly Sql[], separator = ', '): Sql {
+  return new Sql(parts.flatMap((part, index) => (index === 0 ? part.pieces : [separator, ...part.pieces])));
+}
+
+/** All of the conditions; TRUE for none. */
+export function allOf(conditions: readonly Sql[]): Sql {
+  return conditions.length === 0 ? rawSql('TRUE') : sql`(${joinSql(conditions, ' AND ')})`;
+}
+
+/** At least one of the conditions; FALSE for none. */
+export function anyOf(conditions: readonly Sql[]): Sql {
+  return conditions.length === 0 ? rawSql('FALSE') : sql`(${joinSql(conditions, ' OR ')})`;
+}
+
+/** The statement as the engine takes it. Equal SQL with equal binds gives equal text and binds, always. */
+export function toStatement(of: Sql, dialect: Pick<Dialect, 'quoteName' | 'placeholder'>): Statement {
+  const binds: Bind[] = [];
+  const text = of.pieces.map((piece) => {
+    if (typeof piece === 'string') return piece;
+    if ('name' in piece) return dialect.quoteName(piece.name);
+    binds.push(piece.bind);
+    return dialect.placeholder(binds.length);
+  });
+  return { sql: text.join(''), binds };
+}
