@@ -1,10 +1,11 @@
+import { checkName, nameTaken } from '#accounts/check-name.ts';
+import { checkRevision } from '#accounts/check-revision.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { visible } from '#accounts/visible.ts';
 import { InputError, inputError, type Problem } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
-import { checkName, nameTaken } from './check-name.ts';
 import { sealConfig } from './sealed-config.ts';
 import type { PipelineDeps } from './deps.ts';
 import { findConnector, type End, type EndKind } from './end-config.ts';
@@ -170,21 +171,6 @@ export async function lockEnd(
   const row = await tableOf(tx, kind).findFirst({ where: { id, ...visible(viewer) } });
   if (!row) throw inputError('NOT_FOUND', path, `There is no such ${kind}.`);
   return row;
-}
-
-/** Fails with CONFLICT when the row has gone on since the revision that the client saw. */
-export function checkRevision(
-  row: { revision: number; name: string },
-  expected: number | null | undefined,
-  what: string,
-): void {
-  if (expected == null || expected === row.revision) return;
-  throw inputError(
-    'CONFLICT',
-    ['expectedRevision'],
-    `The ${what} "${row.name}" is at revision ${row.revision}, not ${expected}: it has been changed since.`,
-    'Read it again and apply the change to what it is now.',
-  );
 }
 
 function tableOf(tx: Tx, kind: EndKind): EndTable {

@@ -1,18 +1,19 @@
+import { checkName, nameTaken, uniquely } from '#accounts/check-name.ts';
+import { checkRevision } from '#accounts/check-revision.ts';
 import { once } from '#accounts/idempotency.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { visible } from '#accounts/visible.ts';
 import { InputError, inputError, type Problem } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
+import { checkSchedule, nextRunAfter, type ScheduleInput } from '#base/schedule.ts';
 import type { StreamSelection } from '#connectors/contract.ts';
 import type { Job, Prisma } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import { cancelInTx } from './cancel-task.ts';
-import { checkName, nameTaken, uniquely } from './check-name.ts';
 import type { JobStreamInput } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
-import { checkRevision, lockEnd } from './ends.ts';
+import { lockEnd } from './ends.ts';
 import { selectStreams } from './select-streams.ts';
-import { checkSchedule, nextRunAfter, type ScheduleInput } from './schedule.ts';
 import { storedSelections } from './stream-state.ts';
 import { liveStatuses } from './task-state.ts';
 

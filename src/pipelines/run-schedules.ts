@@ -1,5 +1,5 @@
+import { nextRunAfter } from '#base/schedule.ts';
 import type { PipelineDeps } from './deps.ts';
-import { nextRunAfter } from './schedule.ts';
 import { insertTask, liveTask } from './start-task.ts';
 import { queueOf } from './work-item.ts';
 import { writeTask } from './write-task.ts';

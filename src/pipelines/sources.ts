@@ -1,7 +1,7 @@
+import { uniquely } from '#accounts/check-name.ts';
 import { once } from '#accounts/idempotency.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import type { Source } from '#generated/prisma/client.ts';
-import { uniquely } from './check-name.ts';
 import type { PipelineDeps } from './deps.ts';
 import { createEnd, deleteEnd, updateEnd, type CreateEndInput, type UpdateEndInput } from './ends.ts';
 import { refreshStreams } from './source-streams.ts';

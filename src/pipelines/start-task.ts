@@ -1,3 +1,4 @@
+import { isUniqueViolation } from '#accounts/check-name.ts';
 import { once } from '#accounts/idempotency.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { visible } from '#accounts/visible.ts';
@@ -6,7 +7,6 @@ import { newId } from '#base/id.ts';
 import type { Destination, Job, Source, Task } from '#generated/prisma/client.ts';
 import type { TaskTrigger } from '#generated/prisma/enums.ts';
 import type { Tx } from '#store/open-store.ts';
-import { isUniqueViolation } from './check-name.ts';
 import type { PipelineDeps } from './deps.ts';
 import { storedSelections } from './stream-state.ts';
 import { liveStatuses } from './task-state.ts';

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { every } from '#base/every.ts';
 import type { PipelineDeps } from './deps.ts';
 import { reviveTasks } from './revive-tasks.ts';
 import { runSchedules } from './run-schedules.ts';
@@ -35,34 +35,7 @@ export async function startWorkers(
     const home = options.role === 'serve' ? [queueOfHome(deps.homeId)] : [];
     starting.use(await deps.queue.work([...home, commonQueue], { concurrency: options.workers }, run));
   }
-  starting.use(every(deps, reviveEveryMs, 'looking for tasks without a worker', () => reviveTasks(deps)));
-  starting.use(every(deps, schedulesEveryMs, 'looking for jobs that are due', () => runSchedules(deps)));
+  starting.use(every(deps.log, reviveEveryMs, 'looking for tasks without a worker', () => reviveTasks(deps)));
+  starting.use(every(deps.log, schedulesEveryMs, 'looking for jobs that are due', () => runSchedules(deps)));
   return starting.move();
-}
-
-/** Runs the step over and over, until disposed. A step that fails is logged, and the next one comes. */
-function every(
-  deps: PipelineDeps,
-  everyMs: number,
-  what: string,
-  step: () => Promise<unknown>,
-): AsyncDisposable {
-  const stop = new AbortController();
-  const loop = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      try {
-        await step();
-      } catch (error) {
-        deps.log.warn(`A step failed and is tried again: ${what}.`, { error });
-      }
-      await delay(everyMs, undefined, { signal: stop.signal }).catch(() => {});
-    }
-  };
-  const looping = loop();
-  return {
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await looping;
-    },
-  };
 }

@@ -1,5 +1,5 @@
 import { CronExpressionParser } from 'cron-parser';
-import type { Problem } from '#base/errors.ts';
+import type { Problem } from './errors.ts';
 
 export interface ScheduleInput {
   cron: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkSchedule, nextRunAfter } from '#pipelines/schedule.ts';
+import { checkSchedule, nextRunAfter } from '#base/schedule.ts';
 
 function runs(cron: string, timeZone: string, from: string, count: number): string[] {
   const all: string[] = [];

@@ -1,5 +1,5 @@
-import type { Viewer } from '#accounts/viewer.ts';
-import { visible } from '#accounts/visible.ts';
+import type { Viewer } from './viewer.ts';
+import { visible } from './visible.ts';
 import { inputError, type InputError, type Problem } from '#base/errors.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
@@ -23,20 +23,18 @@ export function checkName(name: string, what: string): { name: string; problems:
   return { name: trimmed, problems };
 }
 
+/** What has a name that is unique among its like in the project, while it is not deleted. */
+export type NamedKind = 'source' | 'destination' | 'job' | 'transformation' | 'metric' | 'signal';
+
 /** Fails with NOT_UNIQUE when another of the project that is not deleted has the name. */
 export async function nameTaken(
   tx: Tx,
-  kind: 'source' | 'destination' | 'job',
+  kind: NamedKind,
   viewer: Viewer,
   { id, name }: { id: string; name: string },
 ): Promise<void> {
-  const where = { ...visible(viewer), name, id: { not: id } };
-  const count =
-    kind === 'source'
-      ? await tx.source.count({ where })
-      : kind === 'destination'
-        ? await tx.destination.count({ where })
-        : await tx.job.count({ where });
+  const table: { count(ask: { where: object }): PromiseLike<number> } = tx[kind];
+  const count = await table.count({ where: { ...visible(viewer), name, id: { not: id } } });
   if (count > 0) throw nameProblem(kind, name);
 }
 
