@@ -29,6 +29,8 @@ export interface StreamColumn {
   sourceType: string;
   /** Why the column travels as text, when it does: logged once per column as a warning. */
   asTextBecause?: string;
+  /** The source expects hardly any value twice, so that a destination need not look for values to store once. */
+  nearlyUnique?: boolean;
 }
 
 /** A table, collection or file set that a source offers. */

@@ -43,6 +43,26 @@ describe('a datastore', () => {
     ]);
   });
 
+  test('stores texts that are said to hardly repeat as FSST, others as DuckDB chooses', async () => {
+    await using mover = await openMover();
+    await using session = await datastoreDestination.open({}, mover.context());
+    await using writer = await session.stream(originOf(), selectionOf('orders'));
+    const [told, untold] = columnsOf({ told: 'VARCHAR', untold: 'VARCHAR' });
+    await writer.begin([{ ...told!, nearlyUnique: true }, untold!], false);
+    const select = `SELECT 'kind ' || n % 10 AS told, told AS untold FROM range(130000) AS numbers(n)`;
+    await writer.stage(partOf(select), 'p', never, () => undefined);
+    await writer.publish(null, null);
+    await mover.rows('CHECKPOINT');
+    const stored = await mover.rows(
+      `SELECT DISTINCT column_name, compression FROM pragma_storage_info('raw.orders')
+       WHERE segment_type = 'VARCHAR' ORDER BY ALL`,
+    );
+    expect(stored).toEqual([
+      ['told', 'FSST'],
+      ['untold', 'Dictionary'],
+    ]);
+  });
+
   describe('UPSERT leaves one row a key, the last version, whichever way is quicker', () => {
     const upsert = async (mover: Mover, scan: string) => {
       await using session = await datastoreDestination.open({}, mover.context());

@@ -57,6 +57,23 @@ for (const [kind, key] of [
   });
 }
 
+test('a plan names the columns whose values hardly repeat, as far as the statistics tell', async () => {
+  await using database = await openSourceDatabase();
+  await database.sql(
+    `CREATE TABLE texts (id int8 PRIMARY KEY, name text, kind text) WITH (autovacuum_enabled = false);
+     INSERT INTO texts SELECT n, 'name of ' || n, 'kind ' || n % 10 FROM generate_series(1, 1000) n`,
+  );
+  await using session = await postgresSource.open(database.config, database.mover.context());
+  const named = async () => {
+    const fresh = { state: null, resume: null, asText: [] };
+    await using plan = await session.plan(selectionOf('texts', { namespace: 'public' }), fresh);
+    return plan.columns.filter((column) => column.nearlyUnique).map((column) => column.name);
+  };
+  expect(await named()).toEqual([]);
+  await database.sql('ANALYZE texts');
+  expect(await named()).toEqual(['id', 'name']);
+});
+
 describe('parts', () => {
   test('are of about equal size on keys with gaps and clusters', async () => {
     await using database = await openSourceDatabase();

@@ -77,7 +77,7 @@ export function sourceSuite(name: string, openLab: () => Promise<SourceLab>): vo
       expect(numbers.namespace).toBe(lab.namespace);
       expect(numbers.columns.map((column) => column.name)).toEqual(['id', 'name']);
       await using planned = await plan();
-      expect(planned.columns).toEqual(numbers.columns);
+      expect(planned.columns).toMatchObject(numbers.columns);
       if (lab.cursorField !== null) expect(numbers.cursorFields).toContain(lab.cursorField);
     });
 

@@ -11,6 +11,7 @@ import { boundedBy, cursorOf, isResumable, newCursor, type CursorState } from '.
 import { blockSlices, keyBounds, keySlices, partCount, rangeKey, type Slice } from './cut-parts.ts';
 import { describeRelations, type DescribedColumn, type DescribedRelation } from './describe-tables.ts';
 import { lineBytes } from './line-bytes.ts';
+import { nearlyUniqueColumns } from './nearly-unique.ts';
 import { readError } from './read-error.ts';
 import { openCopyPart } from './read-part.ts';
 import { copySql } from './scan-sql.ts';
@@ -72,9 +73,12 @@ async function planAt(
   const where = cursor?.where ?? null;
   const fifos = makeFifos(context.pipesDir);
   const lineBytesMax = await lineBytes(client, relation, columns);
+  const unique = await nearlyUniqueColumns(client, relation);
   const nextState = cursor ? ({ cursor: cursor.upper } satisfies Json) : null;
   return {
-    columns: columns.map(({ isLong: _, ...column }) => column),
+    columns: columns.map(({ isLong: _, ...column }) =>
+      unique.has(column.name) ? { ...column, nearlyUnique: true } : column,
+    ),
     parts: cursor?.isEmpty
       ? []
       : slices.map((slice) => ({
