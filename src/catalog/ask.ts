@@ -1,6 +1,7 @@
 import type { Db } from '#store/open-store.ts';
 import { toStatement, type Sql } from '#warehouse/sql.ts';
 import type { Answer, Statement } from '#warehouse/warehouse.ts';
+import { oldestWrite } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
 
 /** Who asks the warehouse, for one request. */
@@ -52,20 +53,10 @@ export async function askWarehouse(
 
 /**
  * The freshness of what was made from these tables: that of the table which was written longest ago, null as soon as one was
- * never written by a task.
+ * never written by a task. A view is as fresh as what its transformation reads.
  */
-export async function freshnessOf(
-  db: Db,
-  projectId: string,
-  tableIds: readonly string[],
-): Promise<FreshnessOf> {
-  const rows = await db.catalogTable.findMany({
-    where: { projectId, id: { in: [...tableIds] } },
-    select: { syncedAt: true, taskId: true },
-  });
-  const never = rows.find((row) => row.syncedAt === null);
-  if (rows.length === 0 || never) return { syncedAt: null, taskId: null };
-  return rows.reduce((oldest, row) => (row.syncedAt! < oldest.syncedAt! ? row : oldest));
+export function freshnessOf(db: Db, projectId: string, tableIds: readonly string[]): Promise<FreshnessOf> {
+  return oldestWrite(db, projectId, tableIds);
 }
 
 /** The statement as people read it: its text, and below it the values of its binds. */

@@ -208,6 +208,7 @@ async function remember(
         taskId: hold.task.id,
         table: result.table,
         at,
+        feed: { jobId: job.id, stream: streamName(selection) },
       });
     } catch (error) {
       deps.log.error('A written table could not be marked fresh.', { taskId: hold.task.id, error });

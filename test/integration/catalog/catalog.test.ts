@@ -1,54 +1,30 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { newId } from '#base/id.ts';
-import { createLog } from '#base/log.ts';
-import { createEmbeddedDatastore, type Datastores, NotHere, openDatastores } from '#catalog/datastores.ts';
+import { type Datastores, NotHere, openDatastores } from '#catalog/datastores.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { refreshCatalog } from '#catalog/refresh.ts';
 import { sampleTable, updateTable } from '#catalog/tables.ts';
 import { testDatastore } from '#catalog/test-datastore.ts';
-import { openStore, type Store } from '#store/open-store.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { temporaryFolder } from '../../support/gateway.ts';
+import type { Store } from '#store/open-store.ts';
+import { insertDestination, insertJob, insertSource, insertTask } from '../../support/rows.ts';
+import { openTestCatalog, type TestCatalog } from './open-catalog.ts';
 
-const silent = createLog('silent');
-const opened = new AsyncDisposableStack();
-let home: string;
+let catalog: TestCatalog;
 let store: Store;
 let datastores: Datastores;
 let deps: CatalogDeps;
-
-const open = (opensEmbedded: boolean) =>
-  openDatastores({ db: store.db, home, homeId: store.homeId, opensEmbedded, scanDirectories: [] });
+const makeProject = () => catalog.makeProject();
+const run = (viewer: Viewer, ...statements: string[]) => catalog.run(viewer, ...statements);
 
 beforeAll(async () => {
-  home = opened.use(await temporaryFolder()).path;
-  const database: TestDatabase = opened.use(await createTestDatabase());
-  store = opened.use(await openStore({ databaseUrl: database.url, home, role: 'serve', log: silent }));
-  datastores = opened.use(open(true));
-  deps = { store, log: silent, datastores, now: () => new Date() };
+  catalog = await openTestCatalog();
+  ({ deps } = catalog);
+  ({ store, datastores } = deps);
 });
 
-afterAll(() => opened.disposeAsync());
-
-async function makeProject(): Promise<Viewer> {
-  const [accountId, projectId] = [newId(), newId()];
-  await store.db.account.create({ data: { id: accountId, name: 'a', createdAt: new Date() } });
-  await store.db.project.create({
-    data: { id: projectId, accountId, slug: 'p', name: 'p', createdAt: new Date() },
-  });
-  await store.db.$transaction((tx) =>
-    createEmbeddedDatastore(tx, { projectId, memberId: null, homeId: store.homeId, at: new Date() }),
-  );
-  const rest = { memberId: null, apiKeyId: null, role: 'OWNER', scopes: [], sessionId: null } as const;
-  return { accountId, projectId, ...rest };
-}
-
-async function run(viewer: Viewer, ...statements: string[]) {
-  const { warehouse } = await datastores.open(viewer.projectId);
-  for (const sql of statements) await warehouse.run({ sql });
-}
+afterAll(() => catalog[Symbol.asyncDispose]());
 
 const readTables = (viewer: Viewer) =>
   store.db.catalogTable.findMany({
@@ -56,6 +32,17 @@ const readTables = (viewer: Viewer) =>
     include: { datastore: true },
     orderBy: { name: 'asc' },
   });
+
+/** A job and a task of it, as if it had run. */
+async function insertRun(viewer: Viewer): Promise<{ jobId: string; taskId: string }> {
+  const { db } = store;
+  const [sourceId, destinationId] = [
+    await insertSource(db, viewer, `s ${newId()}`),
+    await insertDestination(db, viewer, `d ${newId()}`),
+  ];
+  const jobId = await insertJob(db, viewer, { name: `j ${newId()}`, sourceId, destinationId });
+  return { jobId, taskId: await insertTask(db, viewer, jobId) };
+}
 
 test('a refresh finds new tables and views, forgets dropped ones, and keeps what people wrote about the others', async () => {
   const viewer = await makeProject();
@@ -93,23 +80,13 @@ test('a refresh finds new tables and views, forgets dropped ones, and keeps what
 test('a written table carries the task and the time of its write through later refreshes', async () => {
   const viewer = await makeProject();
   await run(viewer, 'CREATE TABLE orders AS SELECT 1 AS id');
-  const task = await store.db.task.create({
-    data: {
-      id: newId(),
-      projectId: viewer.projectId,
-      kind: 'SYNC',
-      status: 'SUCCEEDED',
-      trigger: 'MANUAL',
-      createdAt: new Date(),
-    },
-  });
+  const { jobId, taskId } = await insertRun(viewer);
   const at = new Date('2026-11-01T10:00:00.000Z');
   const table = { datastore: 'warehouse', database: 'warehouse', schema: 'main', name: 'orders' };
-  await markWritten(store.db, datastores, { projectId: viewer.projectId, taskId: task.id, table, at });
+  const feed = { jobId, stream: 'public.orders' };
+  await markWritten(store.db, datastores, { projectId: viewer.projectId, taskId, table, at, feed });
   await refreshCatalog(deps, viewer);
-  expect(await readTables(viewer)).toMatchObject([
-    { name: 'orders', taskId: task.id, syncedAt: at, rowCount: 1n },
-  ]);
+  expect(await readTables(viewer)).toMatchObject([{ name: 'orders', taskId, syncedAt: at, rowCount: 1n }]);
 });
 
 test('a sample gives the first rows and says when there are more; a dropped table is NOT_FOUND', async () => {
@@ -159,7 +136,9 @@ test('an unknown datastore is answered with the names of those that exist', asyn
 
 test('a worker beside the serving process does not open an embedded warehouse, and knows whose it is', async () => {
   const viewer = await makeProject();
-  await using worker = open(false);
+  const { home } = catalog;
+  const { db, homeId } = store;
+  await using worker = openDatastores({ db, home, homeId, opensEmbedded: false, scanDirectories: [] });
   await expect(worker.open(viewer.projectId)).rejects.toBeInstanceOf(NotHere);
   expect(await worker.homeOf(viewer.projectId)).toBe(store.homeId);
 });

@@ -1,0 +1,75 @@
+import { Prisma } from '#generated/prisma/client.ts';
+import type { Db } from '#store/open-store.ts';
+
+/** A table whose rows an answer shows: the table that was asked, or one behind it. */
+interface Behind {
+  asked: string;
+  id: string;
+  /** A view that a transformation made: its rows are those of what the transformation reads. */
+  computed: boolean;
+  syncedAt: Date | null;
+  taskId: string | null;
+}
+
+/** When something was last written, and by which task; both null when no task wrote it. */
+interface Written {
+  syncedAt: Date | null;
+  taskId: string | null;
+}
+
+/**
+ * The ids of these tables and of all that stand behind the views among them, however far: an answer over the ones changes
+ * when one of the others is written. Ids of another project give nothing. One statement.
+ */
+export async function tablesBehind(
+  db: Db,
+  projectId: string,
+  tableIds: readonly string[],
+): Promise<string[]> {
+  return [...new Set((await readBehind(db, projectId, tableIds)).map(({ id }) => id))];
+}
+
+/**
+ * When the oldest of what these tables show was written; null as soon as a part of it was never written by a task. A view
+ * shows what stands behind it. One statement.
+ */
+export async function oldestWrite(db: Db, projectId: string, tableIds: readonly string[]): Promise<Written> {
+  return oldestOf(await readBehind(db, projectId, tableIds));
+}
+
+/** oldestWrite of each table for itself, by its id. One statement. */
+export async function oldestWrites(
+  db: Db,
+  projectId: string,
+  tableIds: readonly string[],
+): Promise<Map<string, Written>> {
+  const byAsked = Map.groupBy(await readBehind(db, projectId, tableIds), ({ asked }) => asked);
+  return new Map([...byAsked].map(([asked, behind]) => [asked, oldestOf(behind)]));
+}
+
+function oldestOf(behind: readonly Behind[]): Written {
+  let oldest: Written = { syncedAt: null, taskId: null };
+  for (const { computed, syncedAt, taskId } of behind) {
+    if (computed) continue;
+    if (syncedAt === null) return { syncedAt: null, taskId: null };
+    if (oldest.syncedAt === null || syncedAt < oldest.syncedAt) oldest = { syncedAt, taskId };
+  }
+  return oldest;
+}
+
+/** UNION drops what was found before, so that views which stand behind each other end too. */
+function readBehind(db: Db, projectId: string, tableIds: readonly string[]): Promise<Behind[]> {
+  const inputs = Prisma.sql`table_feed f JOIN transformation_input i ON i.transformation_id = f.transformation_id`;
+  return db.$queryRaw<Behind[]>`
+    WITH RECURSIVE behind(asked, id) AS (
+      SELECT id, id FROM catalog_table
+      WHERE project_id = ${projectId}::uuid AND id = ANY(${[...tableIds]}::uuid[])
+      UNION
+      SELECT behind.asked, i.table_id
+      FROM behind JOIN catalog_table t ON t.id = behind.id AND t.kind = 'VIEW', ${inputs}
+      WHERE f.table_id = behind.id
+    )
+    SELECT behind.asked::text AS asked, t.id::text AS id, t.synced_at AS "syncedAt", t.task_id::text AS "taskId",
+      t.kind = 'VIEW' AND EXISTS (SELECT 1 FROM ${inputs} WHERE f.table_id = t.id) AS computed
+    FROM behind JOIN catalog_table t ON t.id = behind.id AND t.project_id = ${projectId}::uuid`;
+}
