@@ -52,6 +52,29 @@ export function nextRunAfter(schedule: Schedule, moment: Date): Date {
     .toDate();
 }
 
+/** What a schedule is kept as, and whether it counts. */
+export interface Timing {
+  active: boolean;
+  cron: string | null;
+  timeZone: string | null;
+}
+
+/** The schedule as it is kept, nothing for none; what is wrong with it is added to the problems. */
+export function checkTiming(
+  schedule: ScheduleInput | null | undefined,
+  problems: Problem[],
+): { cron: string | null; timeZone: string | null } {
+  if (schedule == null) return { cron: null, timeZone: null };
+  const checked = checkSchedule(schedule);
+  problems.push(...checked.problems);
+  return checked.schedule;
+}
+
+/** When it is due next; null without a schedule, and while it is not active. */
+export function nextRun({ active, cron, timeZone }: Timing, now: Date): Date | null {
+  return active && cron !== null && timeZone !== null ? nextRunAfter({ cron, timeZone }, now) : null;
+}
+
 function whatIsWrong(cron: string): string | undefined {
   if (cron.startsWith('@')) {
     return shorthands.includes(cron)

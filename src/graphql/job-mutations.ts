@@ -5,20 +5,7 @@ import { viewerOf } from './context.ts';
 import { uuidOfInput } from './global-id.ts';
 import { Job } from './job.ts';
 import { attempt, deletedId, payloadType, writtenThing } from './payload.ts';
-
-const ScheduleInput = builder.inputType('ScheduleInput', {
-  description: 'When tasks start by themselves.',
-  fields: (t) => ({
-    cron: t.string({
-      required: true,
-      description:
-        'Five fields: minute, hour, day of month, month, day of week. "0 6 * * 1-5" is at six on weekdays.',
-    }),
-    timeZone: t.string({
-      description: 'The IANA time zone that cron is meant in, such as "Europe/Berlin". Null for UTC.',
-    }),
-  }),
-});
+import { ScheduleInput } from './schedule.ts';
 
 const JobStreamInput = builder.inputType('JobStreamInput', {
   description: 'A stream to move, and how.',

@@ -8,16 +8,7 @@ import { uuidOf } from './global-id.ts';
 import { listNested, listRows, nameHolds } from './lists.ts';
 import { Resource } from './resource.ts';
 import { findRow, whichOne } from './rows.ts';
-
-const Schedule = builder.objectRef<{ cron: string; timeZone: string }>('Schedule').implement({
-  description: 'When something is started by itself. Needs CONTROL_READ.',
-  fields: (t) => ({
-    cron: t.exposeString('cron', {
-      description: 'Five fields: minute, hour, day of month, month, day of week.',
-    }),
-    timeZone: t.exposeString('timeZone', { description: 'The IANA time zone that cron is meant in.' }),
-  }),
-});
+import { Schedule, scheduleOf } from './schedule.ts';
 
 const JobStream = builder.objectRef<StreamSelection>('JobStream').implement({
   description: 'A stream that a job moves, and how, with every default filled in. Needs CONTROL_READ.',
@@ -80,7 +71,7 @@ export const Job = builder.prismaNode('Job', {
       nullable: true,
       description: 'When tasks start by themselves. Null when they never do.',
       select: { cron: true, timeZone: true },
-      resolve: ({ cron, timeZone }) => (cron === null ? null : { cron, timeZone: timeZone ?? 'UTC' }),
+      resolve: scheduleOf,
     }),
     nextRunAt: t.expose('nextRunAt', {
       type: 'DateTime',

@@ -5,7 +5,7 @@ import type { Viewer } from '#accounts/viewer.ts';
 import { visible } from '#accounts/visible.ts';
 import { InputError, inputError, type Problem } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
-import { checkSchedule, nextRunAfter, type ScheduleInput } from '#base/schedule.ts';
+import { checkTiming, nextRun, type ScheduleInput, type Timing } from '#base/schedule.ts';
 import type { StreamSelection } from '#connectors/contract.ts';
 import type { Job, Prisma } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
@@ -162,26 +162,6 @@ export async function findJob(db: Pick<Tx, 'job'>, viewer: Viewer, id: string): 
 
 function jobNotFound(): InputError {
   return inputError('NOT_FOUND', ['id'], 'There is no such job.');
-}
-
-interface Timing {
-  active: boolean;
-  cron: string | null;
-  timeZone: string | null;
-}
-
-function nextRun({ active, cron, timeZone }: Timing, now: Date): Date | null {
-  return active && cron !== null && timeZone !== null ? nextRunAfter({ cron, timeZone }, now) : null;
-}
-
-function checkTiming(
-  schedule: ScheduleInput | null | undefined,
-  problems: Problem[],
-): { cron: string | null; timeZone: string | null } {
-  if (schedule == null) return { cron: null, timeZone: null };
-  const checked = checkSchedule(schedule);
-  problems.push(...checked.problems);
-  return checked.schedule;
 }
 
 type JobChanges = Partial<Timing> & { name?: string; streams?: Prisma.InputJsonArray };
