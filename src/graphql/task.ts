@@ -33,9 +33,10 @@ const TaskKind = builder.enumType('TaskKind', {
 const TaskTrigger = builder.enumType('TaskTrigger', {
   description: 'Why a task was started.',
   values: {
-    MANUAL: { description: 'Someone asked for it, by syncJob.' },
-    SCHEDULE: { description: "The job's schedule." },
+    MANUAL: { description: 'Someone asked for it, by syncJob or runTransformation.' },
+    SCHEDULE: { description: "The schedule of the job or transformation." },
     RETRY: { description: 'An earlier task failed.' },
+    UPSTREAM: { description: 'A task wrote a table that the transformation reads.' },
   },
 });
 

@@ -13,6 +13,9 @@ CREATE TYPE "SignalMeasure" AS ENUM ('VALUE', 'CHANGE', 'CHANGE_PERCENT');
 -- CreateEnum
 CREATE TYPE "SignalState" AS ENUM ('OK', 'TRIGGERED', 'NO_DATA');
 
+-- AlterEnum
+ALTER TYPE "TaskTrigger" ADD VALUE 'UPSTREAM';
+
 -- AlterTable
 ALTER TABLE "catalog_table" ADD COLUMN     "gone_at" TIMESTAMPTZ(3);
 
