@@ -15,6 +15,7 @@ import './task-mutations.ts';
 import './watch.ts';
 import './datastore.ts';
 import './table.ts';
+import './filter.ts';
 import { builder } from './builder.ts';
 import { enforcePermissions } from './enforce.ts';
 import { refuseNul } from './refuse-nul.ts';
