@@ -92,6 +92,9 @@ CREATE TABLE "signal" (
     "state" "SignalState" NOT NULL DEFAULT 'NO_DATA',
     "evaluated_at" TIMESTAMPTZ(3),
     "notified_at" TIMESTAMPTZ(3),
+    "alarmed" BOOLEAN NOT NULL DEFAULT false,
+    "claimed_until" TIMESTAMPTZ(3),
+    "tables_at" TIMESTAMPTZ(3),
     "revision" INTEGER NOT NULL DEFAULT 1,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "updated_at" TIMESTAMPTZ(3) NOT NULL,
@@ -128,6 +131,7 @@ CREATE TABLE "signal_evaluation" (
 CREATE TABLE "webhook_delivery" (
     "evaluation_id" UUID NOT NULL,
     "project_id" UUID NOT NULL,
+    "body" TEXT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "next_attempt_at" TIMESTAMPTZ(3),
     "delivered_at" TIMESTAMPTZ(3),
@@ -207,6 +211,9 @@ CREATE INDEX "signal_table_table_id_idx" ON "signal_table"("table_id");
 
 -- CreateIndex
 CREATE INDEX "signal_evaluation_signal_id_created_at_id_idx" ON "signal_evaluation"("signal_id", "created_at", "id");
+
+-- CreateIndex
+CREATE INDEX "signal_evaluation_project_id_created_at_id_idx" ON "signal_evaluation"("project_id", "created_at", "id");
 
 -- CreateIndex
 CREATE INDEX "webhook_delivery_next_attempt_at_idx" ON "webhook_delivery"("next_attempt_at");
