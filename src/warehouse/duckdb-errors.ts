@@ -4,8 +4,8 @@ import { AppError, messageOf } from '#base/errors.ts';
 export type Interruption = 'deadline' | 'signal' | 'closed';
 
 /**
- * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with DuckDB's own words, an
- * interrupted one says by what, a lack of memory or disk is WAREHOUSE_UNAVAILABLE.
+ * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with DuckDB's own words, one
+ * that met another writer is CONFLICT, an interrupted one says by what, a lack of memory or disk is WAREHOUSE_UNAVAILABLE.
  */
 export function statementError(
   error: unknown,
@@ -21,6 +21,16 @@ export function statementError(
       `The warehouse could not run the statement: ${firstLine(message)}`,
       {
         fix: 'Try again; when it goes on, check the free disk space and memory of the machine.',
+        cause: error,
+      },
+    );
+  }
+  if (/^TransactionContext Error.*conflict/is.test(message)) {
+    return new AppError(
+      'CONFLICT',
+      'What the statement writes was written by another one at the same time.',
+      {
+        fix: 'Try again.',
         cause: error,
       },
     );

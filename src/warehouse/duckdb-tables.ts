@@ -1,6 +1,13 @@
-import { quoteName, type Answer, type DescribedTable, type Statement, type TableName } from './warehouse.ts';
+import {
+  quoteName,
+  type Answer,
+  type DescribedSchema,
+  type DescribedTable,
+  type Statement,
+  type TableName,
+} from './warehouse.ts';
 
-type Run = (statement: Statement) => Promise<Answer>;
+type Run = (statement: Statement) => Promise<Pick<Answer, 'rows'>>;
 
 /** Where connectors keep staging tables and markers; never shown. */
 export const stagingSchema = '_sluice';
@@ -46,10 +53,29 @@ export async function describeTables(run: Run, only?: readonly TableName[]): Pro
   return [...tables.values()];
 }
 
+/** Every schema of a database that is neither DuckDB's own nor a connector's working place, with what lies in it. */
+export async function describeSchemas(run: Run): Promise<DescribedSchema[]> {
+  const { rows } = await run({
+    sql: `SELECT s.database_name, s.schema_name, count(t.name)
+          FROM duckdb_schemas() s LEFT JOIN (
+            SELECT database_name, schema_name, table_name AS name FROM duckdb_tables()
+            UNION ALL SELECT database_name, schema_name, view_name FROM duckdb_views() WHERE NOT internal
+          ) t ON t.database_name = s.database_name AND t.schema_name = s.schema_name AND NOT starts_with(t.name, ?)
+          WHERE s.database_name NOT IN ('system', 'temp') AND s.schema_name <> ?
+          GROUP BY ALL ORDER BY ALL`,
+    binds: [stagingPrefix, stagingSchema],
+  });
+  return (rows as [string, string, bigint][]).map(([database, schema, tables]) => ({
+    database,
+    schema,
+    tables: Number(tables),
+  }));
+}
+
 type Row = [string, string, string, boolean, string, string, boolean, number];
 
-/** DuckDB folds the case of ASCII letters in names. */
-function keyOf({ database, schema, name }: TableName): string {
+/** Equal for names that mean the same table: DuckDB folds the case of ASCII letters. */
+export function keyOf({ database, schema, name }: TableName): string {
   return [database, schema, name]
     .map((part) => part.replace(/[A-Z]+/g, (some) => some.toLowerCase()))
     .join('\0');

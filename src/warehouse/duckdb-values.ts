@@ -131,3 +131,18 @@ function dayOf({ year, month, day }: { year: number; month: number; day: number 
 function signedInfinity(value: bigint | number): string {
   return value < 0 ? '-infinity' : 'infinity';
 }
+
+/** How many bytes the value takes in JSON, its comma included. */
+export function jsonBytes(value: unknown): number {
+  if (value === null) return 5;
+  if (typeof value === 'string') {
+    // Few texts hold what JSON escapes, and most need not be copied to be counted.
+    const text = escaped.test(value) ? JSON.stringify(value) : value;
+    return Buffer.byteLength(text) + 3;
+  }
+  if (typeof value === 'object') return Buffer.byteLength(JSON.stringify(value)) + 1;
+  return (value as boolean | number | bigint).toString().length + 1;
+}
+
+// eslint-disable-next-line no-control-regex
+const escaped = /["\\\u0000-\u001f]/;

@@ -1,11 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os';
-import {
-  type DuckDBConnection,
-  DuckDBInstance,
-  type DuckDBPreparedStatement,
-  type DuckDBType,
-} from '@duckdb/node-api';
-import { AppError } from '#base/errors.ts';
+import { DuckDBInstance } from '@duckdb/node-api';
 import {
   closedError,
   type Interruption,
@@ -14,17 +8,22 @@ import {
   statementError,
 } from './duckdb-errors.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
-import { describeTables } from './duckdb-tables.ts';
-import { bindType, fromDuckDb, toDuckDb } from './duckdb-values.ts';
+import { describeSelect } from './duckdb-describe.ts';
+import { DuckDbSession } from './duckdb-session.ts';
+import { describeSchemas, describeTables } from './duckdb-tables.ts';
+import { writeTarget } from './duckdb-write.ts';
 import { Slots } from './slots.ts';
 import type {
   Answer,
-  Bind,
+  AnswerPiece,
+  DescribedSchema,
+  DescribedSelect,
   DescribedTable,
   RunOptions,
   Statement,
   TableName,
   Warehouse,
+  WriteTarget,
 } from './warehouse.ts';
 
 interface DuckDbOptions {
@@ -57,7 +56,29 @@ function memoryLimitExtendedKiB(): number {
  */
 const threadsDefault = Math.max(1, availableParallelism() - 1);
 
+const rowsMaxDefault = 10_000;
+const bytesMaxDefault = 64 * 1024 * 1024;
+/** What is listed is names, as many as there are. */
+const catalogBounds = { rowsMax: 1_000_000, bytesMax: Infinity };
+
 const openPaths = new Set<string>();
+
+/** When a statement is to stop, and why it was stopped. */
+interface Bounds {
+  signal: AbortSignal;
+  deadlineMs: number;
+  stoppedBy: () => Interruption | null;
+}
+
+/** One step of a statement whose rows are taken one after the other: a slot is held while it runs, not while it waits. */
+async function inSlot<T>(session: DuckDbSession, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  const free = await querySlots.take(signal);
+  try {
+    return await session.interruptible(signal, step);
+  } finally {
+    free();
+  }
+}
 
 /**
  * Opens or makes a DuckDB file. Its settings are locked: no file outside the database and `allowedDirectories`, no
@@ -113,6 +134,7 @@ export class DuckDbWarehouse implements Warehouse {
   readonly #instance: DuckDBInstance;
   readonly #onClosed: () => void;
   readonly #busy = new Map<Promise<unknown>, () => void>();
+  readonly #streams = new Set<AbortController>();
   #closed = false;
 
   constructor(instance: DuckDBInstance, onClosed: () => void) {
@@ -121,21 +143,62 @@ export class DuckDbWarehouse implements Warehouse {
   }
 
   /** Exactly one statement, on a connection of its own: no setting or transaction outlives it. */
-  async run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
-    const deadlineMs = options.deadlineMs ?? 30_000;
-    const deadline = AbortSignal.timeout(deadlineMs);
-    const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
-    const stoppedBy = (): Interruption | null => {
-      if (this.#closed) return 'closed';
-      return deadline.aborted ? 'deadline' : signal.aborted ? 'signal' : null;
-    };
+  run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
+    const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
+    return this.#bounded(options, (session) => session.answer(statement, rowsMax, bytesMax));
+  }
+
+  async *stream(statement: Statement, options: RunOptions = {}): AsyncGenerator<AnswerPiece, void> {
+    const closing = new AbortController();
+    const bounds = this.#bounds(options, closing.signal);
+    const { signal } = bounds;
+    this.#streams.add(closing);
+    try {
+      await using session = await this.session();
+      // Nobody may come for the next rows: what was read so far is then let go at once.
+      const leave = () => void session[Symbol.asyncDispose]();
+      signal.addEventListener('abort', leave, { once: true });
+      try {
+        const rows = await inSlot(session, signal, () => session.read(statement));
+        for (let isFirst = true; ; isFirst = false) {
+          const some = await inSlot(session, signal, () => rows.next());
+          if (some !== null || isFirst) yield { columns: rows.columns, rows: some ?? [] };
+          if (some === null) return;
+        }
+      } finally {
+        signal.removeEventListener('abort', leave);
+      }
+    } catch (error) {
+      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+    } finally {
+      this.#streams.delete(closing);
+    }
+  }
+
+  describe(select: string, options: RunOptions = {}): Promise<DescribedSelect> {
+    return this.#bounded(options, (session) => describeSelect(session, select));
+  }
+
+  tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]> {
+    return describeTables((statement) => this.run(statement, { ...options, ...catalogBounds }), only);
+  }
+
+  schemas(options?: RunOptions): Promise<DescribedSchema[]> {
+    return describeSchemas((statement) => this.run(statement, { ...options, ...catalogBounds }));
+  }
+
+  write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
+    return this.#bounded(options, (session) => writeTarget(session, target, select));
+  }
+
+  /** Work on a session of its own, stopped at the deadline and by the signal, with the errors that callers are told. */
+  async #bounded<T>(options: RunOptions, work: (session: DuckDbSession) => Promise<T>): Promise<T> {
+    const { signal, stoppedBy, deadlineMs } = this.#bounds(options);
     try {
       const free = await querySlots.take(signal);
       try {
         await using session = await this.session();
-        return await session.interruptible(signal, () =>
-          session.answer(statement, options.rowsMax ?? 10_000),
-        );
+        return await session.interruptible(signal, () => work(session));
       } finally {
         free();
       }
@@ -144,8 +207,16 @@ export class DuckDbWarehouse implements Warehouse {
     }
   }
 
-  tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]> {
-    return describeTables((statement) => this.run(statement, { ...options, rowsMax: 1_000_000 }), only);
+  #bounds(options: RunOptions, closing?: AbortSignal): Bounds {
+    const deadlineMs = options.deadlineMs ?? 30_000;
+    const deadline = AbortSignal.timeout(deadlineMs);
+    const others = [options.signal, closing].filter((signal) => signal !== undefined);
+    const signal = others.length > 0 ? AbortSignal.any([deadline, ...others]) : deadline;
+    const stoppedBy = () => {
+      if (this.#closed) return 'closed';
+      return deadline.aborted ? 'deadline' : signal.aborted ? 'signal' : null;
+    };
+    return { signal, stoppedBy, deadlineMs };
   }
 
   /**
@@ -174,122 +245,12 @@ export class DuckDbWarehouse implements Warehouse {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#streams.forEach((stream) => stream.abort());
     const nag = setInterval(() => this.#busy.forEach((interrupt) => interrupt()), 20);
     await Promise.allSettled(this.#busy.keys());
     clearInterval(nag);
     await checkpoint(this.#instance);
     this.#instance.closeSync();
-    this.#onClosed();
-  }
-}
-
-/** One connection: its transactions are its own. Errors come as DuckDB words them. */
-export class DuckDbSession implements AsyncDisposable {
-  readonly #connection: DuckDBConnection;
-  readonly #onClosed: () => void;
-  #running: Promise<unknown> = Promise.resolve();
-  #closed = false;
-
-  constructor(connection: DuckDBConnection, onClosed: () => void) {
-    this.#connection = connection;
-    this.#onClosed = onClosed;
-  }
-
-  /** Runs one statement and gives its rows. */
-  async rows(sql: string, binds: readonly Bind[] = []): Promise<unknown[][]> {
-    return (await this.answer({ sql, binds }, Number.MAX_SAFE_INTEGER)).rows;
-  }
-
-  /** Runs one or more statements without binds, or one with; gives the rows changed by the last. */
-  async run(sql: string, binds: readonly Bind[] = []): Promise<number> {
-    const running =
-      binds.length === 0
-        ? this.#connection.run(sql)
-        : this.#connection.run(sql, binds.map(toDuckDb), binds.map(bindType) as DuckDBType[]);
-    this.#running = running.catch(() => undefined);
-    return (await running).rowsChanged;
-  }
-
-  /** Runs `work` in one transaction: committed when it resolves, rolled back when it fails. */
-  async transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.run('BEGIN TRANSACTION');
-    try {
-      const result = await work();
-      await this.run('COMMIT');
-      return result;
-    } catch (error) {
-      // A failed COMMIT has ended the transaction already.
-      await this.run('ROLLBACK').catch(() => undefined);
-      throw error;
-    }
-  }
-
-  /** Exactly one statement; no more than `rowsMax` rows are fetched. */
-  async answer(statement: Statement, rowsMax: number): Promise<Answer> {
-    const answering = this.#answer(statement, rowsMax);
-    this.#running = answering.catch(() => undefined);
-    return answering;
-  }
-
-  async #answer({ sql, binds = [] }: Statement, rowsMax: number): Promise<Answer> {
-    const statements = await this.#connection.extractStatements(sql);
-    if (statements.count !== 1) {
-      throw new AppError('BAD_USER_INPUT', `The statement must be exactly one; this is ${statements.count}.`);
-    }
-    const prepared = await statements.prepare(0);
-    try {
-      return await this.#fetch(prepared, binds, rowsMax);
-    } finally {
-      prepared.destroySync();
-    }
-  }
-
-  async #fetch(prepared: DuckDBPreparedStatement, binds: readonly Bind[], rowsMax: number): Promise<Answer> {
-    prepared.bind(binds.map(toDuckDb), binds.map(bindType) as DuckDBType[]);
-    const result = await prepared.stream();
-    const types = result.columnTypes();
-    const columns = result
-      .columnNames()
-      .map((name, at) => ({ name, dataType: types[at]!.alias ?? types[at]!.toString() }));
-    const rows: unknown[][] = [];
-    for (;;) {
-      const chunk = await result.fetchChunk();
-      if (!chunk || chunk.rowCount === 0) return { columns, rows, truncated: false };
-      for (const row of chunk.getRows()) {
-        if (rows.length === rowsMax) return { columns, rows, truncated: true };
-        rows.push(row.map((value, at) => fromDuckDb(value, types[at]!)));
-      }
-    }
-  }
-
-  /** Stops what `work` runs here when the signal aborts, and rejects with the signal's reason at the latest then. */
-  async interruptible<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
-    let nag: NodeJS.Timeout | undefined;
-    // Once is not enough: DuckDB forgets an interrupt that arrives before its statement has begun.
-    const stop = () => {
-      this.interrupt();
-      nag = setInterval(() => this.interrupt(), 20);
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      return await work();
-    } finally {
-      signal.removeEventListener('abort', stop);
-      clearInterval(nag);
-    }
-  }
-
-  interrupt(): void {
-    if (!this.#closed) this.#connection.interrupt();
-  }
-
-  /** Waits for what runs here, then closes; an open transaction is rolled back. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    await this.#running;
-    this.#closed = true;
-    this.#connection.closeSync();
     this.#onClosed();
   }
 }

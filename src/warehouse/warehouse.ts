@@ -32,6 +32,17 @@ export interface Answer {
   columns: ResultColumn[];
   rows: unknown[][];
   truncated: boolean;
+  /** The size of the rows, counted as JSON would hold them. */
+  bytes: number;
+}
+
+/** Some rows of a stream. */
+export type AnswerPiece = Pick<Answer, 'columns' | 'rows'>;
+
+/** What a SELECT gives and reads. */
+export interface DescribedSelect {
+  columns: ResultColumn[];
+  reads: TableName[];
 }
 
 export interface TableName {
@@ -73,13 +84,17 @@ export interface Warehouse extends AsyncDisposable {
   readonly dialect: Dialect;
   /** Runs one statement. Fails with WAREHOUSE_UNAVAILABLE, WAREHOUSE_TIMEOUT, or BAD_USER_INPUT for SQL the engine refuses. */
   run(statement: Statement, options?: RunOptions): Promise<Answer>;
-  /** As run, in pieces of some thousand rows, read no faster than they are taken. `rowsMax` and `bytesMax` do not count. */
-  stream(statement: Statement, options?: RunOptions): AsyncIterable<Omit<Answer, 'truncated'>>;
   /**
-   * The columns of a SELECT and the tables that it reads, views resolved to what they read too, without running it. Fails
-   * with BAD_USER_INPUT for SQL the engine refuses, and for anything but exactly one statement that only reads.
+   * As run, in pieces of some thousand rows, read no faster than they are taken; at least one piece, empty when there are no
+   * rows. `rowsMax` and `bytesMax` do not count. Leaving the loop stops the statement.
    */
-  describe(select: string, options?: RunOptions): Promise<{ columns: ResultColumn[]; reads: TableName[] }>;
+  stream(statement: Statement, options?: RunOptions): AsyncIterable<AnswerPiece>;
+  /**
+   * The columns of a SELECT without binds, and the tables and views that it reads: those it names, and what the views among
+   * them read. Nothing is run. Fails with BAD_USER_INPUT for SQL the engine refuses, and for anything but exactly one
+   * statement that only reads.
+   */
+  describe(select: string, options?: RunOptions): Promise<DescribedSelect>;
   /** Every table and view outside the engine's own schemas, or only the named ones. */
   tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]>;
   /** Every schema outside the engine's own, empty ones too. */
@@ -87,7 +102,7 @@ export interface Warehouse extends AsyncDisposable {
   /**
    * Makes the target from a SELECT, in place of what was there: readers see the old until the new is whole, and keep the
    * old when it fails. Returns the rows of a table, null for a view. Fails as run does, and with CONFLICT when the target
-   * is of the other kind.
+   * is of the other kind or is written by somebody else at the same time.
    */
   write(target: WriteTarget, select: Statement, options?: RunOptions): Promise<bigint | null>;
 }

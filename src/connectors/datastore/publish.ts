@@ -9,7 +9,7 @@ import {
 } from '#connectors/contract.ts';
 import { columnKey } from '#connectors/evolve-columns.ts';
 import { sqlText } from '#connectors/files/text-casts.ts';
-import type { DuckDbSession } from '#warehouse/duckdb.ts';
+import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 import { forgetStaging, type StagingKey, type StagingTable, writeMarker } from './staging.ts';
 

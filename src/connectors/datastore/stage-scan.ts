@@ -1,7 +1,8 @@
 import { duckDbType, typeName } from '#connectors/column-type.ts';
 import type { OpenPart, StreamColumn } from '#connectors/contract.ts';
 import { columnKey } from '#connectors/evolve-columns.ts';
-import type { DuckDbSession, DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 
 interface Into {

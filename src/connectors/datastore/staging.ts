@@ -1,5 +1,6 @@
 import type { Json, PublishMarker, StagedPart, StreamColumn, WriteOrigin } from '#connectors/contract.ts';
-import type { DuckDbSession, DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { stagingSchema } from '#warehouse/duckdb-tables.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 

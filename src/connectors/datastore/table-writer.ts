@@ -16,7 +16,8 @@ import {
   type WrittenTable,
 } from '#connectors/contract.ts';
 import { evolveColumns } from '#connectors/evolve-columns.ts';
-import type { DuckDbSession, DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { stagingPrefix } from '#warehouse/duckdb-tables.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 import { publishStaged, refuseKeyless, tableSql } from './publish.ts';

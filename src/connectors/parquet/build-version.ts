@@ -7,7 +7,7 @@ import {
   type StreamPlan,
   type StreamSelection,
 } from '#connectors/contract.ts';
-import type { DuckDbSession } from '#warehouse/duckdb.ts';
+import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 import type { VersionFile } from './marker.ts';
 import type { TableFolder, Version } from './table-folder.ts';
