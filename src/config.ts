@@ -3,6 +3,7 @@ import path from 'node:path';
 import { AppError } from '#base/errors.ts';
 import { logLevels, type LogThreshold } from '#base/log.ts';
 import { nearest } from '#base/nearest.ts';
+import { readHost } from '#base/outgoing.ts';
 
 export interface Config {
   /** Undefined for the embedded PostgreSQL. */
@@ -19,6 +20,8 @@ export interface Config {
   signUp: 'first' | 'open' | 'closed';
   /** Tasks that this process runs at once. */
   workers: number;
+  /** Hosts, or host:port, that webhooks may go to though their addresses are not public. */
+  webhookHosts: readonly string[];
   logLevel: LogThreshold;
 }
 
@@ -99,6 +102,12 @@ export const settings = [
     description: 'tasks that this process runs at once; 0 runs none',
   },
   {
+    name: 'SLUICE_WEBHOOK_HOSTS',
+    default: null,
+    allowed: 'hosts or host:port, parted by commas',
+    description: 'where webhooks may go though the address is not public; without it nowhere',
+  },
+  {
     name: 'SLUICE_LOG_LEVEL',
     default: 'info',
     allowed: 'debug, info, warn, error or silent',
@@ -132,6 +141,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     secretKey: read.secretKey(),
     signUp: read.oneOf('SLUICE_SIGN_UP', ['first', 'open', 'closed']),
     workers: read.integer('SLUICE_WORKERS', 0, 64),
+    webhookHosts: read.hosts('SLUICE_WEBHOOK_HOSTS'),
     logLevel: read.oneOf('SLUICE_LOG_LEVEL', logLevels),
   };
   read.apart(config);
@@ -204,6 +214,15 @@ class Reader {
     const text = this.text('SLUICE_HOST');
     if (!/^[\w.:%-]+$/.test(text)) this.wrong('SLUICE_HOST', `"${text}"`);
     return text;
+  }
+
+  hosts(name: Name): string[] {
+    const texts = (this.optional(name) ?? '').split(',').filter((text) => text.trim() !== '');
+    return texts.flatMap((text) => {
+      const host = readHost(text);
+      if (host === null) this.wrong(name, `"${text.trim()}"`, 'Name a host without scheme and path.');
+      return host ?? [];
+    });
   }
 
   databaseUrl(): string | undefined {

@@ -54,7 +54,10 @@ export interface TestGraphql extends AsyncDisposable {
 }
 
 /** Opens the App, without workers unless said, so that a task stays as it was made. */
-export async function openTestGraphql({ workers = 0 } = {}): Promise<TestGraphql> {
+export async function openTestGraphql({
+  workers = 0,
+  webhookHosts = [] as string[],
+} = {}): Promise<TestGraphql> {
   await using opening = new AsyncDisposableStack();
   const database = opening.use(await createTestDatabase());
   const home = await mkdtemp(join(tmpdir(), 'sluice-graphql-'));
@@ -71,6 +74,7 @@ export async function openTestGraphql({ workers = 0 } = {}): Promise<TestGraphql
         secretKey: Buffer.alloc(32, 7),
         signUp: 'open',
         workers,
+        webhookHosts,
         logLevel: 'error',
       },
       'serve',

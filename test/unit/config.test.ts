@@ -25,6 +25,7 @@ test('without any variable every setting has its default', () => {
     secretKey: undefined,
     signUp: 'first',
     workers: 2,
+    webhookHosts: [],
     logLevel: 'info',
   });
 });
@@ -44,6 +45,7 @@ test('every setting is taken from its variable', () => {
     SLUICE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     SLUICE_SIGN_UP: 'closed',
     SLUICE_WORKERS: '64',
+    SLUICE_WEBHOOK_HOSTS: 'Hooks.Internal, localhost:9000,[::1]:8080',
     SLUICE_LOG_LEVEL: 'silent',
   });
   expect(config).toEqual({
@@ -55,6 +57,7 @@ test('every setting is taken from its variable', () => {
     secretKey: Buffer.alloc(32, 7),
     signUp: 'closed',
     workers: 64,
+    webhookHosts: ['hooks.internal', 'localhost:9000', '[::1]:8080'],
     logLevel: 'silent',
   });
 });
@@ -145,4 +148,18 @@ test.each([
   ['/srv', '/srv/files'],
 ])('a home that no file source can read is taken: %s beside %s', (home, filesRoot) => {
   expect(readConfig({ SLUICE_HOME: home, SLUICE_FILES_ROOT: filesRoot })).toMatchObject({ home, filesRoot });
+});
+
+test('a webhook host is a host, with a port at most', () => {
+  for (const SLUICE_WEBHOOK_HOSTS of [
+    'http://hooks.internal',
+    'hooks.internal/path',
+    'a b',
+    'me@host',
+    'host:port',
+  ]) {
+    expect(problemsOf({ SLUICE_WEBHOOK_HOSTS })).toEqual([
+      expect.stringContaining(`SLUICE_WEBHOOK_HOSTS is "${SLUICE_WEBHOOK_HOSTS}"`),
+    ]);
+  }
 });
