@@ -6,7 +6,8 @@ import type { SourceColumn } from './row-source.ts';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const momentPattern =
-  /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/i;
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?:(:\d{2})(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/i;
+const wholePattern = /^(0|-?[1-9]\d{0,36})$/;
 
 /** The two sides of a comparison between a column and a value. */
 export interface Compared {
@@ -26,7 +27,10 @@ export function compared(dialect: Dialect, column: SourceColumn, name: string, v
     case 'integer':
     case 'decimal':
     case 'float':
-      return { column: column.sql, value: numberSql(dialect, value) ?? raise(wrong('a number')) };
+      return {
+        column: column.sql,
+        value: numberSql(dialect, column.type, value) ?? raise(wrong('a number')),
+      };
     case 'boolean':
       if (typeof value !== 'boolean') throw wrong('true or false');
       return { column: column.sql, value: sql`${value}` };
@@ -67,6 +71,17 @@ function comparedDynamic(dialect: Dialect, column: SourceColumn, name: string, v
   return { column: column.sql, value: sql`${text}` };
 }
 
+/** A key as a value of a column's type, so that the column is compared as it is; null for what the type cannot hold. */
+export function keyValue(dialect: Dialect, column: SourceColumn, key: string): Compared | null {
+  if (column.type === 'integer') {
+    return wholePattern.test(key) ? { column: column.sql, value: sql`${BigInt(key)}` } : null;
+  }
+  if (column.type === 'uuid') {
+    return uuidPattern.test(key) ? { column: column.sql, value: dialect.cast(sql`${key}`, 'uuid') } : null;
+  }
+  return { column: textSql(dialect, column), value: sql`${key}` };
+}
+
 /**
  * Keys as values of a column's type, so that the column is compared as it is. A key that the type cannot hold is the key
  * of nothing, and left out.
@@ -77,35 +92,55 @@ export function keyList(
   keys: readonly string[],
 ): { column: Sql; rows: Sql } {
   if (column.type === 'integer') {
-    const whole = keys.filter((key) => /^-?(0|[1-9]\d{0,17})$/.test(key)).map(BigInt);
-    return { column: column.sql, rows: dialect.listRows(whole, 'integer') };
+    const whole = keys.filter((key) => wholePattern.test(key)).map(BigInt);
+    // Wider columns than the list's type are rare, and compared as text where they hold such keys.
+    if (whole.every((key) => BigInt.asIntN(64, key) === key)) {
+      return { column: column.sql, rows: dialect.listRows(whole, 'integer') };
+    }
   }
   if (column.type === 'uuid') {
     const uuids = keys.filter((key) => uuidPattern.test(key));
     return { column: column.sql, rows: dialect.listRows(uuids, 'uuid') };
   }
-  const isText = column.type === 'text';
-  return {
-    column: isText ? column.sql : dialect.cast(column.sql, 'text'),
-    rows: dialect.listRows(keys, 'text'),
-  };
+  return { column: textSql(dialect, column), rows: dialect.listRows(keys, 'text') };
 }
 
-function numberSql(dialect: Dialect, value: Json): Sql | null {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? sql`${BigInt(value)}` : sql`${value}`;
-  if (typeof value !== 'string' || !/^-?\d{1,28}(\.\d{1,10})?$/.test(value)) return null;
-  if (/^-?\d{1,18}$/.test(value)) return sql`${BigInt(value)}`;
-  return dialect.cast(sql`${value}`, 'decimal');
+/** The column as text. */
+export function textSql(dialect: Dialect, column: SourceColumn): Sql {
+  // An enumeration counts as text and sorts otherwise: only the cast makes it one.
+  return column.dynamic ? column.sql : dialect.cast(column.sql, 'text');
 }
 
-function momentSql(dialect: Dialect, type: ValueType, value: Json): Sql | null {
-  if (typeof value !== 'string' || !momentPattern.test(value)) return null;
-  const hasZone = /(?:Z|[+-]\d{2}:?\d{2})$/i.test(value) && value.length > 10;
-  const moment = new Date(hasZone || value.length === 10 ? value : `${value.replace(' ', 'T')}Z`);
+function numberSql(dialect: Dialect, type: ValueType, value: Json): Sql | null {
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text !== 'string') return null;
+  if (wholePattern.test(text)) return sql`${BigInt(text)}`;
+  // A fraction is compared with decimals as what it says, not as the double that is nearest to it.
+  if (type !== 'float' && /^-?\d{1,28}\.\d{1,10}$/.test(text)) return dialect.cast(sql`${text}`, 'decimal');
+  const number = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(number) ? sql`${number}` : null;
+}
+
+/** A day or an RFC 3339 time as a value of a column's type, to the microsecond; UTC where it has no offset. Null for all else. */
+export function momentSql(dialect: Dialect, type: ValueType, value: Json): Sql | null {
+  const match = typeof value === 'string' ? momentPattern.exec(value) : null;
+  const [, day, minutes, seconds = ':00', fraction = '', zone = 'Z'] = match ?? [];
+  if (day === undefined || !isRealDay(day)) return null;
+  if (minutes === undefined && type === 'date') return dialect.cast(sql`${day}`, 'date');
+  const offset = /^[+-]\d{4}$/.test(zone) ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone;
+  const moment = new Date(
+    minutes === undefined ? `${day}T00:00:00Z` : `${day}T${minutes}${seconds}${offset}`,
+  );
   if (Number.isNaN(moment.getTime())) return null;
-  if (type === 'timestamptz') return dialect.cast(sql`${moment.toISOString()}`, 'timestamptz');
-  if (type === 'date' && value.length === 10) return dialect.cast(sql`${value}`, 'date');
-  return dialect.cast(sql`${moment.toISOString().slice(0, -1)}`, 'timestamp');
+  const text = moment.toISOString().replace(/\.\d+Z$/, `.${fraction.slice(1, 7).padEnd(6, '0')}`);
+  return type === 'timestamptz'
+    ? dialect.cast(sql`${`${text}Z`}`, 'timestamptz')
+    : dialect.cast(sql`${text}`, 'timestamp');
+}
+
+function isRealDay(day: string): boolean {
+  const date = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }
 
 function textOf(value: Json): string | null {

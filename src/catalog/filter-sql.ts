@@ -1,7 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import type { Json } from '#connectors/contract.ts';
-import { allOf, anyOf, rawSql, sql, type Sql } from '#warehouse/sql.ts';
-import { compared, keyList, momentBind } from './compare-sql.ts';
+import { allOf, anyOf, joinSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
+import { type Compared, compared, keyList, keyValue, momentBind, textSql } from './compare-sql.ts';
 import type { RowSource, SourceColumn } from './row-source.ts';
 
 type Maybe<T> = T | null | undefined;
@@ -52,6 +52,9 @@ export interface EntityFilter {
   not?: Maybe<EntityFilter>;
 }
 
+/** More values in one list of a filter than this are refused. */
+const valuesMax = 1_000;
+
 const stringFields = ['key', 'name', 'email', 'userKey', 'organizationKey'] as const;
 const timeFields = ['createdAt', 'at'] as const;
 
@@ -101,23 +104,39 @@ function propertyConditions(source: RowSource, filter: PropertyFilter): Sql[] {
   order('>=', filter.gte);
   order('<', filter.lt);
   order('<=', filter.lte);
-  if (filter.in != null) {
-    conditions.push(
-      anyOf(
-        filter.in.map((value) => {
-          if (value === null) return sql`${column.sql} IS NULL`;
-          const { column: left, value: right } = sides(value);
-          return sql`${left} = ${right}`;
-        }),
-      ),
-    );
-  }
-  if (filter.contains != null) conditions.push(dialect.contains(textOf(source, column), filter.contains));
+  if (filter.in != null) conditions.push(isOneOf(column, filter.property, filter.in, sides));
+  if (filter.contains != null) conditions.push(dialect.contains(textSql(dialect, column), filter.contains));
   if (filter.isNull != null) conditions.push(isNull(column, filter.isNull));
   if (conditions.length > 0) return conditions;
   throw new AppError('BAD_USER_INPUT', `The filter on "${filter.property}" asks for nothing.`, {
     fix: 'Give it eq, neq, in, gt, gte, lt, lte, contains or isNull.',
   });
+}
+
+/** Values of one kind are one list, so that a long one is no deep expression. */
+function isOneOf(
+  column: SourceColumn,
+  property: string,
+  values: readonly Json[],
+  sides: (value: Json) => Compared,
+): Sql {
+  if (values.length > valuesMax) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The filter on "${property}" has ${values.length} values in "in"; at most ${valuesMax} are allowed.`,
+    );
+  }
+  const given = values.filter((value) => value !== null);
+  const lists = [
+    given.filter((value) => typeof value === 'number'),
+    given.filter((value) => typeof value !== 'number'),
+  ].filter((list) => list.length > 0);
+  const conditions = lists.map((list) => {
+    const compared = list.map(sides);
+    return sql`${compared[0]!.column} IN (${joinSql(compared.map(({ value }) => value))})`;
+  });
+  if (given.length < values.length) conditions.push(isNull(column, true));
+  return anyOf(conditions);
 }
 
 function stringConditions(source: RowSource, field: string, filter: StringFilter): Sql[] {
@@ -128,14 +147,17 @@ function stringConditions(source: RowSource, field: string, filter: StringFilter
     const list = keyList(dialect, column, keys);
     return sql`${list.column} IN ${list.rows}`;
   };
-  const isNotIn = (keys: readonly string[]) => sql`(${column.sql} IS NULL OR ${not(isIn(keys))})`;
-  if (filter.eq != null) conditions.push(isIn([filter.eq]));
-  if (filter.neq != null) conditions.push(isNotIn([filter.neq]));
+  const is = (key: string) => {
+    const sides = keyValue(dialect, column, key);
+    return sides ? sql`${sides.column} = ${sides.value}` : anyOf([]);
+  };
+  if (filter.eq != null) conditions.push(is(filter.eq));
+  if (filter.neq != null) conditions.push(not(is(filter.neq)));
   if (filter.in != null) conditions.push(isIn(filter.in));
-  if (filter.nin != null) conditions.push(isNotIn(filter.nin));
-  if (filter.contains != null) conditions.push(dialect.contains(textOf(source, column), filter.contains));
+  if (filter.nin != null) conditions.push(not(isIn(filter.nin)));
+  if (filter.contains != null) conditions.push(dialect.contains(textSql(dialect, column), filter.contains));
   if (filter.startsWith != null) {
-    conditions.push(dialect.startsWith(textOf(source, column), filter.startsWith));
+    conditions.push(dialect.startsWith(textSql(dialect, column), filter.startsWith));
   }
   if (filter.isNull != null) conditions.push(isNull(column, filter.isNull));
   return conditions;
@@ -164,8 +186,4 @@ function not(condition: Sql): Sql {
 
 function isNull(column: SourceColumn, asked: boolean): Sql {
   return asked ? sql`${column.sql} IS NULL` : sql`${column.sql} IS NOT NULL`;
-}
-
-function textOf({ dialect }: RowSource, column: SourceColumn): Sql {
-  return column.type === 'text' ? column.sql : dialect.cast(column.sql, 'text');
 }

@@ -2,7 +2,8 @@ import { AppError } from '#base/errors.ts';
 import { nearest } from '#base/nearest.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import type { Dialect, ValueType } from '#warehouse/dialect.ts';
-import { joinSql, nameSql, sql, tableSql, type Sql } from '#warehouse/sql.ts';
+import { anyOf, joinSql, nameSql, rawSql, sql, tableSql, type Sql } from '#warehouse/sql.ts';
+import { keyValue, textSql } from './compare-sql.ts';
 import {
   type CatalogedTable,
   type Mapping,
@@ -31,6 +32,14 @@ export interface RowSource {
   tableIds(): string[];
 }
 
+/** The rows of an entity. */
+export interface EntityRowSource extends RowSource {
+  /** Whether each row has the key of an organization, its own or its user's. */
+  readonly reachesOrganization: boolean;
+  /** The condition that the row's key is this one, or the one that it is an alias of. */
+  hasKey(key: string): Sql;
+}
+
 /** The fields that each kind can be mapped to, the key aside. */
 export const entityFields: Record<EntityKind, readonly (keyof MappedColumns)[]> = {
   USER: ['name', 'email', 'createdAt', 'organizationKey'],
@@ -38,7 +47,8 @@ export const entityFields: Record<EntityKind, readonly (keyof MappedColumns)[]> 
   EVENT: ['name', 'at', 'userKey', 'organizationKey'],
 };
 
-const rows = 'r';
+/** The name that the rows of a source have in its SQL. */
+export const rows = 'r';
 
 /** The rows of a table; its columns by their names. */
 export function tableSource(table: CatalogedTable, dialect: Dialect): RowSource {
@@ -56,7 +66,7 @@ export function tableSource(table: CatalogedTable, dialect: Dialect): RowSource 
  * "properties.name" where a field has its name), or one of these of what it belongs to ("user.plan",
  * "organization.plan"). A user's aliases count as that user. Fails with BAD_USER_INPUT without a mapping.
  */
-export function entitySource(mappings: Mappings, kind: EntityKind, dialect: Dialect): RowSource {
+export function entitySource(mappings: Mappings, kind: EntityKind, dialect: Dialect): EntityRowSource {
   return new EntitySource(mappings, kind, dialect);
 }
 
@@ -65,17 +75,27 @@ export function mappingOf(mappings: Mappings, kind: EntityKind): Mapping {
   const mapping = mappings[kind];
   if (mapping) return mapping;
   throw new AppError('BAD_USER_INPUT', `No table is mapped to ${kind} in this project.`, {
-    fix: `Say which table holds them: mutation { mapEntity(input: { kind: ${kind}, table: "warehouse.warehouse.raw.…", key: "id"${kind === 'EVENT' ? ', at: "at", userKey: "user_id"' : ''} }) { userErrors { message } } }`,
+    fix: `Say which table holds them: ${exampleOf(kind)}`,
   });
 }
 
-class EntitySource implements RowSource {
+function exampleOf(kind: EntityKind): string {
+  const input = {
+    USER: 'table: "raw.users", key: "id", name: "name", organizationKey: "organization_id"',
+    ORGANIZATION: 'table: "raw.organizations", key: "id", name: "name"',
+    EVENT: 'table: "raw.events", key: "id", name: "name", at: "at", userKey: "user_id"',
+  }[kind];
+  return `mutation { mapEntity(input: { kind: ${kind}, ${input} }) { userErrors { message path } } }`;
+}
+
+class EntitySource implements EntityRowSource {
   readonly dialect: Dialect;
   readonly #mappings: Mappings;
   readonly #mapping: Mapping;
   /** Of each entity that is joined, the columns that are needed of it, by their paths. */
   readonly #joins = new Map<'user' | 'organization', Map<string, SourceColumn>>();
   #joinsAlias = false;
+  #looksUpAlias = false;
 
   constructor(mappings: Mappings, kind: EntityKind, dialect: Dialect) {
     this.#mappings = mappings;
@@ -87,13 +107,36 @@ class EntitySource implements RowSource {
     return this.#mapping.table.datastore;
   }
 
+  get reachesOrganization(): boolean {
+    return this.#mapping.columns.organizationKey !== undefined || this.#isOfUsersOrganization();
+  }
+
   column(path: string): SourceColumn {
     const joined = /^(user|organization)\.(.+)$/s.exec(path);
     if (joined && this.#belongsTo(joined[1] as 'user' | 'organization')) {
       return this.#joined(joined[1] as 'user' | 'organization', joined[2] as string);
     }
     if (path === 'userKey' && this.#mapping.kind === 'EVENT') return this.#userKey();
+    // An event without a key of its organization has its user's.
+    if (path === 'organizationKey' && this.#isOfUsersOrganization()) return this.#joined('user', path);
     return ownColumn(this.#mapping, this.dialect, rows, path);
+  }
+
+  hasKey(key: string): Sql {
+    const column = this.column('key');
+    const own = keyValue(this.dialect, column, key);
+    const alias = this.#mapping.kind === 'USER' ? this.#alias() : null;
+    if (!alias) return own ? sql`${own.column} = ${own.value}` : anyOf([]);
+    this.#looksUpAlias = true;
+    const side = (name: string) => plainColumn(alias.table, this.dialect, 'o', name);
+    const asked = keyValue(this.dialect, side(alias.aliasKey), key);
+    const canonical = side(alias.canonicalKey);
+    const isTyped = column.type === 'integer' || column.type === 'uuid';
+    const found = isTyped
+      ? this.dialect.tryCast(canonical.sql, column.type)
+      : textSql(this.dialect, canonical);
+    const isAlias = asked ? sql`${asked.column} = ${asked.value}` : anyOf([]);
+    return sql`${own?.column ?? column.sql} = coalesce((SELECT min(${found}) FROM ${tableSql(alias.table)} AS o WHERE ${isAlias}), ${own?.value ?? rawSql('NULL')})`;
   }
 
   from(): Sql {
@@ -109,7 +152,7 @@ class EntitySource implements RowSource {
 
   tableIds(): string[] {
     const ids = [this.#mapping.table.id];
-    if (this.#joinsAlias) ids.push(this.#alias()!.table.id);
+    if (this.#joinsAlias || this.#looksUpAlias) ids.push(this.#alias()!.table.id);
     for (const entity of this.#joins.keys()) ids.push(this.#other(entity).table.id);
     return ids;
   }
@@ -140,11 +183,19 @@ class EntitySource implements RowSource {
     return { ...inner, sql: nameSql(entity, path) };
   }
 
-  /** The key of what a row belongs to. An event without a key of its organization has its user's. */
+  #isOfUsersOrganization(): boolean {
+    const { kind, columns } = this.#mapping;
+    const user = this.#mappings.USER?.columns;
+    return (
+      kind === 'EVENT' &&
+      columns.organizationKey === undefined &&
+      columns.userKey !== undefined &&
+      user?.organizationKey !== undefined
+    );
+  }
+
   #keyOf(entity: 'user' | 'organization'): SourceColumn {
-    if (entity === 'user') return this.column('userKey');
-    const isOfUser = this.#mapping.kind === 'EVENT' && this.#mapping.columns.organizationKey === undefined;
-    return isOfUser ? this.#joined('user', 'organizationKey') : this.column('organizationKey');
+    return this.column(entity === 'user' ? 'userKey' : 'organizationKey');
   }
 
   /** Of many rows with one key any counts, so that a table with duplicates does not count a row twice. */
@@ -186,7 +237,7 @@ class EntitySource implements RowSource {
     const canonical = plainColumn(table, this.dialect, 'o', canonicalKey);
     const own = ownColumn(this.#mapping, this.dialect, rows, 'userKey');
     const [theirs, ours] = comparable(this.dialect, { ...key, sql: nameSql('alias', '#alias') }, own);
-    return sql`LEFT JOIN (SELECT ${key.sql} AS ${nameSql('#alias')}, any_value(${canonical.sql}) AS ${nameSql('#canonical')} FROM ${tableSql(table)} AS o GROUP BY 1) AS alias ON ${theirs} = ${ours}`;
+    return sql`LEFT JOIN (SELECT ${key.sql} AS ${nameSql('#alias')}, min(${canonical.sql}) AS ${nameSql('#canonical')} FROM ${tableSql(table)} AS o GROUP BY 1) AS ${nameSql('alias')} ON ${theirs} = ${ours}`;
   }
 }
 

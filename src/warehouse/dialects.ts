@@ -1,0 +1,12 @@
+import type { Dialect } from './dialect.ts';
+import { duckDbDialect } from './duckdb-dialect.ts';
+import type { Warehouse } from './warehouse.ts';
+
+const dialects: Partial<Record<Warehouse['engine'], Dialect>> = { DUCKDB: duckDbDialect };
+
+/** How an engine spells SQL, known without opening a datastore of it. Fails for an engine that none can be made of. */
+export function dialectOf(engine: Warehouse['engine']): Dialect {
+  const dialect = dialects[engine];
+  if (dialect) return dialect;
+  throw new Error(`There is no dialect for ${engine}.`);
+}
