@@ -40,6 +40,8 @@ const rootNeeds: Record<string, Need> = {
   'Query.tasks': 'CONTROL_READ',
   'Query.tables': 'DATA_READ',
   'Query.table': 'DATA_READ',
+  'Query.column': 'DATA_READ',
+  'Query.columns': 'DATA_READ',
   'Query.entityMapping': 'CONTROL_READ',
   'Query.users': 'DATA_READ',
   'Query.user': 'DATA_READ',
@@ -97,9 +99,11 @@ const typeNeeds: Record<string, Need> = {
   Member: 'CONTROL_READ',
   ApiKey: 'ADMIN_OR_KEY',
 
-  Datastore: 'CONTROL_READ',
+  // Who may read a table may know where it lies; how that is reached is said in fieldNeeds.
+  Datastore: 'DATA_READ',
   Table: 'DATA_READ',
   Column: 'DATA_READ',
+  LineageEdge: 'DATA_READ',
   Freshness: 'DATA_READ',
   RowSet: 'DATA_READ',
   RowSetColumn: 'DATA_READ',
@@ -134,6 +138,12 @@ const typeNeeds: Record<string, Need> = {
   InputUserError: 'ANYONE',
 };
 
+/** Fields that need more than the type they are of. */
+const fieldNeeds: Record<string, Need> = {
+  'Datastore.config': 'CONTROL_READ',
+  'Datastore.providedSecrets': 'CONTROL_READ',
+};
+
 const needs = new Map(Object.entries({ ...rootNeeds, ...typeNeeds }));
 const rootTypes = new Set(['Query', 'Mutation', 'Subscription']);
 
@@ -149,7 +159,7 @@ export function needOf(typeName: string, fieldName: string): Need {
       `${typeName}.${fieldName} has no entry in accounts/permissions.ts: say there who may use it.`,
     );
   }
-  return needOfType(typeName);
+  return fieldNeeds[`${typeName}.${fieldName}`] ?? needOfType(typeName);
 }
 
 /** What it takes to see anything of this object type: also what `node` asks for the type it finds. */

@@ -10,9 +10,14 @@ export function visible(viewer: Viewer): { projectId: string; deletedAt: null } 
   return { projectId: viewer.projectId, deletedAt: null };
 }
 
-/** For models of a project without soft deletion: tasks, catalog tables, log lines. */
+/** For models of a project without soft deletion: tasks, log lines. */
 export function inProject(viewer: Viewer): { projectId: string } {
   return { projectId: viewer.projectId };
+}
+
+/** For tables of the catalog: those that their datastore still has. */
+export function presentTables(viewer: Viewer): { projectId: string; goneAt: null } {
+  return { projectId: viewer.projectId, goneAt: null };
 }
 
 /** For members and projects, which belong to the account. */

@@ -3,8 +3,8 @@ import type { CatalogDeps } from './deps.ts';
 import { saveTables } from './save-tables.ts';
 
 /**
- * Reads all tables of the project's datastores, or of one, into the catalog; forgets those that are gone. Returns how
- * many there are. Fails with InputError for an unknown datastore.
+ * Reads all tables of the project's datastores, or of one, into the catalog. Those that are gone are in no list any
+ * more, and are what they were when they come back. Returns how many there are. Fails with InputError for an unknown datastore.
  */
 export async function refreshCatalog(
   deps: CatalogDeps,
@@ -33,8 +33,14 @@ export async function refreshCatalog(
       tables,
       at: startedAt,
     });
-    await deps.store.db.catalogTable.deleteMany({
-      where: { projectId: options.projectId, datastoreId: datastore.id, updatedAt: { lt: startedAt } },
+    await deps.store.db.catalogTable.updateMany({
+      where: {
+        projectId: options.projectId,
+        datastoreId: datastore.id,
+        goneAt: null,
+        updatedAt: { lt: startedAt },
+      },
+      data: { goneAt: startedAt },
     });
     count += tables.length;
   }

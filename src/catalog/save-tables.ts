@@ -1,10 +1,15 @@
 import { newId } from '#base/id.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import type { Db } from '#store/open-store.ts';
-import type { DescribedTable } from '#warehouse/warehouse.ts';
+import type { DescribedColumn, DescribedTable } from '#warehouse/warehouse.ts';
 
 /** What writes a table: a stream of a job, "namespace.name" or "name", or a transformation. */
 export type Feed = { jobId: string; stream: string } | { transformationId: string };
+
+/** A column as the catalog keeps it: as the datastore describes it, and in the words of people. */
+export interface SaidColumn extends DescribedColumn {
+  description: string | null;
+}
 
 interface SeenTables {
   projectId: string;

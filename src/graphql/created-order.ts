@@ -28,7 +28,7 @@ export interface CreatedOrder extends Order<CreatedRow, CreatedKey> {
 const cursorPattern = /^(\w+)\|(\d+)\|([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
 /** The end of the year 9999: later ones are written in a way that Postgres does not read. */
-const latestMoment = 253_402_300_799_999;
+export const latestMoment = 253_402_300_799_999;
 
 /**
  * `list` names what is listed: a cursor is taken only by lists of the same thing in the same direction.

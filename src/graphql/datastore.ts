@@ -36,7 +36,7 @@ export const Datastore = builder.prismaNode('Datastore', {
   select: { id: true },
   interfaces: [Resource],
   description:
-    'An engine that holds tables and answers SQL. Every project begins with one, named "warehouse". Needs CONTROL_READ.',
+    'An engine that holds tables and answers SQL. Every project begins with one, named "warehouse". Needs DATA_READ.',
   fields: (t) => ({
     name: t.exposeString('name', {
       description: 'Its name, unique among the datastores of the project; the first part of fqn.',
@@ -60,10 +60,10 @@ export const Datastore = builder.prismaNode('Datastore', {
     config: t.expose('config', {
       type: 'JSON',
       description:
-        'How it is reached. Secret fields never come back; providedSecrets names those that are set.',
+        'How it is reached. Secret fields never come back; providedSecrets names those that are set. Needs CONTROL_READ.',
     }),
     providedSecrets: t.stringList({
-      description: 'The secret fields that are set, by their path in config.',
+      description: 'The secret fields that are set, by their path in config. Needs CONTROL_READ.',
       select: { secrets: true },
       resolve: ({ secrets }) => Object.keys(secrets ?? {}).sort(),
     }),

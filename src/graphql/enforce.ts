@@ -14,6 +14,9 @@ import type { Context } from './context.ts';
 const abstractFields = new Set(['Query.node', 'Query.nodes']);
 const openInterfaces = new Set(['UserError']);
 
+/** Who is asking may ask who that is: a program is no member, which is an answer and no refusal. */
+const ownFields = new Set(['Viewer.member']);
+
 /**
  * Holds every field of the schema to accounts/permissions.ts: a field is resolved, and a subscription opened, only for
  * viewers who have what the field needs and what the type it returns needs. Since every way to an object leads through
@@ -62,7 +65,7 @@ function guard(
   const demandAll = (context: Context) => {
     for (const need of needs) demand(context.viewer, need);
   };
-  if (needOf(parent.name, field.name) === 'ANYONE') {
+  if (needOf(parent.name, field.name) === 'ANYONE' || ownFields.has(`${parent.name}.${field.name}`)) {
     // Anybody may ask; who has something to be shown must be let see it. So nobody's viewer is null, and no failure.
     field.resolve = async (source, args, context, info) => {
       const value: unknown = await resolve(source, args, context, info);

@@ -48,7 +48,7 @@ export function listRows<Row extends CreatedRow>(options: ListOptions & { where?
 interface NestedOptions extends ListOptions {
   parentId: string;
   table: 'job' | 'task' | 'catalog_table';
-  parentColumn: 'source_id' | 'destination_id' | 'job_id' | 'datastore_id';
+  parentColumn: 'project_id' | 'source_id' | 'destination_id' | 'job_id' | 'datastore_id';
   where?: Prisma.Sql;
 }
 
@@ -134,6 +134,12 @@ async function readNested<Row extends CreatedRow>(
   return answers;
 }
 
+const aliveSql: Record<NestedOptions['table'], Prisma.Sql> = {
+  job: Prisma.sql`c.deleted_at IS NULL`,
+  task: Prisma.sql`TRUE`,
+  catalog_table: Prisma.sql`c.gone_at IS NULL`,
+};
+
 /**
  * What the list's own condition and the visibility filter say, for the table named c. The project is compared as text, so
  * that no index is walked for it: the parent's index alone finds the few rows there are, where the project's would be
@@ -141,7 +147,7 @@ async function readNested<Row extends CreatedRow>(
  */
 function scopeSql(options: Omit<NestedOptions, 'args'>): Prisma.Sql {
   const { projectId } = viewerOf(options.context);
-  const alive = options.table === 'job' ? Prisma.sql`c.deleted_at IS NULL` : Prisma.sql`TRUE`;
+  const alive = aliveSql[options.table];
   return Prisma.sql`c.project_id::text = ${projectId} AND ${alive} AND ${options.where ?? Prisma.sql`TRUE`}`;
 }
 

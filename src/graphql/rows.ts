@@ -1,6 +1,6 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
-import { inAccount, inProject, visible, visibleApiKeys } from '#accounts/visible.ts';
+import { inAccount, inProject, presentTables, visible, visibleApiKeys } from '#accounts/visible.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import type { Db } from '#store/open-store.ts';
@@ -32,7 +32,7 @@ const nodeRows = {
   Member: { rows: (db) => db.member, scope: inAccount },
   ApiKey: { rows: (db) => db.apiKey, scope: visibleApiKeys },
   Datastore: { rows: (db) => db.datastore, scope: visible },
-  Table: { rows: (db) => db.catalogTable, scope: inProject },
+  Table: { rows: (db) => db.catalogTable, scope: presentTables },
   Source: { rows: (db) => db.source, scope: visible },
   Destination: { rows: (db) => db.destination, scope: visible },
   Job: { rows: (db) => db.job, scope: visible },

@@ -15,6 +15,8 @@ import './task-mutations.ts';
 import './watch.ts';
 import './datastore.ts';
 import './table.ts';
+import './column.ts';
+import './lineage.ts';
 import './filter.ts';
 import { builder } from './builder.ts';
 import { enforcePermissions } from './enforce.ts';

@@ -1,17 +1,24 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { AppError } from '#base/errors.ts';
-import { fqnOf, sampleTable, updateTable } from '#catalog/tables.ts';
+import { oldestWrites } from '#catalog/behind.ts';
+import type { SaidColumn } from '#catalog/save-tables.ts';
+import { fqnOf, sampleTable } from '#catalog/tables.ts';
+import { updateTable } from '#catalog/update-table.ts';
 import { Prisma } from '#generated/prisma/client.ts';
+import { batchedByKey } from './batch.ts';
 import { builder } from './builder.ts';
+import { Column } from './column.ts';
 import { connectionOf, pageCost } from './connection.ts';
-import { viewerOf } from './context.ts';
+import { type Context, viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { asExpected } from './error-codes.ts';
 import { Freshness } from './freshness.ts';
 import { uuidOf, uuidOfInput } from './global-id.ts';
-import { escapeLike, listNested, listRows, nameHolds } from './lists.ts';
+import { listNested, listRows } from './lists.ts';
 import { attempt, payloadType, writtenThing } from './payload.ts';
 import { findRow } from './rows.ts';
 import { jsonOfValue, RowSet } from './row-set.ts';
+import { isMappedTo, tableHolds, whereFqn } from './table-conditions.ts';
 
 const TableKind = builder.enumType('TableKind', {
   description: 'Whether rows are kept or computed.',
@@ -21,7 +28,7 @@ const TableKind = builder.enumType('TableKind', {
   },
 });
 
-const EntityKind = builder.enumType('EntityKind', {
+export const EntityKind = builder.enumType('EntityKind', {
   description: 'What the rows of a table stand for.',
   values: {
     USER: { description: 'People who use a product.' },
@@ -30,39 +37,8 @@ const EntityKind = builder.enumType('EntityKind', {
   },
 });
 
-interface ColumnShape {
-  name: string;
-  dataType: string;
-  nullable: boolean;
-  ordinal: number;
-  description: string | null;
-  tableFqn: string;
-}
-
-const Column = builder.objectRef<ColumnShape>('Column').implement({
-  description: 'A column of a table, as the catalog last saw it. Needs DATA_READ.',
-  fields: (t) => ({
-    fqn: t.string({
-      description: 'datastore.database.schema.table.column',
-      resolve: (column) => `${column.tableFqn}.${column.name}`,
-    }),
-    name: t.exposeString('name', { description: 'Its name.' }),
-    dataType: t.exposeString('dataType', {
-      description: "The engine's own name of its type, such as DECIMAL(38,2).",
-    }),
-    nullable: t.exposeBoolean('nullable', { description: 'Whether it may be without a value.' }),
-    ordinal: t.exposeInt('ordinal', { description: 'Its place in the table: 1 for the first.' }),
-    description: t.exposeString('description', {
-      nullable: true,
-      description: 'What it holds, in words. Null when nobody said.',
-    }),
-  }),
-});
-
 const sampleRowsDefault = 10;
 const sampleRowsMax = 100;
-/** More words than this between dots are no fqn: there would be too many ways to cut it. */
-const fqnWordsMax = 10;
 
 /** What names a table across datastores. */
 const fqnSelect = {
@@ -101,7 +77,8 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
     type: EntityKind,
     nullable: true,
     description: 'What its rows stand for. Null when they are mapped to nothing.',
-    resolve: () => null,
+    select: { mappings: { select: { kind: true }, orderBy: { kind: 'asc' }, take: 1 } },
+    resolve: ({ mappings }) => mappings[0]?.kind ?? null,
   }),
   columns: t.field({
     type: [Column],
@@ -110,7 +87,7 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
     resolve: (table) => {
       const tableFqn = fqnOf(table, table.datastore.name);
       // Written by the catalog alone, in this shape.
-      const columns = table.columns as unknown as Omit<ColumnShape, 'tableFqn'>[];
+      const columns = table.columns as unknown as SaidColumn[];
       return columns.map((column) => ({ ...column, tableFqn }));
     },
   }),
@@ -120,12 +97,14 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
     description:
       'How many rows it had when the catalog last looked. Null where the engine does not know without reading.',
   }),
-  datastore: t.relation('datastore', { description: 'Where it lies. Needs CONTROL_READ.' }),
+  datastore: t.relation('datastore', { description: 'Where it lies.' }),
   freshness: t.field({
     type: Freshness,
-    description: 'When it was last written by a job.',
-    select: { syncedAt: true, taskId: true },
-    resolve: ({ syncedAt, taskId }) => ({ syncedAt, taskId }),
+    description:
+      'When it was last written by a job. A view is as fresh as the oldest of the tables behind it.',
+    select: { id: true, kind: true, syncedAt: true, taskId: true },
+    resolve: ({ id, kind, syncedAt, taskId }, _args, context, info) =>
+      kind === 'VIEW' ? freshnessOfView(context, info, id) : { syncedAt, taskId },
   }),
   sample: t.field({
     type: RowSet,
@@ -158,6 +137,9 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
   }),
 }));
 
+const searchDescription =
+  'Only those whose fqn, description, tags or names of columns hold this, in any case. Null for all.';
+
 const TableConnection = connectionOf(Table, 'Table', 'tables');
 const tableOrder = createdOrder('table', 'oldest first');
 
@@ -166,7 +148,7 @@ builder.prismaObjectField('Datastore', 'tables', (t) =>
     type: TableConnection,
     description: 'Its tables, in the order the catalog came to know them. Needs DATA_READ.',
     args: {
-      search: t.arg.string({ description: 'Only those whose name holds this, in any case. Null for all.' }),
+      search: t.arg.string({ description: searchDescription }),
       ...t.arg.connectionArgs(),
     },
     complexity: pageCost,
@@ -181,7 +163,7 @@ builder.prismaObjectField('Datastore', 'tables', (t) =>
         parentId: datastore.id,
         table: 'catalog_table',
         parentColumn: 'datastore_id',
-        ...(args.search && { where: Prisma.sql`c.name ILIKE ${`%${escapeLike(args.search)}%`}` }),
+        ...(args.search && { where: tableHolds(args.search) }),
       }),
   }),
 );
@@ -192,16 +174,25 @@ builder.queryFields((t) => ({
     description:
       'The tables of all datastores of the project, in the order the catalog came to know them. Needs DATA_READ.',
     args: {
-      search: t.arg.string({ description: 'Only those whose name holds this, in any case. Null for all.' }),
+      search: t.arg.string({ description: searchDescription }),
       entity: t.arg({ type: EntityKind, description: 'Only those that are mapped to this. Null for all.' }),
       ...t.arg.connectionArgs(),
     },
     complexity: pageCost,
     resolve: (_root, args, context, info) => {
-      // No table is mapped to anything yet.
-      const mapped = args.entity == null ? {} : { id: { in: [] } };
-      const where = { name: nameHolds(args.search), ...mapped };
-      return listRows({ context, info, args, type: 'Table', order: tableOrder, where });
+      const options = { context, info, args, type: 'Table', order: tableOrder } as const;
+      const conditions = [
+        ...(args.search ? [tableHolds(args.search)] : []),
+        ...(args.entity == null ? [] : [isMappedTo(args.entity)]),
+      ];
+      if (conditions.length === 0) return listRows(options);
+      return listNested({
+        ...options,
+        parentId: viewerOf(context).projectId,
+        table: 'catalog_table',
+        parentColumn: 'project_id',
+        where: Prisma.join(conditions, ' AND '),
+      });
     },
   }),
   table: t.field({
@@ -226,6 +217,16 @@ builder.queryFields((t) => ({
   }),
 }));
 
+const ColumnWordsInput = builder.inputType('ColumnWordsInput', {
+  description: 'What people say of a column.',
+  fields: (t) => ({
+    name: t.string({ required: true, description: 'The column, by its name in the table.' }),
+    description: t.string({
+      description: 'What it holds, in words. Null or left out, what was said is taken away.',
+    }),
+  }),
+});
+
 const UpdateTableInput = builder.inputType('UpdateTableInput', {
   description: 'What people say of a table.',
   fields: (t) => ({
@@ -234,6 +235,11 @@ const UpdateTableInput = builder.inputType('UpdateTableInput', {
       description: 'What it holds, in words. Null takes the words away; left out, they stay.',
     }),
     tags: t.stringList({ description: 'All its tags from now on. Null or left out, they stay.' }),
+    columns: t.field({
+      type: [ColumnWordsInput],
+      description:
+        'What its columns hold. Those that are not named keep their words; null or left out, all do.',
+    }),
   }),
 });
 
@@ -264,23 +270,10 @@ builder.mutationField('updateTable', (t) =>
   }),
 );
 
-/** The tables that a fqn may mean: names may hold dots themselves, so that every way to cut it in four is tried. */
-function whereFqn(fqn: string): object {
-  const words = fqn.split('.');
-  const join = (from: number, to?: number) => words.slice(from, to).join('.');
-  const ways: object[] = [];
-  const last = words.length <= fqnWordsMax ? words.length : 0;
-  for (let a = 1; a < last - 2; a++) {
-    for (let b = a + 1; b < last - 1; b++) {
-      for (let c = b + 1; c < last; c++) {
-        ways.push({
-          datastore: { name: join(0, a) },
-          database: join(a, b),
-          schema: join(b, c),
-          name: join(c),
-        });
-      }
-    }
-  }
-  return { OR: ways };
+/** The freshness of many views costs one statement. */
+function freshnessOfView(context: Context, info: GraphQLResolveInfo, id: string) {
+  const { projectId } = viewerOf(context);
+  return batchedByKey(context, info, 'freshness', id, { syncedAt: null, taskId: null }, (ids) =>
+    oldestWrites(context.app.store.db, projectId, ids),
+  );
 }

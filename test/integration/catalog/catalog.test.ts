@@ -5,8 +5,9 @@ import { type Datastores, NotHere, openDatastores } from '#catalog/datastores.ts
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { refreshCatalog } from '#catalog/refresh.ts';
-import { sampleTable, updateTable } from '#catalog/tables.ts';
+import { sampleTable } from '#catalog/tables.ts';
 import { testDatastore } from '#catalog/test-datastore.ts';
+import { updateTable } from '#catalog/update-table.ts';
 import type { Store } from '#store/open-store.ts';
 import { insertDestination, insertJob, insertSource, insertTask } from '../../support/rows.ts';
 import { openTestCatalog, type TestCatalog } from './open-catalog.ts';
@@ -28,7 +29,7 @@ afterAll(() => catalog[Symbol.asyncDispose]());
 
 const readTables = (viewer: Viewer) =>
   store.db.catalogTable.findMany({
-    where: { projectId: viewer.projectId },
+    where: { projectId: viewer.projectId, goneAt: null },
     include: { datastore: true },
     orderBy: { name: 'asc' },
   });

@@ -103,6 +103,7 @@ test('a key that reads data reaches data, who it is, and nothing else', async ()
     'Account',
     'ApiKey',
     'Column',
+    'Datastore',
     'Freshness',
     'PageInfo',
     'Project',
@@ -116,7 +117,14 @@ test('a key that reads data reaches data, who it is, and nothing else', async ()
 });
 
 /** What a key that reads data may ask for; whatever else there is refuses it. */
-const dataFields = ['Query.tables', 'Query.table', 'Query.viewer', 'Query.apiKeys'];
+const dataFields = [
+  'Query.tables',
+  'Query.table',
+  'Query.column',
+  'Query.columns',
+  'Query.viewer',
+  'Query.apiKeys',
+];
 
 test.each(everyField.filter(([place]) => !open.includes(place) && !dataFields.includes(place)))(
   '%s is refused to a key that reads data',
@@ -137,11 +145,37 @@ test('a setting below data is refused in its own place, and the data still comes
   ]);
 });
 
+test('a key that reads data learns where a table lies and not how that is reached, and that it is no member', async () => {
+  const key = await gql.apiKey(ada, ['DATA_READ']);
+  const said =
+    '{ viewer { member { id } } tables { nodes { datastore { id name engine role isDefault } } } }';
+  expect(await gql.ask(key, said)).toEqual({
+    viewer: { member: null },
+    tables: {
+      nodes: [
+        {
+          datastore: {
+            id: rows.Datastore,
+            name: 'warehouse',
+            engine: 'DUCKDB',
+            role: 'WAREHOUSE',
+            isDefault: true,
+          },
+        },
+      ],
+    },
+  });
+  for (const field of ['config', 'providedSecrets']) {
+    const query = `query ($id: ID!) { node(id: $id) { ... on Datastore { ${field} } } }`;
+    expect(codesOf(await gql.answer(key, query, { id: rows.Datastore })), field).toEqual(['FORBIDDEN']);
+  }
+});
+
 test('node asks for the permission of the type that the id names, before it looks for the thing', async () => {
   const key = await gql.apiKey(ada, ['DATA_READ']);
   const query = 'query ($id: ID!) { node(id: $id) { id } }';
   expect(await gql.ask(key, query, { id: rows.Table })).toEqual({ node: { id: rows.Table } });
-  for (const id of [rows.Source, rows.Job, rows.Task, rows.Datastore, rows.Destination]) {
+  for (const id of [rows.Source, rows.Job, rows.Task, rows.Destination]) {
     expect(codesOf(await gql.answer(key, query, { id }))).toEqual(['FORBIDDEN']);
   }
 });

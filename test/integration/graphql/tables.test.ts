@@ -65,8 +65,8 @@ test('tables are listed for the project and for a datastore, searched by name, a
   ]);
 });
 
-test('a list of tables with names and freshness costs one statement', async () => {
-  await expectStatements(1, () =>
+test('a list of tables with names and freshness costs one statement, and one for the views among them', async () => {
+  await expectStatements(2, () =>
     gql.ask(
       ada,
       '{ tables { nodes { fqn name columns { fqn } freshness { syncedAt } datastore { name } } } }',
