@@ -2,8 +2,9 @@ import type { TaskStatus } from '#generated/prisma/enums.ts';
 import { canceled, setOpenStreams } from './canceled.ts';
 import type { PipelineDeps } from './deps.ts';
 import { lockStatus } from './lock-status.ts';
-import { attemptsMax } from './run-task.ts';
+import { attemptsMax } from './run.ts';
 import { leaseMs } from './task-hold.ts';
+import { ownerInclude, ownerOf } from './task-owner.ts';
 import { nextStatus } from './task-state.ts';
 import { enqueueTask, queueOf } from './work-item.ts';
 import { silentFor, writeTask, type TaskChange } from './write-task.ts';
@@ -35,12 +36,8 @@ export async function reviveTasks(deps: PipelineDeps): Promise<number> {
 
 async function reviveTask(deps: PipelineDeps, taskId: string): Promise<boolean> {
   const { db } = deps.store;
-  const task = await db.task.findUniqueOrThrow({
-    where: { id: taskId },
-    include: { job: { include: { destination: true } } },
-  });
-  if (!task.job) return false;
-  const queue = await queueOf(deps, task.job.destination);
+  const task = await db.task.findUniqueOrThrow({ where: { id: taskId }, include: ownerInclude });
+  const queue = await queueOf(deps, ownerOf(task));
   return db.$transaction(async (tx) => {
     const status = await lockStatus(tx, taskId);
     if (status === 'QUEUED') {

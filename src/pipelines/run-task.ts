@@ -1,24 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NotHere } from '#catalog/datastores.ts';
-import type { DestinationSession, SourceSession } from '#connectors/contract.ts';
-import type { TaskStream } from '#generated/prisma/client.ts';
 import { canceled } from './canceled.ts';
-import { streamName } from './check-streams.ts';
-import { classifyError, type TaskFailure } from './classify-error.ts';
-import { connectorContext } from './connector-context.ts';
+import type { TaskFailure } from './classify-error.ts';
 import type { PipelineDeps } from './deps.ts';
-import { configOfRow } from './end-config.ts';
 import { counted, duration, throughput } from './log-words.ts';
-import { runStream } from './run-stream.ts';
-import type { JobWithEnds } from './start-task.ts';
+import { runJob } from './run-job.ts';
+import { attemptsMax, classified, type Run, setStatus, triesAgain } from './run.ts';
 import { streamChange } from './stream-progress.ts';
-import { storedSelections } from './stream-state.ts';
 import { RunStopped, TaskHold } from './task-hold.ts';
+import { ownerInclude, ownerOf } from './task-owner.ts';
 import { isEnded } from './task-state.ts';
+import { transform } from './transform.ts';
 import { enqueueTask, queueOf } from './work-item.ts';
 
-/** How often a task is begun, the first time counted: after a lost worker or a transient failure it begins again. */
-export const attemptsMax = 3;
 /** How long the second and the third attempt wait. */
 const backoffMs = [5_000, 20_000];
 /** A connector that is told to stop gets so long; then the task goes on without it. */
@@ -32,15 +26,15 @@ const stopWithinMs = 3_500;
 export async function runTask(deps: PipelineDeps, taskId: string, signal: AbortSignal): Promise<void> {
   await using hold = await TaskHold.claim(deps, taskId, signal);
   if (!hold) return;
-  const job = await deps.store.db.job.findUniqueOrThrow({
-    where: { id: hold.task.jobId ?? '' },
-    include: { source: true, destination: true },
+  const { streams: rows, ...task } = await deps.store.db.task.findUniqueOrThrow({
+    where: { id: taskId },
+    include: { ...ownerInclude, streams: { orderBy: { position: 'asc' } } },
   });
-  const rows = await deps.store.db.taskStream.findMany({ where: { taskId }, orderBy: { position: 'asc' } });
   for (const row of rows) hold.setStream(streamChange(row));
   const failedBefore = rows.some((row) => row.status === 'FAILED');
-  const run: Run = { deps, hold, job, rows, failedBefore, startedAt: performance.now(), failures: [] };
-  const work = runStreams(run);
+  const owner = ownerOf(task);
+  const run: Run = { deps, hold, owner, rows, failedBefore, startedAt: performance.now(), failures: [] };
+  const work = owner.job ? runJob(run, owner.job) : transform(run, owner.transformation);
   try {
     await runToEnd(run, work);
   } catch (error) {
@@ -62,109 +56,6 @@ async function runToEnd(run: Run, work: Promise<void>): Promise<void> {
     else if (error instanceof NotHere) await leaveTo(run, error);
     else await endFailed(run, error);
   }
-}
-
-/** One run of a task, with the rows of its streams kept as they stand. */
-interface Run {
-  deps: PipelineDeps;
-  hold: TaskHold;
-  job: JobWithEnds;
-  rows: TaskStream[];
-  /** Whether a stream has failed for good in an earlier attempt: the task has its error then. */
-  failedBefore: boolean;
-  startedAt: number;
-  /** Of streams, in the order they failed. */
-  failures: StreamFailure[];
-}
-interface StreamFailure extends TaskFailure {
-  row: TaskStream;
-}
-
-/** Runs every stream that is not done. What fails one of them is kept, and the next one runs. */
-async function runStreams(run: Run): Promise<void> {
-  const { deps, hold, job, rows } = run;
-  const { attempt } = hold.task;
-  const again = attempt > 1 ? `Attempt ${attempt} of ${attemptsMax}` : 'Started';
-  hold.log(
-    'INFO',
-    null,
-    `${again}: reading from source "${job.source.name}" into destination "${job.destination.name}".`,
-  );
-  await hold.flush();
-  await using sessions = await openSessions(run);
-  const { source, destination } = sessions;
-  // What the task began with: its streams' names and order. What the job asks of each is what it asks now.
-  const selections = new Map(storedSelections(job.streams).map((each) => [streamName(each), each]));
-  for (const row of rows) {
-    if (isEnded(row.status)) continue;
-    hold.signal.throwIfAborted();
-    const selection = selections.get(streamName(row));
-    if (!selection) {
-      hold.log('WARN', streamName(row), 'The job does not ask for this stream any more: it is left out.');
-      setStatus(run, row, 'CANCELED');
-      continue;
-    }
-    try {
-      await runStream(
-        { deps, hold, job, source, destination, triesAgain: (error) => triesAgain(run, error) },
-        selection,
-        row,
-      );
-      row.status = 'SUCCEEDED';
-    } catch (error) {
-      hold.signal.throwIfAborted();
-      if (error instanceof RunStopped || error instanceof NotHere) throw error;
-      failStream(run, row, error);
-    }
-  }
-}
-
-interface Sessions extends AsyncDisposable {
-  source: SourceSession;
-  destination: DestinationSession;
-}
-
-/** The destination first: a process that may not open it has not bothered the source. */
-async function openSessions({ deps, hold, job }: Run): Promise<Sessions> {
-  await using opening = new AsyncDisposableStack();
-  const context = connectorContext(deps, job.projectId, {
-    signal: hold.signal,
-    log: (level, message) => hold.log(level, null, message),
-  });
-  const to = configOfRow(deps, 'destination', job.destination);
-  const destination = opening.use(await to.connector.open(to.config, context));
-  const from = configOfRow(deps, 'source', job.source);
-  const source = opening.use(await from.connector.open(from.config, context));
-  const open = opening.move();
-  return { source, destination, [Symbol.asyncDispose]: () => open.disposeAsync() };
-}
-
-function triesAgain({ hold }: Run, error: unknown): boolean {
-  const { reason } = hold.signal;
-  if (reason instanceof RunStopped) return reason.reason !== 'CANCEL';
-  return classifyError(error).retryable && hold.task.attempt < attemptsMax;
-}
-
-function failStream(run: Run, row: TaskStream, error: unknown): void {
-  const failure = classified(run, error);
-  run.failures.push({ ...failure, row });
-  const again = triesAgain(run, error);
-  const fix = failure.fix ? ` ${failure.fix}` : '';
-  run.hold.log(again ? 'WARN' : 'ERROR', streamName(row), `${failure.message}${fix}`);
-  if (!again) setStatus(run, row, 'FAILED');
-}
-
-/** The failure as users read it; what nobody expected is in the process's own log, whole. */
-function classified({ deps, hold }: Run, error: unknown): TaskFailure {
-  const failure = classifyError(error);
-  if (failure.kind === 'INTERNAL')
-    deps.log.error('A task failed unexpectedly.', { taskId: hold.task.id, error });
-  return failure;
-}
-
-function setStatus(run: Run, row: TaskStream, status: TaskStream['status']): void {
-  row.status = status;
-  run.hold.setStreamStatus(row.position, status);
 }
 
 /** After the last stream: succeeded, failed, or once more for what may succeed then. */
@@ -207,10 +98,10 @@ async function endFailed(run: Run, error: unknown): Promise<void> {
 }
 
 async function tryAgain(run: Run, why: TaskFailure, error: TaskFailure): Promise<void> {
-  const { deps, hold, job } = run;
+  const { deps, hold, owner } = run;
   const attempt = hold.task.attempt + 1;
   const waitMs = backoffMs[hold.task.attempt - 1] ?? backoffMs.at(-1) ?? 0;
-  const queue = await queueOf(deps, job.destination);
+  const queue = await queueOf(deps, owner);
   requeueStreams(run);
   hold.log(
     'WARN',
@@ -242,9 +133,9 @@ async function leaveTo(run: Run, error: NotHere): Promise<void> {
 }
 
 async function handBack(run: Run): Promise<void> {
-  const { deps, hold, job } = run;
+  const { deps, hold, owner } = run;
   requeueStreams(run);
-  const queue = await queueOf(deps, job.destination);
+  const queue = await queueOf(deps, owner);
   await hold.release('handBack', {}, (tx) => enqueueTask(deps, tx, { taskId: hold.task.id, queue }));
 }
 
@@ -252,10 +143,11 @@ function requeueStreams(run: Run): void {
   for (const row of run.rows) if (!isEnded(row.status)) setStatus(run, row, 'QUEUED');
 }
 
-function summary({ hold, rows, startedAt }: Run): string {
+function summary({ hold, owner, rows, startedAt }: Run): string {
   const done = rows.filter((row) => row.status === 'SUCCEEDED').length;
   const { rowsRead, rowsWritten, bytesRead } = hold.counters();
   const ms = performance.now() - startedAt;
+  if (owner.transformation) return `wrote ${counted(rowsWritten, 'row')} in ${duration(ms)}`;
   return `${done} of ${counted(rows.length, 'stream')} published; read ${throughput(rowsRead, bytesRead, ms)}; wrote ${counted(rowsWritten, 'row')}`;
 }
 

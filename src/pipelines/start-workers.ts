@@ -1,11 +1,12 @@
 import { every } from '#base/every.ts';
 import type { PipelineDeps } from './deps.ts';
 import { reviveTasks } from './revive-tasks.ts';
+import { runAfterInputs } from './run-after-inputs.ts';
 import { runSchedules } from './run-schedules.ts';
 import { runTask } from './run-task.ts';
 import { commonQueue, queueOfHome, taskOfItem } from './work-item.ts';
 
-const schedulesEveryMs = 1_000;
+const dueEveryMs = 1_000;
 const reviveEveryMs = 2_500;
 
 /**
@@ -36,6 +37,9 @@ export async function startWorkers(
     starting.use(await deps.queue.work([...home, commonQueue], { concurrency: options.workers }, run));
   }
   starting.use(every(deps.log, reviveEveryMs, 'looking for tasks without a worker', () => reviveTasks(deps)));
-  starting.use(every(deps.log, schedulesEveryMs, 'looking for jobs that are due', () => runSchedules(deps)));
+  starting.use(every(deps.log, dueEveryMs, 'looking for schedules that are due', () => runSchedules(deps)));
+  starting.use(
+    every(deps.log, dueEveryMs, 'looking for inputs that were written', () => runAfterInputs(deps)),
+  );
   return starting.move();
 }

@@ -1,9 +1,9 @@
 import { AppError } from '#base/errors.ts';
 import { ConnectorError } from '#connectors/contract.ts';
-import type { Destination } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { PipelineDeps } from './deps.ts';
 import { configOfRow } from './end-config.ts';
+import type { TaskOwner } from './task-owner.ts';
 
 /** The queue of tasks that any process can run. */
 export const commonQueue = 'tasks';
@@ -13,17 +13,27 @@ export function queueOfHome(homeId: string): string {
   return `${commonQueue}.${homeId}`;
 }
 
-/** The queue for tasks that write to this destination. One that cannot be told, the run of the task reports on. */
-export async function queueOf(deps: PipelineDeps, destination: Destination): Promise<string> {
+/** The queue for tasks of this owner, by where they write to. What cannot be told, the run of the task reports on. */
+export async function queueOf(deps: PipelineDeps, owner: TaskOwner): Promise<string> {
   try {
-    const { connector, config } = configOfRow(deps, 'destination', destination);
-    const datastore = connector.datastoreOf(config);
-    const homeId = datastore && (await deps.datastores.homeOf(destination.projectId, datastore.name));
+    const { projectId, name } = writtenBy(deps, owner);
+    const homeId = name === null ? null : await deps.datastores.homeOf(projectId, name);
     return homeId === null ? commonQueue : queueOfHome(homeId);
   } catch (error) {
     if (error instanceof ConnectorError || error instanceof AppError) return commonQueue;
     throw error;
   }
+}
+
+/** The datastore that is written to: null for none, undefined for the default one. */
+function writtenBy(
+  deps: PipelineDeps,
+  { job, transformation }: TaskOwner,
+): { projectId: string; name: string | null | undefined } {
+  if (transformation) return { projectId: transformation.projectId, name: transformation.datastore.name };
+  const { connector, config } = configOfRow(deps, 'destination', job.destination);
+  const datastore = connector.datastoreOf(config);
+  return { projectId: job.projectId, name: datastore && datastore.name };
 }
 
 /**

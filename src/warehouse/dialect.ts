@@ -42,6 +42,8 @@ export interface Aggregate {
 /** How an engine spells what SQL leaves to each engine. Pure: text in, text out. */
 export interface Dialect {
   quoteName(name: string): string;
+  /** A text as a literal, whatever it holds. */
+  quoteText(text: string): string;
   /** The nth bind, from 1. */
   placeholder(n: number): string;
   valueType(dataType: string): ValueType;

@@ -48,6 +48,7 @@ const shortGrains: readonly Grain[] = ['MINUTE', 'HOUR'];
 /** How DuckDB spells it. */
 export const duckDbDialect: Dialect = {
   quoteName,
+  quoteText: (text) => `'${text.replaceAll("'", "''")}'`,
   placeholder: () => '?',
   valueType(dataType) {
     if (/^DECIMAL\(/i.test(dataType)) return 'decimal';

@@ -69,3 +69,14 @@ export function toStatement(of: Sql, dialect: Pick<Dialect, 'quoteName' | 'place
   });
   return { sql: text.join(''), binds };
 }
+
+/** The statement as text that holds its binds itself, for what keeps only text, such as a view. Texts are the only binds it takes. */
+export function toText(of: Sql, dialect: Pick<Dialect, 'quoteName' | 'quoteText'>): string {
+  const text = of.pieces.map((piece) => {
+    if (typeof piece === 'string') return piece;
+    if ('name' in piece) return dialect.quoteName(piece.name);
+    if (typeof piece.bind === 'string') return dialect.quoteText(piece.bind);
+    throw new Error(`A bind of type ${typeof piece.bind} cannot be written as text.`);
+  });
+  return text.join('');
+}

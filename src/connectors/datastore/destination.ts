@@ -112,7 +112,8 @@ async function openDatastore(
 
 const reservedSchemas = new Set([stagingSchema, 'information_schema', 'pg_catalog', 'temp', 'system']);
 
-function refuseSchema(schema: string): void {
+/** Fails with CONFIG for a schema that connectors and the engine keep for themselves. */
+export function refuseSchema(schema: string): void {
   if (!reservedSchemas.has(schema.toLowerCase())) return;
   throw new ConnectorError('CONFIG', `The schema "${schema}" is the warehouse's own.`, {
     fix: 'Choose another schema, such as "raw".',
@@ -120,7 +121,8 @@ function refuseSchema(schema: string): void {
   });
 }
 
-function refuseTable(table: string): void {
+/** Fails with CONFIG for a name that staging tables have. */
+export function refuseTable(table: string): void {
   if (table !== '' && !table.toLowerCase().startsWith(stagingPrefix)) return;
   throw new ConnectorError(
     'CONFIG',
