@@ -116,7 +116,10 @@ function orderOver(source: RowSource, field: OrderField, isAscending: boolean): 
       const direction = rawSql(isAscending === fromEnd ? ' DESC' : ' ASC');
       const byKey = sql`${key.sql}${direction}`;
       if (first === null) return byKey;
-      return joinSql([sql`${first.sql}${direction} ${rawSql(fromEnd ? 'NULLS FIRST' : 'NULLS LAST')}`, byKey]);
+      return joinSql([
+        sql`${first.sql}${direction} ${rawSql(fromEnd ? 'NULLS FIRST' : 'NULLS LAST')}`,
+        byKey,
+      ]);
     },
     where: ({ after, before }) =>
       allOf([

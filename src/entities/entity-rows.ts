@@ -7,13 +7,7 @@ import { allOf, joinSql, nameSql, sql, type Sql } from '#warehouse/sql.ts';
 
 /** What can be read of an entity besides its key. What is not mapped is null. */
 export type EntityField =
-  | 'name'
-  | 'email'
-  | 'createdAt'
-  | 'at'
-  | 'userKey'
-  | 'organizationKey'
-  | 'properties';
+  'name' | 'email' | 'createdAt' | 'at' | 'userKey' | 'organizationKey' | 'properties';
 
 /** An entity as it was read: of the fields, those that were asked for. */
 export interface EntityRow {
@@ -103,7 +97,11 @@ function emptyRow({ kind, table }: Mapping): EntityRow {
 }
 
 /** Whether the entities have that field: as a column of their own, or through their user. */
-function isReadable(source: EntityRowSource, mapping: Mapping, field: Exclude<EntityField, 'properties'>): boolean {
+function isReadable(
+  source: EntityRowSource,
+  mapping: Mapping,
+  field: Exclude<EntityField, 'properties'>,
+): boolean {
   if (mapping.columns[field] !== undefined) return true;
   return field === 'organizationKey' && source.reachesOrganization;
 }
