@@ -6,6 +6,7 @@ import { openSecretBox } from '#accounts/secrets.ts';
 import { createLog, type Log } from '#base/log.ts';
 import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
+import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
@@ -53,8 +54,10 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
       homeId: store.homeId,
       opensEmbedded: role === 'serve',
       scanDirectories: [pipesDir, config.filesRoot],
+      cacheBytesMax: config.cacheMb * 1024 * 1024,
     }),
   );
+  opening.use(await followWrites(store, datastores.cache, log));
   const queue = opening.use(await openQueue(store, log));
 
   const catalog: CatalogDeps = { store, log, datastores, now };

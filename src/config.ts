@@ -20,6 +20,8 @@ export interface Config {
   signUp: 'first' | 'open' | 'closed';
   /** Tasks that this process runs at once. */
   workers: number;
+  /** What the kept answers of warehouses may take in memory. */
+  cacheMb: number;
   /** Hosts, or host:port, that webhooks may go to though their addresses are not public. */
   webhookHosts: readonly string[];
   logLevel: LogThreshold;
@@ -108,6 +110,12 @@ export const settings = [
     description: 'where webhooks may go though the address is not public; without it nowhere',
   },
   {
+    name: 'SLUICE_CACHE_MB',
+    default: '64',
+    allowed: 'a whole number from 0 to 65536',
+    description: 'megabytes that kept answers of warehouses may take; 0 keeps none',
+  },
+  {
     name: 'SLUICE_LOG_LEVEL',
     default: 'info',
     allowed: 'debug, info, warn, error or silent',
@@ -141,6 +149,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     secretKey: read.secretKey(),
     signUp: read.oneOf('SLUICE_SIGN_UP', ['first', 'open', 'closed']),
     workers: read.integer('SLUICE_WORKERS', 0, 64),
+    cacheMb: read.integer('SLUICE_CACHE_MB', 0, 65_536),
     webhookHosts: read.hosts('SLUICE_WEBHOOK_HOSTS'),
     logLevel: read.oneOf('SLUICE_LOG_LEVEL', logLevels),
   };

@@ -1,8 +1,15 @@
+import { AppError } from '#base/errors.ts';
 import type { Db } from '#store/open-store.ts';
+import { dialectOf } from '#warehouse/dialects.ts';
+import type { CachePolicy, CacheStatus } from '#warehouse/result-cache.ts';
 import { toStatement, type Sql } from '#warehouse/sql.ts';
 import type { Answer, Statement } from '#warehouse/warehouse.ts';
-import { oldestWrite } from './behind.ts';
+import { oldestWrite, tablesBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
+import type { CatalogedTable } from './mappings.ts';
+import type { Meter } from './meter.ts';
+
+export type { CacheStatus };
 
 /** Who asks the warehouse, for one request. */
 export interface Asker {
@@ -10,19 +17,18 @@ export interface Asker {
   requestId: string;
   /** Aborts when nobody waits any more: the statement is then stopped, unless others wait for it too. */
   signal: AbortSignal;
+  /** Counts what the request costs; undefined where nobody wants to know. */
+  meter?: Meter | undefined;
 }
 
 /** A statement on a datastore of the project, and the tables that it reads. */
 export interface WarehouseQuestion {
-  datastore: { id: string; name: string };
+  datastore: CatalogedTable['datastore'];
   sql: Sql;
-  /** Ids of the catalog: the answer is kept until one of them is written. */
+  /** Ids of the catalog: the answer is kept until one of them is written, or one behind a view among them. Not kept without any. */
   tableIds: readonly string[];
   rowsMax?: number;
 }
-
-/** Where an answer came from: kept, run for it, run for an equal question, or kept and being renewed. */
-export type CacheStatus = 'HIT' | 'MISS' | 'SHARED' | 'STALE';
 
 export interface WarehouseAnswer extends Answer {
   cache: CacheStatus;
@@ -35,20 +41,90 @@ export interface FreshnessOf {
   taskId: string | null;
 }
 
-/** Answers a question. Fails with WAREHOUSE_UNAVAILABLE, WAREHOUSE_TIMEOUT, or BAD_USER_INPUT for SQL the engine refuses. */
+/**
+ * Answers a question: with what is kept of an equal one, together with an equal one that is being asked, or from the
+ * warehouse. What is answered is shared and not to be changed. Fails with WAREHOUSE_UNAVAILABLE, WAREHOUSE_TIMEOUT, or
+ * BAD_USER_INPUT for SQL the engine refuses.
+ */
 export async function askWarehouse(
   deps: CatalogDeps,
   asker: Asker,
   question: WarehouseQuestion,
 ): Promise<WarehouseAnswer> {
-  const { warehouse } = await deps.datastores.open(asker.projectId, question.datastore.name);
-  const statement = toStatement(question.sql, warehouse.dialect);
-  const answer = await warehouse.run(statement, {
-    signal: asker.signal,
-    tag: asker.requestId,
-    ...(question.rowsMax !== undefined && { rowsMax: question.rowsMax }),
-  });
-  return { ...answer, cache: 'MISS', statement };
+  const { datastore, tableIds, rowsMax } = question;
+  const statement = toStatement(question.sql, dialectOf(datastore.engine));
+  const cost = { statements: 0, milliseconds: 0, rows: 0, bytes: 0 };
+  const asked = await deps.datastores.cache
+    .ask(
+      { datastoreId: datastore.id, statement, rowsMax },
+      {
+        tags: tableIds,
+        policy: () => policyOf(deps.store.db, asker.projectId, question),
+        run: async (signal) => {
+          const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
+          const startedAt = performance.now();
+          cost.statements = 1;
+          try {
+            const answer = await warehouse.run(statement, { signal, tag: asker.requestId, rowsMax });
+            Object.assign(cost, { rows: answer.rows.length, bytes: answer.bytes });
+            return answer;
+          } finally {
+            cost.milliseconds = performance.now() - startedAt;
+          }
+        },
+        failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
+      },
+      asker.signal,
+    )
+    .finally(() => add(asker.meter, cost));
+  if (asker.meter) asker.meter.cache[lower[asked.status]] += 1;
+  return { ...asked.answer, cache: asked.status, statement };
+}
+
+const lower = { HIT: 'hit', MISS: 'miss', SHARED: 'shared', STALE: 'stale' } as const;
+
+function add(meter: Meter | undefined, cost: Omit<Meter, 'cache'>): void {
+  if (!meter) return;
+  meter.statements += cost.statements;
+  meter.milliseconds += cost.milliseconds;
+  meter.rows += cost.rows;
+  meter.bytes += cost.bytes;
+}
+
+/** An answer also goes with its datastore, so that nothing of it is served once its settings changed. */
+async function policyOf(
+  db: Db,
+  projectId: string,
+  { datastore, tableIds }: WarehouseQuestion,
+): Promise<CachePolicy> {
+  const [row, tables] = await Promise.all([
+    db.datastore.findFirst({
+      where: { id: datastore.id, projectId, deletedAt: null },
+      select: { config: true },
+    }),
+    tablesBehind(db, projectId, tableIds),
+  ]);
+  if (!row) {
+    throw new AppError('NOT_FOUND', `The project has no datastore "${datastore.name}" any more.`, {
+      fix: 'List them with the query datastores.',
+    });
+  }
+  const { maxAgeSeconds = null, staleSeconds = 0 } = cacheConfigOf(row.config);
+  return {
+    tags: tables.length === 0 ? [] : [datastore.id, ...tables],
+    maxAgeMs: maxAgeSeconds === null ? null : maxAgeSeconds * 1000,
+    staleMs: staleSeconds * 1000,
+  };
+}
+
+/** What createDatastore and updateDatastore have checked. */
+interface CacheConfig {
+  maxAgeSeconds?: number | null;
+  staleSeconds?: number;
+}
+
+function cacheConfigOf(config: unknown): CacheConfig {
+  return (config as { cache?: CacheConfig } | null)?.cache ?? {};
 }
 
 /**

@@ -1,12 +1,15 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { ConnectorError, type OpenDatastore } from '#connectors/contract.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
 import type { Db, Tx } from '#store/open-store.ts';
 import { openDuckDb } from '#warehouse/duckdb.ts';
+import { ResultCache } from '#warehouse/result-cache.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+
+const cacheBytesDefault = 64 * 1024 * 1024;
 
 /** The name of the embedded warehouse that every project has. */
 export const embeddedName = 'warehouse';
@@ -30,6 +33,8 @@ export class NotHere extends AppError {
 
 /** The open warehouses of this process, one handle a datastore, opened when first asked for. */
 export interface Datastores extends AsyncDisposable {
+  /** What they answered. */
+  readonly cache: ResultCache;
   /**
    * The project's datastore of that name, or its default warehouse. Fails with CONFIG naming those that exist, with
    * NotHere in a process that may not open it, and with WAREHOUSE_UNAVAILABLE when its engine does not answer.
@@ -37,6 +42,8 @@ export interface Datastores extends AsyncDisposable {
   open(projectId: string, name?: string): Promise<OpenDatastore>;
   /** The home whose serving process alone opens that datastore; null when any process can. Fails as open does. */
   homeOf(projectId: string, name?: string): Promise<string | null>;
+  /** Closes a datastore that is deleted; what still runs there is stopped. */
+  forget(id: string): Promise<void>;
 }
 
 interface DatastoresOptions {
@@ -45,6 +52,8 @@ interface DatastoresOptions {
   homeId: string;
   /** False in workers beside the serving process: they never open embedded warehouses. */
   opensEmbedded: boolean;
+  /** What kept answers may take; 64 MiB when left out. */
+  cacheBytesMax?: number;
   /** Folders that a sync's scans may read: the FIFOs and the files root. */
   scanDirectories: string[];
 }
@@ -86,6 +95,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
   };
 
   return {
+    cache: new ResultCache({ bytesMax: options.cacheBytesMax ?? cacheBytesDefault }),
     async open(projectId, name) {
       const row = await findDatastore(options.db, projectId, name);
       const homeId = homeOfRow(row);
@@ -96,6 +106,12 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     async homeOf(projectId, name) {
       return homeOfRow(await findDatastore(options.db, projectId, name));
     },
+    async forget(id) {
+      const opened = open.get(id);
+      open.delete(id);
+      const warehouse = await opened?.catch(() => undefined);
+      await warehouse?.[Symbol.asyncDispose]();
+    },
     async [Symbol.asyncDispose]() {
       const opened = await Promise.allSettled(open.values());
       open.clear();
@@ -104,14 +120,12 @@ export function openDatastores(options: DatastoresOptions): Datastores {
   };
 }
 
-/** The embedded file lies in a folder of its project, so that its database is named "warehouse" in every project. */
+/** The file is named as its datastore, and lies in a folder of its project, since DuckDB names the database after it. */
 async function openEmbedded(options: DatastoresOptions, row: Datastore): Promise<Warehouse> {
-  const folder = join(options.home, 'warehouses', row.projectId);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  return openDuckDb({
-    path: join(folder, `${embeddedName}.duckdb`),
-    allowedDirectories: options.scanDirectories,
-  });
+  const file = textOf(row, 'file') ?? `${embeddedName}.duckdb`;
+  const path = join(options.home, 'warehouses', row.projectId, file);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  return openDuckDb({ path, allowedDirectories: options.scanDirectories });
 }
 
 async function findDatastore(db: Db, projectId: string, name: string | undefined): Promise<Datastore> {
@@ -132,8 +146,12 @@ async function findDatastore(db: Db, projectId: string, name: string | undefined
 }
 
 function homeOfRow(row: Datastore): string | null {
-  const config = row.config;
-  if (row.engine !== 'DUCKDB' || typeof config !== 'object' || config === null || Array.isArray(config))
-    return null;
-  return typeof config.home === 'string' ? config.home : null;
+  return row.engine === 'DUCKDB' ? textOf(row, 'home') : null;
+}
+
+/** What the catalog itself keeps in a config: the home that serves a DuckDB file, and the file where it is not the first. */
+function textOf({ config }: Datastore, key: 'home' | 'file'): string | null {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return null;
+  const value = config[key];
+  return typeof value === 'string' ? value : null;
 }

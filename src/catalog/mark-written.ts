@@ -2,6 +2,7 @@ import type { WrittenTable } from '#connectors/contract.ts';
 import type { Db } from '#store/open-store.ts';
 import type { Datastores } from './datastores.ts';
 import { type Feed, saveTables } from './save-tables.ts';
+import { announceWritten } from './written.ts';
 
 interface Written {
   projectId: string;
@@ -12,8 +13,20 @@ interface Written {
   feed: Feed;
 }
 
-/** Marks a table as written by a task at a time, with its columns and row count of now. Fails as Datastores.open does. */
+/**
+ * Marks a table as written by a task at a time, with its columns and row count of now, and drops the answers that were made
+ * from it. Fails as Datastores.open does; all answers are then dropped.
+ */
 export async function markWritten(db: Db, datastores: Datastores, written: Written): Promise<void> {
+  try {
+    await announceWritten(db, datastores.cache, await saveWritten(db, datastores, written));
+  } catch (error) {
+    datastores.cache.clear();
+    throw error;
+  }
+}
+
+async function saveWritten(db: Db, datastores: Datastores, written: Written): Promise<string[]> {
   const { projectId, taskId, table, at, feed } = written;
   const { warehouse } = await datastores.open(projectId, table.datastore);
   const { id: datastoreId } = await db.datastore.findFirstOrThrow({
@@ -21,5 +34,5 @@ export async function markWritten(db: Db, datastores: Datastores, written: Writt
     select: { id: true },
   });
   const tables = await warehouse.tables([table]);
-  await saveTables(db, { projectId, datastoreId, tables, at, writtenBy: { taskId, feed } });
+  return saveTables(db, { projectId, datastoreId, tables, at, writtenBy: { taskId, feed } });
 }

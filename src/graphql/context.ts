@@ -1,6 +1,8 @@
 import { demand } from '#accounts/permissions.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import type { App } from '#app.ts';
+import type { Asker } from '#catalog/ask.ts';
+import type { Meter } from '#catalog/meter.ts';
 
 /** What every resolver is given. One object an operation: loaders are kept per context. */
 export interface Context {
@@ -12,6 +14,8 @@ export interface Context {
   signal: AbortSignal;
   /** When the operation came in, as performance.now() says it. */
   startedAt: number;
+  /** Counts what the operation costs the warehouses. */
+  meter: Meter;
   /** Sets the session cookie of the answer, or clears it with null. Does nothing where there are no cookies (WebSocket). */
   setSessionCookie(token: string | null): void;
 }
@@ -22,4 +26,10 @@ export function viewerOf(context: Context): Viewer {
   demand(viewer, 'SIGNED_IN');
   // demand has thrown for null.
   return viewer as Viewer;
+}
+
+/** The viewer as whoever asks a warehouse, for as long as the operation goes on. Fails as viewerOf does. */
+export function askerOf(context: Context): Asker {
+  const { requestId, signal, meter } = context;
+  return { projectId: viewerOf(context).projectId, requestId, signal, meter };
 }

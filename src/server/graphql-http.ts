@@ -1,10 +1,11 @@
 import { pipeline } from 'node:stream/promises';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
+import { createMeter } from '#catalog/meter.ts';
 import { type Credentials, credentialsOf, setSessionCookie } from './credentials.ts';
 import { type Exchange, Refused, refused } from './exchange.ts';
 import type { GraphqlServer } from './graphql-server.ts';
-import type { OperationContext } from './operation-context.ts';
+import { meterName, type OperationContext } from './operation-context.ts';
 import { readJson } from './read-body.ts';
 import { foreignRequest } from './same-origin.ts';
 
@@ -28,6 +29,8 @@ export async function answerGraphql(exchange: Exchange, server: GraphqlServer): 
     requestId: exchange.requestId,
     signal: leave.signal,
     startedAt,
+    meter: createMeter(),
+    showsMeter: request.headers[meterName] === '1',
     setSessionCookie: (token) => setSessionCookie(exchange, token),
     leave,
     admitFollower: () => admitFollower(exchange, server, { credentials, viewer, leave }),

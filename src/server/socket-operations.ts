@@ -4,12 +4,13 @@ import type { WebSocket } from 'ws';
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
+import { createMeter } from '#catalog/meter.ts';
 import { type Credentials, credentialsOfParams } from './credentials.ts';
 import { presentResult } from './delivery.ts';
 import { EventStream } from './event-stream.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import type { Limits } from './limits.ts';
-import type { OperationContext } from './operation-context.ts';
+import { meterName, type OperationContext } from './operation-context.ts';
 import { presentError } from './present-error.ts';
 import type { Sender } from './send-bounded.ts';
 
@@ -20,6 +21,8 @@ export interface Extra {
   /** The session's cookie of the upgrade request. */
   cookie(): Credentials | null;
   credentials: Credentials | null;
+  /** Its client wants to be told what each operation cost the warehouses. */
+  showsMeter: boolean;
   /** Aborted when the client is gone: one for each operation that runs. */
   running: Set<AbortController>;
   unwatch: (() => void) | undefined;
@@ -75,6 +78,7 @@ export function socketOperations(server: GraphqlServer): ServerOptions<Params, E
 
 async function admit(server: GraphqlServer, extra: Extra, params: Params | undefined): Promise<void> {
   try {
+    extra.showsMeter = params?.[meterName] === '1';
     extra.credentials = credentialsOfParams(params) ?? extra.cookie();
     const viewer = await server.guard.admit(extra.credentials);
     if (viewer && extra.credentials) extra.unwatch = watch(server, extra, extra.credentials.token, viewer);
@@ -110,6 +114,8 @@ async function begin(
       requestId,
       signal: leave.signal,
       startedAt: performance.now(),
+      meter: createMeter(),
+      showsMeter: extra.showsMeter,
       setSessionCookie: () => {
         // An open socket has no answer that could carry a cookie.
       },

@@ -46,6 +46,7 @@ export function openWebSockets(server: GraphqlServer): WebSockets {
       sender: createSender(socket, stream, limits.unsentBytesMax),
       cookie: () => credentialsOf(request, isSecure(request)),
       credentials: null,
+      showsMeter: false,
       running: new Set(),
       unwatch: undefined,
     };

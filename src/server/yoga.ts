@@ -1,4 +1,4 @@
-import { execute, GraphQLError, type GraphQLSchema } from 'graphql';
+import { execute, type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
@@ -68,7 +68,7 @@ function boundedExecution(
     onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
       try {
         checkCost(args, limits.costMax);
-        setExecuteFn(execute);
+        setExecuteFn(args.contextValue.showsMeter ? executeMetered : execute);
       } catch (error) {
         setResultAndStopExecution({ errors: [error as GraphQLError] });
       }
@@ -84,6 +84,14 @@ function boundedExecution(
       }
     },
   };
+}
+
+/** Adds to the answer what the operation cost the warehouses. */
+async function executeMetered(args: ExecutionArgs): Promise<ExecutionResult> {
+  const result = await execute(args);
+  const { meter } = args.contextValue as OperationContext;
+  const warehouse = { ...meter, milliseconds: Math.round(meter.milliseconds * 10) / 10 };
+  return { ...result, extensions: { ...result.extensions, warehouse } };
 }
 
 /** The events of a subscription are presented already, once for all who share them. */

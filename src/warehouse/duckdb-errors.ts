@@ -1,4 +1,5 @@
 import { AppError, messageOf } from '#base/errors.ts';
+import { leftError } from './left-error.ts';
 
 /** Why a statement was interrupted, so that its error can say so. */
 export type Interruption = 'deadline' | 'signal' | 'closed';
@@ -52,9 +53,7 @@ function interrupted(interruption: Interruption, deadlineMs: number, cause: unkn
     );
   }
   if (interruption === 'closed') return closedError();
-  return new AppError('WAREHOUSE_TIMEOUT', 'The statement was stopped, since nobody waits for it any more.', {
-    cause,
-  });
+  return leftError(cause);
 }
 
 /** The warehouse was closed before or while the statement ran. */

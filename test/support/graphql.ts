@@ -11,6 +11,7 @@ import { signUp } from '#accounts/sign-up.ts';
 import { type App, openApp } from '#app.ts';
 import { newId } from '#base/id.ts';
 import { createLog } from '#base/log.ts';
+import { createMeter } from '#catalog/meter.ts';
 import type { Role, Scope } from '#generated/prisma/enums.ts';
 import type { Context } from '#graphql/context.ts';
 import { toGraphQLError } from '#graphql/error-codes.ts';
@@ -74,6 +75,7 @@ export async function openTestGraphql({
         secretKey: Buffer.alloc(32, 7),
         signUp: 'open',
         workers,
+        cacheMb: 64,
         webhookHosts,
         logLevel: 'error',
       },
@@ -186,6 +188,7 @@ function begin(
       requestId,
       signal,
       startedAt: performance.now(),
+      meter: createMeter(),
       setSessionCookie: (token) => {
         operation.cookie = token;
       },

@@ -25,6 +25,7 @@ test('without any variable every setting has its default', () => {
     secretKey: undefined,
     signUp: 'first',
     workers: 2,
+    cacheMb: 64,
     webhookHosts: [],
     logLevel: 'info',
   });
@@ -45,6 +46,7 @@ test('every setting is taken from its variable', () => {
     SLUICE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     SLUICE_SIGN_UP: 'closed',
     SLUICE_WORKERS: '64',
+    SLUICE_CACHE_MB: '512',
     SLUICE_WEBHOOK_HOSTS: 'Hooks.Internal, localhost:9000,[::1]:8080',
     SLUICE_LOG_LEVEL: 'silent',
   });
@@ -57,6 +59,7 @@ test('every setting is taken from its variable', () => {
     secretKey: Buffer.alloc(32, 7),
     signUp: 'closed',
     workers: 64,
+    cacheMb: 512,
     webhookHosts: ['hooks.internal', 'localhost:9000', '[::1]:8080'],
     logLevel: 'silent',
   });
