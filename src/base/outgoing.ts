@@ -32,9 +32,13 @@ const urlLengthMax = 2_000;
  * https, for a user in the URL, for a host that is not found, and for an address that is not public, unless `allowed` names
  * the host, or host:port.
  */
-export async function findTarget(text: string, allowed: readonly string[]): Promise<Target> {
+export async function findTarget(
+  text: string,
+  allowed: readonly string[],
+  signal?: AbortSignal,
+): Promise<Target> {
   const url = readUrl(text);
-  const addresses = await resolve(url);
+  const addresses = await resolve(url, within(signal));
   const isAllowed = allowed.includes(nameOf(url)) || allowed.includes(`${nameOf(url)}:${portOf(url)}`);
   if (!isAllowed && addresses.some(({ address }) => !isPublicAddress(address))) {
     throw refusal(`The host ${nameOf(url)} leads to an address that is not public.`);
@@ -44,11 +48,12 @@ export async function findTarget(text: string, allowed: readonly string[]): Prom
 
 /**
  * Posts to the very addresses that were checked, under the host's name, and gives the status of the answer. Follows no
- * redirect. Fails with OutgoingError when there is no answer within ten seconds.
+ * redirect. Fails with OutgoingError when there is no answer within ten seconds, or before the signal aborts.
  */
 export async function post(
   target: Target,
   message: { headers: Record<string, string>; body: string },
+  signal?: AbortSignal,
 ): Promise<{ status: number }> {
   const { url, addresses } = target;
   const body = Buffer.from(message.body);
@@ -59,7 +64,7 @@ export async function post(
     agent: false,
     lookup: lookupOf(addresses),
     headers: { ...message.headers, 'content-length': body.byteLength },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: within(signal),
   });
   return answerOf(sent, body);
 }
@@ -92,19 +97,25 @@ function portOf(url: URL): string {
   return url.port || (url.protocol === 'https:' ? '443' : '80');
 }
 
-async function resolve(url: URL): Promise<LookupAddress[]> {
+/** Aborts after ten seconds at the latest. */
+function within(signal: AbortSignal | undefined): AbortSignal {
+  const late = AbortSignal.timeout(timeoutMs);
+  return signal ? AbortSignal.any([signal, late]) : late;
+}
+
+async function resolve(url: URL, signal: AbortSignal): Promise<LookupAddress[]> {
   const host = nameOf(url).replace(/^\[(.*)\]$/, '$1');
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];
   const { promise, resolve: found, reject } = Promise.withResolvers<LookupAddress[]>();
   const notFound = (why: string) =>
     reject(new OutgoingError(`The host ${nameOf(url)} was not found (${why}).`, { refused: false }));
-  const timer = setTimeout(() => notFound('no answer within ten seconds'), timeoutMs);
+  signal.addEventListener('abort', () => notFound('no answer within ten seconds'), { once: true });
   lookup(host, { all: true }, (error, addresses) => {
     if (error || addresses.length === 0) notFound(error?.code ?? 'no address');
     else found(addresses);
   });
-  return promise.finally(() => clearTimeout(timer));
+  return promise;
 }
 
 /** Answers with what was found before, so that a name which leads elsewhere by now makes no difference. */

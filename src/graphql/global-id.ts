@@ -1,5 +1,7 @@
 import { AppError, inputError } from '#base/errors.ts';
 
+export { globalId } from '#base/global-id.ts';
+
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const decodedPattern = /^([A-Z]\w*):(.+)$/;
 
@@ -11,17 +13,30 @@ export interface GlobalId {
   uuid: string;
 }
 
-/** The global id of a thing: base64url of "Type:uuid". */
-export function globalId(typename: string, uuid: string): string {
-  return Buffer.from(`${typename}:${uuid}`).toString('base64url');
-}
-
 /** Reads a global id, null when it is not one. Base64 with and without padding is taken. */
 export function readGlobalId(id: string): GlobalId | null {
   const match = decodedPattern.exec(Buffer.from(id, 'base64url').toString('utf8'));
   const [, typename, uuid] = match ?? [];
   if (typename === undefined || uuid === undefined || !uuidPattern.test(uuid)) return null;
   return { typename, uuid };
+}
+
+/** The types whose things lie in the warehouse and are known by a key, which may be any text, in place of a uuid. */
+const entityPattern = /^(User|Organization|Event):(.*)$/s;
+
+export type EntityTypename = 'User' | 'Organization' | 'Event';
+
+/** Reads the global id of an entity, null when it is not one. It holds type and key alone: whoever asks is asked of their own project. */
+export function readEntityId(id: string): { typename: EntityTypename; key: string } | null {
+  const [, typename, key] = entityPattern.exec(Buffer.from(id, 'base64url').toString('utf8')) ?? [];
+  return key === undefined ? null : { typename: typename as EntityTypename, key };
+}
+
+/** The key in an argument that names an entity of one type; null for the id of anything else. Fails as decodeId does. */
+export function entityKeyOf(typename: EntityTypename, id: string): string | null {
+  const read = readEntityId(id);
+  if (read === null) decodeId(id);
+  return read?.typename === typename ? read.key : null;
 }
 
 /** Reads a global id of an argument. Fails with BAD_USER_INPUT when it is none. */
