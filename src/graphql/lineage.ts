@@ -6,6 +6,7 @@ import { Job } from './job.ts';
 import { readRow } from './rows.ts';
 import { Table } from './table.ts';
 import { Task } from './task.ts';
+import { Transformation } from './transformation.ts';
 import type { GraphQLResolveInfo } from 'graphql';
 
 const LineageEdge = builder.objectRef<LineageStep>('LineageEdge').implement({
@@ -31,6 +32,14 @@ const LineageEdge = builder.objectRef<LineageStep>('LineageEdge').implement({
     stream: t.exposeString('stream', {
       nullable: true,
       description: 'The stream of the job, as "namespace.name" or "name". Null for a transformation.',
+    }),
+    transformation: t.field({
+      type: Transformation,
+      nullable: true,
+      description:
+        'The transformation that reads the one table and makes the other. Null for a stream, and when the transformation is deleted. Needs CONTROL_READ.',
+      resolve: ({ transformationId }, _args, context, info) =>
+        readRow<typeof Transformation.$inferType>(context, info, 'Transformation', transformationId),
     }),
     task: t.field({
       type: Task,

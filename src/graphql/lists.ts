@@ -48,7 +48,7 @@ export function listRows<Row extends CreatedRow>(options: ListOptions & { where?
 interface NestedOptions extends ListOptions {
   parentId: string;
   table: 'job' | 'task' | 'catalog_table';
-  parentColumn: 'project_id' | 'source_id' | 'destination_id' | 'job_id' | 'datastore_id';
+  parentColumn: 'project_id' | 'source_id' | 'destination_id' | 'job_id' | 'transformation_id' | 'datastore_id';
   where?: Prisma.Sql;
 }
 

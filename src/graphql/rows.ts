@@ -36,7 +36,9 @@ const nodeRows = {
   Source: { rows: (db) => db.source, scope: visible },
   Destination: { rows: (db) => db.destination, scope: visible },
   Job: { rows: (db) => db.job, scope: visible },
+  Transformation: { rows: (db) => db.transformation, scope: visible },
   Task: { rows: (db) => db.task, scope: inProject },
+  Metric: { rows: (db) => db.metric, scope: visible },
 } satisfies Record<string, NodeRows>;
 
 export type NodeType = keyof typeof nodeRows;

@@ -20,7 +20,7 @@ import { findRow } from './rows.ts';
 import { jsonOfValue, RowSet } from './row-set.ts';
 import { isMappedTo, tableHolds, whereFqn } from './table-conditions.ts';
 
-const TableKind = builder.enumType('TableKind', {
+export const TableKind = builder.enumType('TableKind', {
   description: 'Whether rows are kept or computed.',
   values: {
     TABLE: { description: 'Keeps rows.' },

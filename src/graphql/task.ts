@@ -26,7 +26,7 @@ const TaskKind = builder.enumType('TaskKind', {
   values: {
     SYNC: { description: "Moves the job's streams." },
     CLEAR: { description: 'Removes what the job has written.' },
-    TRANSFORM: { description: 'Makes tables of tables.' },
+    TRANSFORM: { description: 'Makes the table or view of a transformation.' },
   },
 });
 
@@ -34,7 +34,7 @@ const TaskTrigger = builder.enumType('TaskTrigger', {
   description: 'Why a task was started.',
   values: {
     MANUAL: { description: 'Someone asked for it, by syncJob or runTransformation.' },
-    SCHEDULE: { description: "The schedule of the job or transformation." },
+    SCHEDULE: { description: 'The schedule of the job or transformation.' },
     RETRY: { description: 'An earlier task failed.' },
     UPSTREAM: { description: 'A task wrote a table that the transformation reads.' },
   },
@@ -106,12 +106,12 @@ export const Task = builder.prismaNode('Task', {
   id: { field: 'id' },
   nullable: true,
   select: { id: true },
-  description: 'One execution of a job. Needs CONTROL_READ.',
+  description: 'One execution of a job or a transformation. Needs CONTROL_READ.',
   fields: (t) => ({
     job: t.field({
       type: Job,
       nullable: true,
-      description: 'The job it executes. Null once the job was deleted.',
+      description: 'The job it executes. Null once the job was deleted, and for a task of kind TRANSFORM.',
       select: { jobId: true },
       resolve: ({ jobId }, _args, context, info) =>
         readRow<typeof Job.$inferType>(context, info, 'Job', jobId),
@@ -161,7 +161,8 @@ builder.prismaObjectFields('Task', (t) => ({
     resolve: (task) => taskProgress(task, task.streams),
   }),
   streams: t.relation('streams', {
-    description: 'How each of its streams stands, in the order of the job.',
+    description:
+      'How each of its streams stands, in the order of the job. A task of kind TRANSFORM has one, named as its table.',
     query: { orderBy: streamOrder },
   }),
   error: t.field({
@@ -186,8 +187,8 @@ builder.prismaObjectFields('Task', (t) => ({
   }),
 }));
 
-const TaskConnection = connectionOf(Task, 'Task', 'tasks');
-const taskOrder = createdOrder('task', 'newest first');
+export const TaskConnection = connectionOf(Task, 'Task', 'tasks');
+export const taskOrder = createdOrder('task', 'newest first');
 
 builder.prismaObjectFields('Job', (t) => ({
   lastTask: t.field({
@@ -245,7 +246,7 @@ builder.queryFields((t) => ({
   tasks: t.field({
     type: TaskConnection,
     description:
-      'The tasks of all jobs of the project, those of deleted jobs included, newest first. Needs CONTROL_READ.',
+      'The tasks of all jobs and transformations of the project, those of deleted ones included, newest first. Needs CONTROL_READ.',
     args: {
       status: t.arg({
         type: [TaskStatus],

@@ -11,7 +11,7 @@ const meanings: Record<ProblemCode, string> = {
   NOT_ALLOWED: 'Whoever asks may not do this.',
   CONNECTION_FAILED: 'The other system could not be reached, or did not let us in.',
   UNSUPPORTED: 'The connector or engine cannot do this.',
-  ALREADY_RUNNING: 'The job has a live task, which the answer gives.',
+  ALREADY_RUNNING: 'The job or transformation has a live task, which the answer gives.',
   NOT_CANCELLABLE: 'The task has ended.',
   IDEMPOTENCY_KEY_REUSED: 'The key was used before, with another input.',
 };

@@ -41,8 +41,8 @@ builder.subscriptionFields((t) => ({
   tasksUpdated: t.field({
     type: Task,
     description:
-      'Every change of any task of one job, or of the whole project. Does not end. NOT_FOUND when the project has no such job. Needs CONTROL_READ.',
-    args: { jobId: t.arg.id({ description: 'The job. Null for all jobs of the project.' }) },
+      'Every change of any task of one job, or of the whole project, those of transformations included. Does not end. NOT_FOUND when the project has no such job. Needs CONTROL_READ.',
+    args: { jobId: t.arg.id({ description: 'The job. Null for all tasks of the project.' }) },
     subscribe: async (_root, args, context) => {
       const { projectId } = viewerOf(context);
       const jobId = args.jobId == null ? null : await knownJob(context, args.jobId);

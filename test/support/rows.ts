@@ -11,6 +11,7 @@ export interface ProjectRows {
   Source: string;
   Destination: string;
   Job: string;
+  Transformation: string;
   Task: string;
   ApiKey: string;
 }
@@ -74,6 +75,35 @@ export async function insertJob(
   const data = { ...job, id: newId(), projectId: owner.projectId, active: true, streams: [testStream] };
   await db.job.create({ data: { ...data, createdAt: at, updatedAt: at, createdById: owner.memberId } });
   return data.id;
+}
+
+/** A transformation that reads these tables; its target is named after it. */
+export async function insertTransformation(
+  db: Db,
+  owner: Viewer,
+  transformation: { name: string; datastoreId: string; inputIds?: string[] },
+): Promise<string> {
+  const { inputIds = [], ...row } = transformation;
+  const id = newId();
+  const at = nextMoment();
+  await db.transformation.create({
+    data: {
+      ...row,
+      id,
+      projectId: owner.projectId,
+      sql: 'SELECT id FROM raw.orders',
+      targetKind: 'TABLE',
+      targetSchema: 'made',
+      targetTable: row.name,
+      runAfterInputs: false,
+      active: true,
+      createdAt: at,
+      updatedAt: at,
+      createdById: owner.memberId,
+      inputs: { create: inputIds.map((tableId) => ({ tableId })) },
+    },
+  });
+  return id;
 }
 
 /** A task as if it had run; one that runs has just been heard of, so that nobody takes its worker for lost. */
@@ -148,6 +178,11 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
       updatedAt: at,
     },
   });
+  const transformationId = await insertTransformation(db, owner, {
+    name: 'daily orders',
+    datastoreId: datastore.id,
+    inputIds: [table.id],
+  });
   const key = {
     id: newId(),
     accountId: owner.accountId,
@@ -164,6 +199,7 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
     Source: globalId('Source', sourceId),
     Destination: globalId('Destination', destinationId),
     Job: globalId('Job', jobId),
+    Transformation: globalId('Transformation', transformationId),
     Task: globalId('Task', taskId),
     ApiKey: globalId('ApiKey', key.id),
   };
