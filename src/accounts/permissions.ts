@@ -87,6 +87,7 @@ const rootNeeds: Record<string, Need> = {
   'Mutation.refreshCatalog': 'CONTROL_WRITE',
   'Mutation.updateTable': 'CONTROL_WRITE',
   'Mutation.mapEntity': 'CONTROL_WRITE',
+  'Mutation.unmapEntity': 'CONTROL_WRITE',
   'Mutation.createMetric': 'CONTROL_WRITE',
   'Mutation.updateMetric': 'CONTROL_WRITE',
   'Mutation.deleteMetric': 'CONTROL_WRITE',

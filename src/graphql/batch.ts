@@ -22,9 +22,19 @@ export function batched<Answer>(
   key: string,
   load: (keys: readonly string[]) => Promise<readonly Answer[]>,
 ): Promise<Answer> {
+  const place = `${info.parentType.name}:${purpose}:${info.fieldNodes.map(numberOf).join()}`;
+  return batchedTogether(context, place, key, load);
+}
+
+/** As batched, for fields that are loaded together: all that name the same place share a call. Their arguments must not matter. */
+export function batchedTogether<Answer>(
+  context: Context,
+  place: string,
+  key: string,
+  load: (keys: readonly string[]) => Promise<readonly Answer[]>,
+): Promise<Answer> {
   const ofContext = loaders.get(context) ?? new Map<string, DataLoader<string, unknown>>();
   loaders.set(context, ofContext);
-  const place = `${info.parentType.name}:${purpose}:${info.fieldNodes.map(numberOf).join()}`;
   const loader =
     ofContext.get(place) ?? new DataLoader<string, unknown>((keys) => loadOnce(keys, load), { cache: false });
   ofContext.set(place, loader);

@@ -3,7 +3,8 @@ import { AppError } from '#base/errors.ts';
 import type { GraphQLResolveInfo } from 'graphql';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
-import { decodeId, type GlobalId } from './global-id.ts';
+import { readEntityNodes } from './entity-reads.ts';
+import { decodeId, readEntityId } from './global-id.ts';
 import { isNodeType, type NodeType, readRows, selectionOf } from './rows.ts';
 
 const Node = builder.nodeInterfaceRef();
@@ -41,18 +42,16 @@ async function readNodes(
       fix: 'Ask for them in several queries.',
     });
   }
-  const asked = ids.map((id) => ({ ...decodeNodeId(id), id }));
+  const asked = ids.map((id) => ({ ...(readEntityId(id) ?? decodeNodeId(id)), id }));
   for (const { typename } of asked) demand(context.viewer, needOfType(typename));
 
   const found = new Map<string, object>();
   for (const type of new Set(asked.map(({ typename }) => typename))) {
     const ofType = asked.filter(({ typename }) => typename === type);
-    const rows = await readRows<object>(
-      context,
-      selectionOf(context, info, type),
-      type,
-      ofType.map(({ uuid }) => uuid),
-    );
+    const keys = ofType.map(({ key }) => key);
+    const rows: (object | null)[] = isNodeType(type)
+      ? await readRows(context, selectionOf(context, info, type), type, keys)
+      : await readEntityNodes(context, info, type, keys);
     for (const [index, row] of rows.entries()) {
       if (row === null) continue;
       // By this the interface tells what type the row is of.
@@ -62,9 +61,9 @@ async function readNodes(
   return ids.map((id) => found.get(id) ?? null);
 }
 
-function decodeNodeId(id: string): GlobalId & { typename: NodeType } {
+function decodeNodeId(id: string): { typename: NodeType; key: string } {
   const { typename, uuid } = decodeId(id);
-  if (isNodeType(typename)) return { typename, uuid };
+  if (isNodeType(typename)) return { typename, key: uuid };
   throw new AppError('BAD_USER_INPUT', `${JSON.stringify(id.slice(0, 100))} is not an id of this API.`, {
     fix: 'Use an id that the API gave; ids are opaque and cannot be made up.',
   });
