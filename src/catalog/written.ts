@@ -1,4 +1,3 @@
-import { newId } from '#base/id.ts';
 import type { Log } from '#base/log.ts';
 import type { Db, Store } from '#store/open-store.ts';
 import type { ResultCache } from '#warehouse/result-cache.ts';
@@ -6,8 +5,6 @@ import type { ResultCache } from '#warehouse/result-cache.ts';
 const writtenChannel = 'sluice_written';
 /** A notice holds 8,000 bytes: a sender and this many ids. */
 const idsMax = 200;
-/** This process: what it announces it has dropped already. */
-const sender = newId();
 
 /**
  * Drops the answers that were made from these tables, or from these datastores, in this process before it returns and in
@@ -16,7 +13,7 @@ const sender = newId();
 export async function announceWritten(db: Db, cache: ResultCache, ids: readonly string[]): Promise<void> {
   cache.drop(ids);
   for (let from = 0; from < ids.length; from += idsMax) {
-    const payload = [sender, ...ids.slice(from, from + idsMax)].join(' ');
+    const payload = [cache.id, ...ids.slice(from, from + idsMax)].join(' ');
     await db.$executeRaw`SELECT pg_notify(${writtenChannel}, ${payload})`;
   }
 }
@@ -27,7 +24,7 @@ export function followWrites(store: Store, cache: ResultCache, log: Log): Promis
     writtenChannel,
     (payload) => {
       const [from, ...ids] = payload.split(' ');
-      if (from !== sender) cache.drop(ids);
+      if (from !== cache.id) cache.drop(ids);
     },
     () => {
       log.info('All kept answers were dropped, since news of writes may have been missed.');

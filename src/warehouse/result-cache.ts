@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { newId } from '#base/id.ts';
 import { leftError } from './left-error.ts';
 import type { Answer, Bind, Statement } from './warehouse.ts';
 
@@ -72,6 +73,8 @@ const largestShare = 4;
  * execution. Failures are not kept. An answer whose execution began before a write is not served to whoever asks after it.
  */
 export class ResultCache {
+  /** Tells what this one announced from what others did. */
+  readonly id = newId();
   readonly #kept: LRUCache<string, Entry> | null;
   readonly #keysOf = new Map<string, Set<string>>();
   readonly #flights = new Map<string, Flight>();
