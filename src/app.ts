@@ -8,6 +8,7 @@ import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts'
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
+import type { MetricDeps } from '#metrics/deps.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
 import { openTaskFeed } from '#pipelines/task-feed.ts';
@@ -22,6 +23,7 @@ export interface App extends AsyncDisposable {
   store: Store;
   accounts: AccountDeps;
   catalog: CatalogDeps;
+  metrics: MetricDeps;
   pipelines: PipelineDeps;
 }
 
@@ -92,6 +94,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     store,
     accounts,
     catalog,
+    metrics: { store, log, catalog, secrets, now },
     pipelines,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

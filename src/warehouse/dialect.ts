@@ -39,6 +39,13 @@ export interface Aggregate {
   where?: Sql | undefined;
 }
 
+/** A list as a column of a relation. */
+export interface ListColumn {
+  name: string;
+  type: ValueType;
+  list: readonly (string | number | bigint)[];
+}
+
 /** How an engine spells what SQL leaves to each engine. Pure: text in, text out. */
 export interface Dialect {
   quoteName(name: string): string;
@@ -53,6 +60,8 @@ export interface Dialect {
   tryCast(value: Sql, type: ValueType): Sql;
   /** A relation of one column named "item", with one row for each element of a list bind. */
   listRows(list: readonly (string | number | bigint | boolean | Date)[], type: ValueType): Sql;
+  /** A relation whose columns are these lists of equal length, side by side. */
+  listsRows(columns: readonly ListColumn[]): Sql;
   /** A property of a JSON object as text: NULL where it is missing or null. */
   jsonText(json: Sql, property: string): Sql;
   /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. */
@@ -63,11 +72,13 @@ export interface Dialect {
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
   instant(value: Sql, type: ValueType): Sql;
   /**
-   * The start of the period that holds the moment, as a moment; weeks begin on Monday, and days where the zone's own
-   * begin. Hours and minutes are told apart where a change of summer time repeats them.
+   * What a clock that is so many milliseconds ahead of UTC shows at the start of the period that holds the moment, as a
+   * TIMESTAMP; weeks begin on Monday. Of minutes and hours it is that start in UTC.
    */
-  periodStart(instant: Sql, grain: Grain, timeZone: string): Sql;
+  periodKey(moment: Sql, type: ValueType, grain: Grain, aheadMs: Sql | null): Sql;
   /** The moment so many milliseconds later. */
   addMs(instant: Sql, ms: number): Sql;
+  /** The moment so many months later, by the calendar of UTC. */
+  addMonths(instant: Sql, months: number): Sql;
   aggregate(of: Aggregate): Sql;
 }

@@ -1,5 +1,5 @@
 import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
-import { rawSql, sql, type Sql } from './sql.ts';
+import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import { quoteName } from './warehouse.ts';
 
 const typeNames: Record<ValueType, string> = {
@@ -42,7 +42,7 @@ const valueTypes = new Map<string, ValueType>([
   ['JSON', 'json'],
 ]);
 
-/** The units of time that are cut in UTC already where the zone's clock differs from it by whole ones. */
+/** Their periods are known by moments. */
 const shortGrains: readonly Grain[] = ['MINUTE', 'HOUR'];
 
 /** How DuckDB spells it. */
@@ -58,6 +58,13 @@ export const duckDbDialect: Dialect = {
   cast: (value, type) => sql`CAST(${value} AS ${rawSql(typeNames[type])})`,
   tryCast: (value, type) => sql`TRY_CAST(${value} AS ${rawSql(typeNames[type])})`,
   listRows: (list, type) => sql`(SELECT unnest(CAST(${list} AS ${rawSql(typeNames[type])}[])) AS item)`,
+  listsRows(columns) {
+    const lists = columns.map(
+      ({ name, type, list }) =>
+        sql`unnest(CAST(${list} AS ${rawSql(typeNames[type])}[])) AS ${nameSql(name)}`,
+    );
+    return sql`(SELECT ${joinSql(lists)})`;
+  },
   // With a JSON pointer every name means itself; with a path, dots and quotes would be syntax.
   jsonText: (json, property) => sql`json_extract_string(${json}, ${pointerTo(property)})`,
   jsonNames: (json, from) => sql`(SELECT DISTINCT unnest(json_keys(${json})) AS item FROM ${from})`,
@@ -67,16 +74,18 @@ export const duckDbDialect: Dialect = {
     if (type === 'timestamptz') return value;
     return sql`CAST(${value} AS TIMESTAMP) AT TIME ZONE 'UTC'`;
   },
-  periodStart(instant, grain, timeZone) {
+  periodKey(moment, type, grain, aheadMs) {
     const unit = rawSql(`'${grain.toLowerCase()}'`);
-    // The session is in UTC, so that truncating a TIMESTAMPTZ truncates in UTC.
-    if (timeZone === 'UTC') return sql`date_trunc(${unit}, ${instant})`;
-    const local = sql`timezone(${timeZone}, ${instant})`;
-    // A repeated hour has one local start and two moments: what has passed of it is taken off the moment itself.
-    if (shortGrains.includes(grain)) return sql`(${instant} - (${local} - date_trunc(${unit}, ${local})))`;
-    return sql`timezone(${timeZone}, date_trunc(${unit}, ${local}))`;
+    // Without ICU, which takes ten times as long: 70 ms against 730 for three million rows.
+    const micros = sql`epoch_us(${moment})`;
+    const plain = type === 'timestamptz' ? sql`make_timestamp(${micros})` : sql`CAST(${moment} AS TIMESTAMP)`;
+    if (aheadMs === null) return sql`date_trunc(${unit}, ${plain})`;
+    const ahead = sql`1000 * ${aheadMs}`;
+    const cut = sql`date_trunc(${unit}, make_timestamp(${micros} + ${ahead}))`;
+    return shortGrains.includes(grain) ? sql`make_timestamp(epoch_us(${cut}) - ${ahead})` : cut;
   },
   addMs: (instant, ms) => sql`(${instant} + to_milliseconds(${ms}))`,
+  addMonths: (instant, months) => sql`(${instant} + to_months(${months}))`,
   aggregate,
 };
 
