@@ -24,7 +24,8 @@ export function checkName(name: string, what: string): { name: string; problems:
 }
 
 /** What has a name that is unique among its like in the project, while it is not deleted. */
-export type NamedKind = 'source' | 'destination' | 'job' | 'transformation' | 'metric' | 'signal';
+export type NamedKind =
+  'datastore' | 'source' | 'destination' | 'job' | 'transformation' | 'metric' | 'signal';
 
 /** Fails with NOT_UNIQUE when another of the project that is not deleted has the name. */
 export async function nameTaken(

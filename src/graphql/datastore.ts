@@ -1,16 +1,13 @@
-import { inputError } from '#base/errors.ts';
-import { refreshCatalog } from '#catalog/refresh.ts';
-import { testDatastore } from '#catalog/test-datastore.ts';
+import { saidConfig } from '#catalog/check-datastore.ts';
+import { readSchemas } from '#catalog/schemas.ts';
 import { builder } from './builder.ts';
 import { connectionOf, pageCost } from './connection.ts';
-import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
-import { uuidOfInput } from './global-id.ts';
+import { asExpected } from './error-codes.ts';
 import { listRows } from './lists.ts';
 import { Resource } from './resource.ts';
-import { attempt, attemptCheck, checkPayload, payloadType } from './payload.ts';
 
-const DatastoreEngine = builder.enumType('DatastoreEngine', {
+export const DatastoreEngine = builder.enumType('DatastoreEngine', {
   description: 'What kind of engine a datastore is.',
   values: {
     DUCKDB: { description: 'DuckDB, embedded in Sluice.' },
@@ -22,7 +19,7 @@ const DatastoreEngine = builder.enumType('DatastoreEngine', {
   },
 });
 
-const DatastoreRole = builder.enumType('DatastoreRole', {
+export const DatastoreRole = builder.enumType('DatastoreRole', {
   description: 'WAREHOUSE answers analytical questions; OPERATIONAL answers many small ones.',
   values: {
     WAREHOUSE: { description: 'Few questions over many rows.' },
@@ -57,10 +54,12 @@ export const Datastore = builder.prismaNode('Datastore', {
     isDefault: t.exposeBoolean('isDefault', {
       description: 'Whether it is meant where no datastore is named.',
     }),
-    config: t.expose('config', {
+    config: t.field({
       type: 'JSON',
       description:
         'How it is reached. Secret fields never come back; providedSecrets names those that are set. Needs CONTROL_READ.',
+      select: { config: true },
+      resolve: ({ config }) => saidConfig(config),
     }),
     providedSecrets: t.stringList({
       description: 'The secret fields that are set, by their path in config. Needs CONTROL_READ.',
@@ -69,6 +68,35 @@ export const Datastore = builder.prismaNode('Datastore', {
     }),
   }),
 });
+
+type SchemaShape = Awaited<ReturnType<typeof readSchemas>>[number];
+
+const DatastoreSchema = builder.objectRef<SchemaShape>('DatastoreSchema').implement({
+  description: 'A schema of a datastore. Needs DATA_READ.',
+  fields: (t) => ({
+    database: t.exposeString('database', { description: 'The database that it lies in.' }),
+    schema: t.exposeString('schema', { description: 'Its name.' }),
+    tables: t.exposeInt('tables', { description: 'How many tables and views lie in it.' }),
+  }),
+});
+
+builder.prismaObjectField('Datastore', 'schemas', (t) =>
+  t.field({
+    type: [DatastoreSchema],
+    nullable: true,
+    description:
+      'Its schemas, read from it right now, empty ones too. Null when that failed; errors says why. Needs DATA_READ.',
+    complexity: { field: 50, multiplier: 1 },
+    select: { projectId: true, name: true },
+    resolve: async (datastore, _args, context) => {
+      try {
+        return await readSchemas(context.app.catalog, datastore, context.signal);
+      } catch (error) {
+        throw asExpected(error);
+      }
+    },
+  }),
+);
 
 const DatastoreConnection = connectionOf(Datastore, 'Datastore', 'datastores');
 const datastoreOrder = createdOrder('datastore', 'oldest first');
@@ -83,79 +111,3 @@ builder.queryField('datastores', (t) =>
       listRows({ context, info, args, type: 'Datastore', order: datastoreOrder }),
   }),
 );
-
-const TestDatastoreInput = builder.inputType('TestDatastoreInput', {
-  description: 'engine and config of something new, or id of something saved.',
-  fields: (t) => ({
-    id: t.id({ description: 'A saved datastore. Null for something new.' }),
-    engine: t.field({ type: DatastoreEngine, description: 'The engine of something new. Null with id.' }),
-    config: t.field({ type: 'JSON', description: 'The config to try. Null with id.' }),
-  }),
-});
-
-const RefreshCatalogInput = builder.inputType('RefreshCatalogInput', {
-  description: 'Which tables to look up anew.',
-  fields: (t) => ({ datastoreId: t.id({ description: 'Those of this datastore. Null for those of all.' }) }),
-});
-
-const TestDatastorePayload = checkPayload('TestDatastorePayload', 'What testDatastore answers.');
-const RefreshCatalogPayload = payloadType<number>(
-  'RefreshCatalogPayload',
-  'What refreshCatalog answers.',
-  (t) => ({
-    tables: t.int({
-      description: 'How many tables and views there are now. 0 when there are userErrors.',
-      resolve: ({ value }) => value ?? 0,
-    }),
-  }),
-);
-
-builder.mutationFields((t) => ({
-  testDatastore: t.field({
-    type: TestDatastorePayload,
-    description: 'Asks a datastore something small, within 30 s. Changes nothing. Needs CONTROL_WRITE.',
-    args: { input: t.arg({ type: TestDatastoreInput, required: true, description: 'What to try.' }) },
-    resolve: (_root, { input }, context) =>
-      attemptCheck(async () =>
-        testDatastore(context.app.catalog, viewerOf(context), {
-          id: savedId(input.id, input.engine),
-          signal: context.signal,
-        }),
-      ),
-  }),
-  refreshCatalog: t.field({
-    type: RefreshCatalogPayload,
-    description:
-      'Looks up which tables and columns there are, and forgets those that are gone. Needs CONTROL_WRITE.',
-    args: { input: t.arg({ type: RefreshCatalogInput, required: true, description: 'Where to look.' }) },
-    resolve: (_root, { input }, context) =>
-      attempt(async () =>
-        refreshCatalog(context.app.catalog, {
-          projectId: viewerOf(context).projectId,
-          datastoreId:
-            input.datastoreId == null
-              ? undefined
-              : uuidOfInput('Datastore', input.datastoreId, ['datastoreId']),
-          signal: context.signal,
-        }),
-      ),
-  }),
-}));
-
-function savedId(id: string | null | undefined, engine: string | null | undefined): string {
-  if (id != null) return uuidOfInput('Datastore', id);
-  if (engine == null) {
-    throw inputError(
-      'REQUIRED',
-      ['id'],
-      'Neither id nor engine is given.',
-      'Give the id of a saved datastore.',
-    );
-  }
-  throw inputError(
-    'UNSUPPORTED',
-    ['engine'],
-    `A datastore on ${engine} cannot be added yet.`,
-    'Give the id of a saved datastore.',
-  );
-}

@@ -69,6 +69,8 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   'Mutation.deleteTransformation(input.id)': { type: 'Transformation' },
   'Mutation.runTransformation(input.id)': { type: 'Transformation' },
   'Mutation.cancelTask(input.id)': { type: 'Task' },
+  'Mutation.updateDatastore(input.id)': { type: 'Datastore', args: () => ({ input: { isDefault: true } }) },
+  'Mutation.deleteDatastore(input.id)': { type: 'Datastore' },
   'Mutation.testDatastore(input.id)': { type: 'Datastore' },
   'Mutation.refreshCatalog(input.datastoreId)': { type: 'Datastore' },
   'Mutation.updateTable(input.id)': { type: 'Table', args: () => ({ input: { description: 'mine now' } }) },
@@ -198,12 +200,15 @@ test('things of another project are not found by their names either', async () =
   await db.job.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
   await db.catalogTable.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada_only' } });
   const query = `{ source(name: "ada only") { id } destination(name: "ada only") { id } job(name: "ada only") { id }
-    table(fqn: "warehouse.warehouse.raw.ada_only") { id } sources(search: "ada") { totalCount } jobs(search: "ada") { totalCount }
+    table(fqn: "warehouse.warehouse.raw.ada_only") { id } column(fqn: "warehouse.warehouse.raw.ada_only.id") { name }
+    columns(search: "ada_only") { totalCount } sources(search: "ada") { totalCount } jobs(search: "ada") { totalCount }
     destinations(search: "ada") { totalCount } tables(search: "ada") { totalCount } }`;
   const found = await gql.ask(ada, query);
   expect(found).toMatchObject({
     source: { id: victim.Source },
     table: { id: victim.Table },
+    column: { name: 'id' },
+    columns: { totalCount: 1 },
     jobs: { totalCount: 1 },
   });
   const none = { totalCount: 0 };
@@ -213,6 +218,8 @@ test('things of another project are not found by their names either', async () =
       destination: null,
       job: null,
       table: null,
+      column: null,
+      columns: none,
       sources: none,
       jobs: none,
       destinations: none,

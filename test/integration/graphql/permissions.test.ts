@@ -104,6 +104,7 @@ test('a key that reads data reaches data, who it is, and nothing else', async ()
     'ApiKey',
     'Column',
     'Datastore',
+    'DatastoreSchema',
     'Freshness',
     'PageInfo',
     'Project',

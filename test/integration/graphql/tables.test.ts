@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
-import { openTestGraphql, expectStatements, type TestGraphql } from '../../support/graphql.ts';
+import { newId } from '#base/id.ts';
+import {
+  type Data,
+  expectStatements,
+  openTestGraphql,
+  type TestGraphql,
+  type Variables,
+} from '../../support/graphql.ts';
 
 let gql: TestGraphql;
 let ada: Viewer;
@@ -122,30 +129,195 @@ test('a sample of a table that is gone says so, and the rest of the answer comes
 
 test('updateTable says what a table holds, and a refresh keeps it', async () => {
   const { table } = await gql.ask(ada, '{ table(fqn: "warehouse.warehouse.raw.orders") { id } }');
-  const update = `mutation ($input: UpdateTableInput!) { updateTable(input: $input) { table { description tags } userErrors { code path } } }`;
+  const write = `mutation ($input: UpdateTableInput!) { updateTable(input: $input) { table { description tags } userErrors { code path } } }`;
   const said = { description: 'What was bought', tags: ['shop', 'daily'] };
-  expect(await gql.ask(ada, update, { input: { id: table.id, ...said } })).toEqual({
+  expect(await gql.ask(ada, write, { input: { id: table.id, ...said } })).toEqual({
     updateTable: { table: said, userErrors: [] },
   });
   await gql.ask(ada, 'mutation { refreshCatalog(input: {}) { tables } }');
-  expect(await gql.ask(ada, update, { input: { id: table.id, description: null } })).toEqual({
+  expect(await gql.ask(ada, write, { input: { id: table.id, description: null } })).toEqual({
     updateTable: { table: { description: null, tags: said.tags }, userErrors: [] },
   });
-  const refused = await gql.ask(ada, update, { input: { id: table.id, tags: [''] } });
+  const refused = await gql.ask(ada, write, { input: { id: table.id, tags: [''] } });
   expect(refused.updateTable).toEqual({ table: null, userErrors: [{ code: 'INVALID', path: ['tags'] }] });
 });
 
-test('a saved datastore is tested; one on an engine that cannot be added yet is UNSUPPORTED', async () => {
-  const { datastores } = await gql.ask(ada, '{ datastores { nodes { id } } }');
-  const query = `mutation ($input: TestDatastoreInput!) { testDatastore(input: $input) { ok message userErrors { code path } } }`;
-  const { testDatastore } = await gql.ask(ada, query, { input: { id: datastores.nodes[0].id } });
-  expect(testDatastore).toMatchObject({ ok: true, userErrors: [] });
-  const other = await gql.ask(ada, query, { input: { engine: 'SNOWFLAKE', config: {} } });
-  expect(other.testDatastore).toMatchObject({
-    ok: false,
-    userErrors: [{ code: 'UNSUPPORTED', path: ['engine'] }],
+const update = `mutation ($input: UpdateTableInput!) { updateTable(input: $input) {
+  table { description tags columns { name description } } userErrors { code path message fix } } }`;
+
+test('what is said of a table and its columns outlives refreshes, and the table when it vanishes and comes back', async () => {
+  const { warehouse } = await gql.app.catalog.datastores.open(ada.projectId);
+  await warehouse.run({ sql: 'CREATE TABLE raw.people (id BIGINT, mail VARCHAR)' });
+  const refresh = () => gql.ask(ada, 'mutation { refreshCatalog(input: {}) { tables } }');
+  await refresh();
+  const query =
+    '{ table(fqn: "warehouse.warehouse.raw.people") { id description tags columns { name description } } }';
+  const { table } = await gql.ask(ada, query);
+  const columns = [{ name: 'mail', description: 'Where to write to' }];
+  const said = { description: 'Who buys', tags: ['gold'] };
+  const { updateTable } = await gql.ask(ada, update, { input: { id: table.id, ...said, columns } });
+  const kept = {
+    ...said,
+    columns: [
+      { name: 'id', description: null },
+      { name: 'mail', description: 'Where to write to' },
+    ],
+  };
+  expect(updateTable).toEqual({ table: kept, userErrors: [] });
+
+  await warehouse.run({ sql: 'ALTER TABLE raw.people ADD COLUMN age INTEGER' });
+  await refresh();
+  const grown = { ...kept, columns: [...kept.columns, { name: 'age', description: null }] };
+  expect((await gql.ask(ada, query)).table).toEqual({ id: table.id, ...grown });
+
+  await warehouse.run({ sql: 'ALTER TABLE raw.people RENAME TO hidden' });
+  await refresh();
+  const everywhere = `query ($id: ID!) { node(id: $id) { id } tables(search: "people") { totalCount } columns(search: "raw.people") { totalCount }
+    table(fqn: "warehouse.warehouse.raw.people") { id } column(fqn: "warehouse.warehouse.raw.people.mail") { name }
+    datastores { nodes { tables(search: "people") { totalCount } } } }`;
+  expect(await gql.ask(ada, everywhere, { id: table.id })).toEqual({
+    node: null,
+    tables: { totalCount: 0 },
+    columns: { totalCount: 0 },
+    table: null,
+    column: null,
+    datastores: { nodes: [{ tables: { totalCount: 0 } }] },
   });
-  expect((await gql.ask(ada, query, { input: {} })).testDatastore.userErrors).toMatchObject([
-    { code: 'REQUIRED' },
+  const gone = await gql.ask(ada, update, { input: { id: table.id, tags: [] } });
+  expect(gone.updateTable.userErrors).toMatchObject([{ code: 'NOT_FOUND', path: ['id'] }]);
+
+  await warehouse.run({ sql: 'ALTER TABLE raw.hidden RENAME TO people' });
+  await refresh();
+  expect((await gql.ask(ada, query)).table).toEqual({ id: table.id, ...grown });
+  const cleared = await gql.ask(ada, update, { input: { id: table.id, columns: [{ name: 'mail' }] } });
+  expect(cleared.updateTable.table.columns[1]).toEqual({ name: 'mail', description: null });
+});
+
+test('an unknown column is refused with the names that exist and the one that was meant', async () => {
+  const { table } = await gql.ask(ada, '{ table(fqn: "warehouse.warehouse.raw.orders") { id } }');
+  const columns = [
+    { name: 'totl', description: 'x' },
+    { name: 'id', description: 'x' },
+    { name: 'id', description: 'y' },
+  ];
+  const { updateTable } = await gql.ask(ada, update, { input: { id: table.id, columns, tags: [''] } });
+  expect(updateTable.userErrors).toEqual([
+    { code: 'INVALID', path: ['tags'], message: expect.any(String), fix: null },
+    {
+      code: 'NOT_FOUND',
+      path: ['columns', '0', 'name'],
+      message: 'The table orders has no column "totl". It has: id, big, total, at, nothing, list.',
+      fix: 'Did you mean "total"?',
+    },
+    {
+      code: 'INVALID',
+      path: ['columns', '2', 'name'],
+      message: 'The column "id" is named twice.',
+      fix: null,
+    },
   ]);
+});
+
+test('tables are found by fqn, description, tag and column, in any case, and wildcards mean themselves', async () => {
+  const { table } = await gql.ask(ada, '{ table(fqn: "warehouse.warehouse.raw.recent") { id } }');
+  await gql.ask(ada, update, {
+    input: { id: table.id, description: 'The newest 100% of it', tags: ['Hot'] },
+  });
+  const found = async (search: string) => {
+    const { tables } = await gql.ask(
+      ada,
+      'query ($search: String) { tables(search: $search, first: 100) { totalCount nodes { name } pageInfo { hasNextPage } } }',
+      { search },
+    );
+    expect(tables.totalCount).toBe(tables.nodes.length);
+    return tables.nodes.map(({ name }: { name: string }) => name);
+  };
+  expect(await found('RECENT')).toEqual(['recent']);
+  expect(await found('house.raw.rec')).toEqual(['recent']);
+  expect(await found('newest 100%')).toEqual(['recent']);
+  expect(await found('hot')).toEqual(['recent']);
+  expect(await found('PRICE')).toEqual(['exact']);
+  expect(await found('newest_100')).toEqual([]);
+  expect(await found('DECIMAL(10,2)')).toEqual([]);
+});
+
+test('a search goes on where its page ends', async () => {
+  const query = `query ($after: String) { tables(search: "raw.", first: 1, after: $after) { totalCount nodes { name } pageInfo { hasNextPage endCursor } } }`;
+  const names: string[] = [];
+  for (let after: string | null = null, more = true; more;) {
+    const { tables }: Data = await gql.ask(ada, query, { after });
+    names.push(tables.nodes[0].name);
+    more = tables.pageInfo.hasNextPage;
+    after = tables.pageInfo.endCursor;
+    expect(names.length).toBeLessThanOrEqual(tables.totalCount);
+  }
+  const { tables } = await gql.ask(ada, '{ tables(search: "raw.") { nodes { name } } }');
+  expect(names).toEqual(tables.nodes.map(({ name }: { name: string }) => name));
+});
+
+test('a table that is mapped to an entity says so, and is found by it', async () => {
+  const { db } = gql.app.store;
+  const { projectId } = ada;
+  const { id: tableId } = await db.catalogTable.findFirstOrThrow({ where: { projectId, name: 'orders' } });
+  const at = new Date();
+  await db.entityMapping.create({
+    data: {
+      id: newId(),
+      projectId,
+      kind: 'EVENT',
+      tableId,
+      key: 'id',
+      columns: {},
+      createdAt: at,
+      updatedAt: at,
+    },
+  });
+  const query = `{ events: tables(entity: EVENT) { totalCount nodes { name entity } } users: tables(entity: USER) { totalCount }
+    none: tables(entity: EVENT, search: "exact") { totalCount } both: tables(entity: EVENT, search: "ord") { totalCount } }`;
+  expect(await gql.ask(ada, query)).toEqual({
+    events: { totalCount: 1, nodes: [{ name: 'orders', entity: 'EVENT' }] },
+    users: { totalCount: 0 },
+    none: { totalCount: 0 },
+    both: { totalCount: 1 },
+  });
+  await expectStatements(1, () => gql.ask(ada, '{ tables { nodes { name entity } } }'));
+});
+
+test('columns are found by fqn and in words, and paged in both directions', async () => {
+  const { column, unknown } = await gql.ask(
+    ada,
+    `{ column(fqn: "warehouse.warehouse.raw.exact.price") { fqn dataType } unknown: column(fqn: "warehouse.warehouse.raw.exact.prize") { fqn } }`,
+  );
+  expect(column).toEqual({ fqn: 'warehouse.warehouse.raw.exact.price', dataType: 'DECIMAL(10,2)' });
+  expect(unknown).toBe(null);
+  const short = await gql.answer(ada, '{ column(fqn: "exact.price") { fqn } }');
+  expect(short.errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
+
+  const query = `query ($first: Int, $after: String, $last: Int, $before: String) {
+    columns(search: "RAW.orders", first: $first, after: $after, last: $last, before: $before) {
+      totalCount nodes { name } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`;
+  const page = async (variables: Variables) => (await gql.ask(ada, query, variables)).columns;
+  const names = ({ nodes }: Data) => nodes.map(({ name }: { name: string }) => name);
+  const first = await page({ first: 4 });
+  expect(first).toMatchObject({ totalCount: 6, pageInfo: { hasNextPage: true, hasPreviousPage: false } });
+  expect(names(first)).toEqual(['id', 'big', 'total', 'at']);
+  const rest = await page({ first: 4, after: first.pageInfo.endCursor });
+  expect(names(rest)).toEqual(['nothing', 'list']);
+  expect(rest.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: true });
+  const back = await page({ last: 2, before: rest.pageInfo.startCursor });
+  expect(names(back)).toEqual(['total', 'at']);
+  expect(back.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: true });
+  const wrong = await gql.answer(ada, query, { first: 1, after: 'bm90aGluZw' });
+  expect(wrong.errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
+});
+
+test('a name with dots in it is found by its fqn all the same', async () => {
+  const { warehouse } = await gql.app.catalog.datastores.open(ada.projectId);
+  await warehouse.run({ sql: 'CREATE TABLE raw."a.b" AS SELECT 1 AS "c.d"' });
+  await gql.ask(ada, 'mutation { refreshCatalog(input: {}) { tables } }');
+  const { table, column } = await gql.ask(
+    ada,
+    '{ table(fqn: "warehouse.warehouse.raw.a.b") { name } column(fqn: "warehouse.warehouse.raw.a.b.c.d") { name } }',
+  );
+  expect([table.name, column.name]).toEqual(['a.b', 'c.d']);
 });

@@ -1,0 +1,59 @@
+import { checkRevision } from '#accounts/check-revision.ts';
+import type { Viewer } from '#accounts/viewer.ts';
+import { InputError, type Problem } from '#base/errors.ts';
+import type { Prisma } from '#generated/prisma/client.ts';
+import { checkDatastoreConfig, saidConfig } from './check-datastore.ts';
+import type { CatalogDeps } from './deps.ts';
+import { findLocked, leaveDefault } from './lock-datastores.ts';
+
+interface UpdateDatastoreInput {
+  id: string;
+  /** True takes the place of the default. */
+  isDefault?: boolean | null | undefined;
+  /** Takes the place of the whole config. */
+  config?: unknown;
+  expectedRevision?: number | null | undefined;
+}
+
+/** Changes what is given; the name stays, which stands in every fqn. Fails with NOT_FOUND, CONFLICT, or every problem at once. */
+export async function updateDatastore(
+  deps: CatalogDeps,
+  viewer: Viewer,
+  input: UpdateDatastoreInput,
+): Promise<{ id: string }> {
+  return deps.store.db.$transaction(async (tx) => {
+    const row = await findLocked(tx, viewer, input.id);
+    checkRevision(row, input.expectedRevision, 'datastore');
+    const problems: Problem[] = input.config == null ? [] : checkDatastoreConfig(input.config);
+    if (input.isDefault === false && row.isDefault) {
+      problems.push({
+        code: 'NOT_ALLOWED',
+        path: ['isDefault'],
+        message: `"${row.name}" is the default, and there must be one.`,
+        fix: 'Make another datastore the default instead.',
+      });
+    }
+    if (problems.length > 0) throw new InputError(problems);
+    const at = deps.now();
+    const isDefault = input.isDefault === true;
+    if (isDefault) await leaveDefault(tx, viewer, { id: row.id, role: row.role, at });
+    return tx.datastore.update({
+      where: { id: row.id },
+      data: {
+        ...(isDefault && { isDefault }),
+        ...(input.config != null && { config: withConfig(row.config, input.config) }),
+        revision: row.revision + 1,
+        updatedAt: at,
+        updatedById: viewer.memberId,
+      },
+    });
+  });
+}
+
+/** What was said before goes, and what is no client's business stays. */
+function withConfig(stored: Prisma.JsonValue, said: unknown): Prisma.InputJsonObject {
+  const kept = Object.entries(stored as Prisma.InputJsonObject).filter(
+    ([key]) => !(key in saidConfig(stored)),
+  );
+  return { ...Object.fromEntries(kept), ...(said as Prisma.InputJsonObject) };
+}
