@@ -229,7 +229,10 @@ function targetOf(
     problems.push(...checkTargetNames(asked));
     return asked;
   }
-  if (before) return before;
+  if (before) {
+    const { targetKind, targetSchema, targetTable } = before;
+    return { targetKind, targetSchema, targetTable };
+  }
   const message = 'There is no target: the table or view to write.';
   const fix = 'Give its schema and table, such as { schema: "analytics", table: "daily_users" }.';
   problems.push({ code: 'REQUIRED', path: ['target'], message, fix });
