@@ -104,7 +104,7 @@ function propertyConditions(source: RowSource, filter: PropertyFilter): Sql[] {
   order('>=', filter.gte);
   order('<', filter.lt);
   order('<=', filter.lte);
-  if (filter.in != null) conditions.push(isOneOf(column, filter.property, filter.in, sides));
+  if (filter.in != null) conditions.push(isOneOf(filter.property, filter.in, sides));
   if (filter.contains != null) conditions.push(dialect.contains(textSql(dialect, column), filter.contains));
   if (filter.isNull != null) conditions.push(isNull(column, filter.isNull));
   if (conditions.length > 0) return conditions;
@@ -114,29 +114,23 @@ function propertyConditions(source: RowSource, filter: PropertyFilter): Sql[] {
 }
 
 /** Values of one kind are one list, so that a long one is no deep expression. */
-function isOneOf(
-  column: SourceColumn,
-  property: string,
-  values: readonly Json[],
-  sides: (value: Json) => Compared,
-): Sql {
+function isOneOf(property: string, values: readonly Json[], sides: (value: Json) => Compared): Sql {
   if (values.length > valuesMax) {
     throw new AppError(
       'BAD_USER_INPUT',
       `The filter on "${property}" has ${values.length} values in "in"; at most ${valuesMax} are allowed.`,
     );
   }
-  const given = values.filter((value) => value !== null);
   const lists = [
-    given.filter((value) => typeof value === 'number'),
-    given.filter((value) => typeof value !== 'number'),
+    values.filter((value) => typeof value === 'number'),
+    values.filter((value) => typeof value !== 'number'),
   ].filter((list) => list.length > 0);
-  const conditions = lists.map((list) => {
-    const compared = list.map(sides);
-    return sql`${compared[0]!.column} IN (${joinSql(compared.map(({ value }) => value))})`;
-  });
-  if (given.length < values.length) conditions.push(isNull(column, true));
-  return anyOf(conditions);
+  return anyOf(
+    lists.map((list) => {
+      const compared = list.map(sides);
+      return sql`${compared[0]!.column} IN (${joinSql(compared.map(({ value }) => value))})`;
+    }),
+  );
 }
 
 function stringConditions(source: RowSource, field: string, filter: StringFilter): Sql[] {

@@ -23,7 +23,7 @@ import {
 } from '#entities/read-related.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { batched, batchedByKey, batchedTogether } from './batch.ts';
-import { type Context, viewerOf } from './context.ts';
+import { askerOf, type Context } from './context.ts';
 import { entityKeyOf, type EntityTypename } from './global-id.ts';
 import { connect, type Connection, type PageArgs, parsePage } from './page.ts';
 import { selectedFields } from './selected.ts';
@@ -39,11 +39,11 @@ export function readsOf(context: Context): Promise<EntityReads> {
 
 /** As readsOf, with the mappings as they are now: for what has changed them or shows them. */
 export async function freshReadsOf(context: Context): Promise<EntityReads> {
-  const { projectId } = viewerOf(context);
+  const asker = askerOf(context);
   return {
     deps: context.app.catalog,
-    asker: { projectId, requestId: context.requestId, signal: context.signal },
-    mappings: await loadMappings(context.app.store.db, projectId),
+    asker,
+    mappings: await loadMappings(context.app.store.db, asker.projectId),
   };
 }
 
