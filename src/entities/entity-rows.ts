@@ -131,7 +131,7 @@ function momentOf(value: unknown): Date | null {
 }
 
 function exactText(value: unknown): string {
-  return typeof value === 'string' ? value : String(value as bigint | number | boolean);
+  return typeof value === 'string' ? value : String(value);
 }
 
 function propertiesPart(source: RowSource, mapping: Mapping) {

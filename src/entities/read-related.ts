@@ -89,7 +89,7 @@ export async function countRelated(
     sql`SELECT ${parent}, count(*) FROM ${source.from()} WHERE ${where} GROUP BY 1`,
     parents.length,
   );
-  return new Map(rows.map(([key, count]) => [key as string, BigInt(count as bigint)]));
+  return new Map(rows.map(([key, count]) => [key as string, count as bigint]));
 }
 
 /** Of each user when their first and their last event were. */

@@ -62,59 +62,62 @@ Organization.implement({
         'All else that is known of it, by name. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact.',
       resolve: (organization) => jsonOfValue(organization.properties),
     }),
-    users: t.field({
-      type: UserConnection,
-      description: 'The users that belong to it, by key.',
-      args: {
-        filter: t.arg({ type: UserFilterRef, description: 'Only users for whom this holds. Null for all.' }),
-        orderBy: t.arg({ type: UserOrder, description: 'Another order. Null for by key.' }),
-        ...t.arg.connectionArgs(),
-      },
-      complexity: pageCost,
-      resolve: (organization, args, context, info) =>
-        listRelated({ context, info, args, kind: 'USER', ...parentOf(organization) }),
-    }),
-    userCount: t.field({
-      type: 'BigInt',
-      nullable: true,
-      description: 'How many users belong to it. Null when counting failed; errors says why.',
-      args: {
-        filter: t.arg({ type: UserFilterRef, description: 'Only users for whom this holds. Null for all.' }),
-      },
-      resolve: (organization, args, context, info) =>
-        countOf({ context, info, args, kind: 'USER', ...parentOf(organization) }),
-    }),
-    events: t.field({
-      type: EventConnection,
-      description:
-        "What was done in it, newest first. Where no column of events is mapped to the organization's key, what its users did.",
-      args: {
-        filter: t.arg({
-          type: EventFilterRef,
-          description: 'Only events for which this holds. Null for all.',
-        }),
-        orderBy: t.arg({ type: EventOrder, description: 'Another order. Null for newest first.' }),
-        ...t.arg.connectionArgs(),
-      },
-      complexity: pageCost,
-      resolve: (organization, args, context, info) =>
-        listRelated({ context, info, args, kind: 'EVENT', ...parentOf(organization) }),
-    }),
-    eventCount: t.field({
-      type: 'BigInt',
-      nullable: true,
-      description: 'How many events were done in it. Null when counting failed; errors says why.',
-      args: {
-        filter: t.arg({
-          type: EventFilterRef,
-          description: 'Only events for which this holds. Null for all.',
-        }),
-      },
-      resolve: (organization, args, context, info) =>
-        countOf({ context, info, args, kind: 'EVENT', ...parentOf(organization) }),
-    }),
   }),
 });
+
+builder.objectFields(Organization, (t) => ({
+  users: t.field({
+    type: UserConnection,
+    description: 'The users that belong to it, by key.',
+    args: {
+      filter: t.arg({ type: UserFilterRef, description: 'Only users for whom this holds. Null for all.' }),
+      orderBy: t.arg({ type: UserOrder, description: 'Another order. Null for by key.' }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    resolve: (organization, args, context, info) =>
+      listRelated({ context, info, args, kind: 'USER', ...parentOf(organization) }),
+  }),
+  userCount: t.field({
+    type: 'BigInt',
+    nullable: true,
+    description: 'How many users belong to it. Null when counting failed; errors says why.',
+    args: {
+      filter: t.arg({ type: UserFilterRef, description: 'Only users for whom this holds. Null for all.' }),
+    },
+    resolve: (organization, args, context, info) =>
+      countOf({ context, info, args, kind: 'USER', ...parentOf(organization) }),
+  }),
+  events: t.field({
+    type: EventConnection,
+    description:
+      "What was done in it, newest first. Where no column of events is mapped to the organization's key, what its users did.",
+    args: {
+      filter: t.arg({
+        type: EventFilterRef,
+        description: 'Only events for which this holds. Null for all.',
+      }),
+      orderBy: t.arg({ type: EventOrder, description: 'Another order. Null for newest first.' }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    resolve: (organization, args, context, info) =>
+      listRelated({ context, info, args, kind: 'EVENT', ...parentOf(organization) }),
+  }),
+  eventCount: t.field({
+    type: 'BigInt',
+    nullable: true,
+    description: 'How many events were done in it. Null when counting failed; errors says why.',
+    args: {
+      filter: t.arg({
+        type: EventFilterRef,
+        description: 'Only events for which this holds. Null for all.',
+      }),
+    },
+    resolve: (organization, args, context, info) =>
+      countOf({ context, info, args, kind: 'EVENT', ...parentOf(organization) }),
+  }),
+}));
 
 builder.queryFields((t) => ({
   organizations: t.field({

@@ -56,55 +56,58 @@ User.implement({
         'All else that is known of them, by name. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact.',
       resolve: (user) => jsonOfValue(user.properties),
     }),
-    organization: t.field({
-      type: Organization,
-      nullable: true,
-      description: 'What they belong to. Null when it is unknown, or no column is mapped to its key.',
-      resolve: (user, _args, context, info) => entityOf(context, info, 'ORGANIZATION', user.organizationKey),
-    }),
-    events: t.field({
-      type: EventConnection,
-      description: 'What they did, under all their aliases; newest first.',
-      args: {
-        filter: t.arg({
-          type: EventFilterRef,
-          description: 'Only events for which this holds. Null for all.',
-        }),
-        orderBy: t.arg({ type: EventOrder, description: 'Another order. Null for newest first.' }),
-        ...t.arg.connectionArgs(),
-      },
-      complexity: pageCost,
-      resolve: (user, args, context, info) =>
-        listRelated({ context, info, args, kind: 'EVENT', ...parentOf(user) }),
-    }),
-    eventCount: t.field({
-      type: 'BigInt',
-      nullable: true,
-      description:
-        'How many events they did, under all their aliases. Null when counting failed; errors says why.',
-      args: {
-        filter: t.arg({
-          type: EventFilterRef,
-          description: 'Only events for which this holds. Null for all.',
-        }),
-      },
-      resolve: (user, args, context, info) =>
-        countOf({ context, info, args, kind: 'EVENT', ...parentOf(user) }),
-    }),
-    firstSeenAt: t.field({
-      type: 'DateTime',
-      nullable: true,
-      description: 'When their first event was. Null when they have none.',
-      resolve: async (user, _args, context) => (await seenOf(context, user.key))?.firstAt,
-    }),
-    lastSeenAt: t.field({
-      type: 'DateTime',
-      nullable: true,
-      description: 'When their last event was. Null when they have none.',
-      resolve: async (user, _args, context) => (await seenOf(context, user.key))?.lastAt,
-    }),
   }),
 });
+
+builder.objectFields(User, (t) => ({
+  organization: t.field({
+    type: Organization,
+    nullable: true,
+    description: 'What they belong to. Null when it is unknown, or no column is mapped to its key.',
+    resolve: (user, _args, context, info) => entityOf(context, info, 'ORGANIZATION', user.organizationKey),
+  }),
+  events: t.field({
+    type: EventConnection,
+    description: 'What they did, under all their aliases; newest first.',
+    args: {
+      filter: t.arg({
+        type: EventFilterRef,
+        description: 'Only events for which this holds. Null for all.',
+      }),
+      orderBy: t.arg({ type: EventOrder, description: 'Another order. Null for newest first.' }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    resolve: (user, args, context, info) =>
+      listRelated({ context, info, args, kind: 'EVENT', ...parentOf(user) }),
+  }),
+  eventCount: t.field({
+    type: 'BigInt',
+    nullable: true,
+    description:
+      'How many events they did, under all their aliases. Null when counting failed; errors says why.',
+    args: {
+      filter: t.arg({
+        type: EventFilterRef,
+        description: 'Only events for which this holds. Null for all.',
+      }),
+    },
+    resolve: (user, args, context, info) =>
+      countOf({ context, info, args, kind: 'EVENT', ...parentOf(user) }),
+  }),
+  firstSeenAt: t.field({
+    type: 'DateTime',
+    nullable: true,
+    description: 'When their first event was. Null when they have none.',
+    resolve: async (user, _args, context) => (await seenOf(context, user.key))?.firstAt,
+  }),
+  lastSeenAt: t.field({
+    type: 'DateTime',
+    nullable: true,
+    description: 'When their last event was. Null when they have none.',
+    resolve: async (user, _args, context) => (await seenOf(context, user.key))?.lastAt,
+  }),
+}));
 
 builder.queryFields((t) => ({
   users: t.field({
