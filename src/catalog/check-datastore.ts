@@ -74,7 +74,7 @@ export function checkDatastoreConfig(config: unknown): Problem[] {
 }
 
 /** Of what is stored, what a client said: the rest is where the process that serves the home finds its file. */
-export function saidConfig(stored: Prisma.JsonValue): Prisma.InputJsonObject {
+export function saidConfig(stored: Prisma.JsonValue): Prisma.JsonObject {
   const { home: _home, file: _file, ...said } = stored as Prisma.JsonObject;
-  return said as Prisma.InputJsonObject;
+  return said;
 }

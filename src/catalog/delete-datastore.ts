@@ -6,6 +6,7 @@ import type { Datastore } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { CatalogDeps } from './deps.ts';
 import { findLocked } from './lock-datastores.ts';
+import { announceWritten } from './written.ts';
 
 const namedMax = 10;
 
@@ -18,7 +19,8 @@ export async function deleteDatastore(
   viewer: Viewer,
   input: { id: string },
 ): Promise<{ id: string }> {
-  const { id } = await deps.store.db.$transaction(async (tx) => {
+  const { db } = deps.store;
+  const { id } = await db.$transaction(async (tx) => {
     const row = await findLocked(tx, viewer, input.id);
     if (row.isDefault) {
       const message = `"${row.name}" is the default, and there must be one.`;
@@ -38,6 +40,7 @@ export async function deleteDatastore(
       data: { deletedAt: at, updatedAt: at, updatedById: viewer.memberId },
     });
   });
+  await announceWritten(db, deps.datastores.cache, [id]);
   await deps.datastores.forget(id);
   return { id };
 }

@@ -5,6 +5,7 @@ import type { Prisma } from '#generated/prisma/client.ts';
 import { checkDatastoreConfig, saidConfig } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
 import { findLocked, leaveDefault } from './lock-datastores.ts';
+import { announceWritten } from './written.ts';
 
 interface UpdateDatastoreInput {
   id: string;
@@ -21,7 +22,8 @@ export async function updateDatastore(
   viewer: Viewer,
   input: UpdateDatastoreInput,
 ): Promise<{ id: string }> {
-  return deps.store.db.$transaction(async (tx) => {
+  const { db } = deps.store;
+  const changed = await db.$transaction(async (tx) => {
     const row = await findLocked(tx, viewer, input.id);
     checkRevision(row, input.expectedRevision, 'datastore');
     const problems: Problem[] = input.config == null ? [] : checkDatastoreConfig(input.config);
@@ -48,6 +50,9 @@ export async function updateDatastore(
       },
     });
   });
+  // How long an answer is kept stands in the config.
+  if (input.config != null) await announceWritten(db, deps.datastores.cache, [changed.id]);
+  return changed;
 }
 
 /** What was said before goes, and what is no client's business stays. */

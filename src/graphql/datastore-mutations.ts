@@ -149,6 +149,9 @@ builder.mutationFields((t) => ({
         deleteDatastore(context.app.catalog, viewerOf(context), { id: uuidOfInput('Datastore', input.id) }),
       ),
   }),
+}));
+
+builder.mutationFields((t) => ({
   testDatastore: t.field({
     type: TestDatastorePayload,
     description: 'Asks a datastore something small, within 30 s. Changes nothing. Needs CONTROL_WRITE.',

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { newId } from '#base/id.ts';
+import { askWarehouse } from '#catalog/ask.ts';
 import { readGlobalId } from '#graphql/global-id.ts';
+import { sql } from '#warehouse/sql.ts';
 import { type Data, openTestGraphql, type TestGraphql, type Variables } from '../../support/graphql.ts';
 
 let gql: TestGraphql;
@@ -240,7 +242,7 @@ test('there is one default at any time: another one takes its place, and it cann
   expect(now.filter(({ isDefault }) => isDefault).length).toBe(1);
 });
 
-test('a datastore is changed under its revision, and its config whole; it stays where it is', async () => {
+test('a datastore is changed under its revision, and its config whole; it stays where it is, and no answer is kept by the old one', async () => {
   const lea = await gql.signUp('lea');
   const { datastore } = await create({ name: 'mine', config: { cache: { staleSeconds: 5 } } }, lea);
   const { warehouse } = await gql.app.catalog.datastores.open(lea.projectId, 'mine');
@@ -255,6 +257,21 @@ test('a datastore is changed under its revision, and its config whole; it stays 
     { code: 'CONFLICT', path: ['expectedRevision'] },
   ]);
   expect((await update({ config: {} })).datastore.config).toEqual({});
+
+  await run('refreshCatalog', {}, 'tables', lea);
+  const { catalog, store } = gql.app;
+  const { projectId } = lea;
+  const table = await store.db.catalogTable.findFirstOrThrow({
+    where: { projectId, name: 'here' },
+    include: { datastore: true },
+  });
+  const asker = { projectId, requestId: 'r', signal: new AbortController().signal };
+  const question = { datastore: table.datastore, sql: sql`SELECT a FROM here`, tableIds: [table.id] };
+  const ask = async () => (await askWarehouse(catalog, asker, question)).cache;
+  expect([await ask(), await ask()]).toEqual(['MISS', 'HIT']);
+  await update({ config: { cache: { maxAgeSeconds: 1 } } });
+  expect(await ask()).toBe('MISS');
+
   // Opened anew it finds its file again.
   await gql.app.catalog.datastores.forget(readGlobalId(datastore.id)?.uuid as string);
   const again = await gql.app.catalog.datastores.open(lea.projectId, 'mine');
