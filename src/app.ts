@@ -8,7 +8,8 @@ import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts'
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
-import type { MetricDeps } from '#metrics/deps.ts';
+import type { SignalDeps } from '#metrics/signal-deps.ts';
+import { startSignals } from '#metrics/start-signals.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
 import { openTaskFeed } from '#pipelines/task-feed.ts';
@@ -23,7 +24,7 @@ export interface App extends AsyncDisposable {
   store: Store;
   accounts: AccountDeps;
   catalog: CatalogDeps;
-  metrics: MetricDeps;
+  metrics: SignalDeps;
   pipelines: PipelineDeps;
 }
 
@@ -85,7 +86,9 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     parallel: Math.max(2, availableParallelism()),
     now,
   };
+  const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
+  if (config.workers > 0) opening.use(startSignals(metrics));
 
   const opened = opening.move();
   return {
@@ -94,7 +97,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     store,
     accounts,
     catalog,
-    metrics: { store, log, catalog, secrets, now },
+    metrics,
     pipelines,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

@@ -92,11 +92,14 @@ const rootNeeds: Record<string, Need> = {
   'Mutation.updateMetric': 'CONTROL_WRITE',
   'Mutation.deleteMetric': 'CONTROL_WRITE',
   'Mutation.createSignal': 'CONTROL_WRITE',
+  'Mutation.updateSignal': 'CONTROL_WRITE',
+  'Mutation.deleteSignal': 'CONTROL_WRITE',
   'Mutation.evaluateSignal': 'CONTROL_WRITE',
 
   'Subscription.taskUpdated': 'CONTROL_READ',
   'Subscription.tasksUpdated': 'CONTROL_READ',
   'Subscription.taskLogs': 'CONTROL_READ',
+  'Subscription.signalEvaluated': 'CONTROL_READ',
 };
 
 /** Every object type, however it is reached. Its connection and edge need the same; see needOf. */
@@ -145,6 +148,7 @@ const typeNeeds: Record<string, Need> = {
   MetricTable: 'DATA_READ',
   Signal: 'CONTROL_READ',
   SignalEvaluation: 'CONTROL_READ',
+  WebhookDelivery: 'CONTROL_READ',
 
   // Shapes that say nothing by themselves: reached only through a field that is guarded.
   PageInfo: 'ANYONE',

@@ -47,8 +47,15 @@ export function listRows<Row extends CreatedRow>(options: ListOptions & { where?
 /** Rows that belong to a parent: their table, the column that names the parent, and what else holds for them (as c). */
 interface NestedOptions extends ListOptions {
   parentId: string;
-  table: 'job' | 'task' | 'catalog_table';
-  parentColumn: 'project_id' | 'source_id' | 'destination_id' | 'job_id' | 'transformation_id' | 'datastore_id';
+  table: 'job' | 'task' | 'catalog_table' | 'signal_evaluation';
+  parentColumn:
+    | 'project_id'
+    | 'source_id'
+    | 'destination_id'
+    | 'job_id'
+    | 'transformation_id'
+    | 'datastore_id'
+    | 'signal_id';
   where?: Prisma.Sql;
 }
 
@@ -138,6 +145,7 @@ const aliveSql: Record<NestedOptions['table'], Prisma.Sql> = {
   job: Prisma.sql`c.deleted_at IS NULL`,
   task: Prisma.sql`TRUE`,
   catalog_table: Prisma.sql`c.gone_at IS NULL`,
+  signal_evaluation: Prisma.sql`TRUE`,
 };
 
 /**

@@ -39,6 +39,11 @@ const nodeRows = {
   Transformation: { rows: (db) => db.transformation, scope: visible },
   Task: { rows: (db) => db.task, scope: inProject },
   Metric: { rows: (db) => db.metric, scope: visible },
+  Signal: { rows: (db) => db.signal, scope: visible },
+  SignalEvaluation: {
+    rows: (db) => db.signalEvaluation,
+    scope: (viewer) => ({ ...inProject(viewer), signal: { deletedAt: null } }),
+  },
 } satisfies Record<string, NodeRows>;
 
 export type NodeType = keyof typeof nodeRows;

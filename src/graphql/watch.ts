@@ -99,7 +99,8 @@ async function knownJob(context: Context, id: string): Promise<string> {
   return job.id;
 }
 
-function unknown(what: string): AppError {
+/** What whoever subscribes to something unknown, foreign or deleted is told. */
+export function unknown(what: string): AppError {
   return new AppError('NOT_FOUND', `There is no such ${what} in this project.`, {
     fix: `Use the id of a ${what}, as the API gave it.`,
   });
@@ -109,7 +110,7 @@ function unknown(what: string): AppError {
  * What `open` follows, until the subscriber leaves. Leaving aborts the signal at once: a generator that waits for its
  * next event would hear of return() only after that event.
  */
-function follow<Event>(
+export function follow<Event>(
   context: Context,
   open: (signal: AbortSignal) => AsyncIterable<Event>,
 ): AsyncIterableIterator<Event> {

@@ -1,6 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import { tablesBehind } from '#catalog/behind.ts';
 import { NotHere } from '#catalog/datastores.ts';
+import { metricTables } from './metric-tables.ts';
 import type { SignalDeps } from './signal-deps.ts';
 
 const signalsMax = 500;
@@ -38,7 +39,7 @@ async function findTables(deps: SignalDeps, { id, projectId, metric }: StaleSign
   const lookedAt = deps.now();
   let tableIds: readonly string[] | null;
   try {
-    tableIds = await tablesBehind(deps.store.db, projectId, await deps.tablesOf(deps, projectId, metric));
+    tableIds = await tablesBehind(deps.store.db, projectId, await metricTables(deps, projectId, metric));
   } catch (error) {
     if (error instanceof NotHere) return;
     if (!(error instanceof AppError)) throw error;
