@@ -35,13 +35,17 @@ export function nodeTypes(): string[] {
 
 /** The places of every id in the arguments of a field: "id", "input.sourceId". */
 export function idPaths(field: GraphQLField<unknown, unknown>): string[] {
-  const within = (type: GraphQLInputType, path: string): string[] => {
+  const within = (type: GraphQLInputType, path: string, outer: readonly string[]): string[] => {
     const named = getNamedType(type);
     if (named.name === 'ID') return [path];
-    if (!isInputObjectType(named)) return [];
-    return Object.values(named.getFields()).flatMap((each) => within(each.type, `${path}.${each.name}`));
+    // A filter holds filters of its own type: their places are those of the outermost.
+    if (!isInputObjectType(named) || outer.includes(named.name)) return [];
+    const inner = [...outer, named.name];
+    return Object.values(named.getFields()).flatMap((each) =>
+      within(each.type, `${path}.${each.name}`, inner),
+    );
   };
-  return field.args.flatMap((arg) => within(arg.type, arg.name));
+  return field.args.flatMap((arg) => within(arg.type, arg.name, []));
 }
 
 /** Arguments that the schema takes, with as little in them as it demands. */

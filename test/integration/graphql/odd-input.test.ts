@@ -57,12 +57,20 @@ const oddities: Record<string, readonly unknown[]> = {
 };
 
 /** The places in the arguments that take a value of a type listed above. */
-function oddPlaces(type: GraphQLInputType, path: string): [path: string, values: readonly unknown[]][] {
+function oddPlaces(
+  type: GraphQLInputType,
+  path: string,
+  outer: readonly string[] = [],
+): [path: string, values: readonly unknown[]][] {
   const named = getNamedType(type);
   const values = oddities[named.name];
   if (values) return [[path, isList(type) ? values.map((value) => [value]) : values]];
-  if (!isInputObjectType(named) || isList(type)) return [];
-  return Object.values(named.getFields()).flatMap((field) => oddPlaces(field.type, `${path}.${field.name}`));
+  // A filter holds filters of its own type: one round of them is enough.
+  if (!isInputObjectType(named) || isList(type) || outer.includes(named.name)) return [];
+  const inner = [...outer, named.name];
+  return Object.values(named.getFields()).flatMap((field) =>
+    oddPlaces(field.type, `${path}.${field.name}`, inner),
+  );
 }
 
 function isList(type: GraphQLInputType): boolean {
