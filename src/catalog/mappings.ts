@@ -82,11 +82,20 @@ export async function loadTable(
   projectId: string,
   where: Prisma.CatalogTableWhereInput,
 ): Promise<CatalogedTable | null> {
-  const row = await db.catalogTable.findFirst({
+  return (await loadTables(db, projectId, where))[0] ?? null;
+}
+
+/** The tables of the project as questions are made from them. One statement. */
+export async function loadTables(
+  db: Db | Tx,
+  projectId: string,
+  where: Prisma.CatalogTableWhereInput,
+): Promise<CatalogedTable[]> {
+  const rows = await db.catalogTable.findMany({
     where: { AND: [where, { projectId, goneAt: null }] },
     select: tableSelect,
   });
-  return row && cataloged(row);
+  return rows.map(cataloged);
 }
 
 function cataloged(row: TableRow): CatalogedTable {

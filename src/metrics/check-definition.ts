@@ -24,7 +24,7 @@ const centuryMs = 100 * shortestMs('YEAR');
  * and is not there, a cycle, a division of unlike things, a type that cannot be summed. Nothing when it can be asked.
  */
 export async function checkDefinition(
-  deps: Pick<MetricDeps, 'store' | 'catalog'>,
+  deps: Pick<MetricDeps, 'store'>,
   projectId: string,
   metrics: KnownMetrics,
   metric: { name: string; definition: MetricDefinition },
@@ -38,7 +38,7 @@ export async function checkDefinition(
   if (known.kind === 'SIMPLE' || known.kind === 'CONVERSION') {
     const ground = await loadGround(deps, projectId, [known]);
     if (known.kind === 'CONVERSION') return checkConversion(ground, known.conversion);
-    return checkSimple(deps, projectId, ground, known.simple);
+    return checkSimple(ground, known.simple);
   }
   const problems = checkNames(metrics, metric.name, known);
   if (known.kind === 'CUMULATIVE') problems.push(...checkWindow(known.cumulative));

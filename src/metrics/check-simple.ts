@@ -1,26 +1,16 @@
 import { AppError, type Problem, type ProblemCode } from '#base/errors.ts';
-import { nearest } from '#base/nearest.ts';
 import { propertyFilterSql } from '#catalog/filter-sql.ts';
-import { fqnOf } from '#catalog/tables.ts';
 import type { SimpleDefinition } from './definition.ts';
-import type { MetricDeps } from './deps.ts';
 import { measuredSql, timeOf } from './leaf-sql.ts';
 import { type Ground, type Rows, rowsOf } from './rows.ts';
 
 const at = (...path: string[]) => ['definition', 'simple', ...path];
 
 /** What is wrong with a SIMPLE definition: all of it at once, as far as its rows are known. */
-export async function checkSimple(
-  deps: Pick<MetricDeps, 'store'>,
-  projectId: string,
-  ground: Ground,
-  simple: SimpleDefinition,
-): Promise<Problem[]> {
+export function checkSimple(ground: Ground, simple: SimpleDefinition): Problem[] {
   const problems = [...checkPlace(simple), ...checkMeasure(simple)];
-  const { table } = simple;
-  if (table != null && !ground.tables.has(table)) {
-    problems.push(await missingTable(deps, projectId, table));
-  }
+  const missing = ground.missing.get(simple.table ?? '');
+  if (missing) problems.push(missing);
   if (problems.some(({ path }) => ['entity', 'table'].includes(path[2] ?? ''))) return problems;
   // Without a time the rows are still known, and whatever else is wrong with them.
   const placed = attempt(at(simple.entity == null ? 'table' : 'entity'), () =>
@@ -90,28 +80,6 @@ function checkColumns(rows: Rows, simple: SimpleDefinition): Problem[] {
     else check(at('dimensions', String(index)), () => source.column(path));
   }
   return problems;
-}
-
-async function missingTable(
-  { store }: Pick<MetricDeps, 'store'>,
-  projectId: string,
-  table: string,
-): Promise<Problem> {
-  const rows = await store.db.catalogTable.findMany({
-    where: { projectId, goneAt: null, datastore: { deletedAt: null } },
-    select: { database: true, schema: true, name: true, datastore: { select: { name: true } } },
-    orderBy: { id: 'asc' },
-    take: 10_000,
-  });
-  const names = rows.map((row) => fqnOf(row, row.datastore.name));
-  // Whoever gives the last of its names alone is told the whole one.
-  const near = names.find((name) => name.endsWith(`.${table}`)) ?? nearest(table, names);
-  return {
-    code: 'NOT_FOUND',
-    path: at('table'),
-    message: `There is no table "${table}".${near === undefined ? '' : ` Did you mean "${near}"?`}`,
-    fix: 'Give it as datastore.database.schema.table: the query tables lists them, and refreshCatalog looks for new ones.',
-  };
 }
 
 /** What was made, or the AppError that kept it from being made, as a problem at that path. */

@@ -1,11 +1,16 @@
-import { AppError } from '#base/errors.ts';
-import { nearest } from '#base/nearest.ts';
-import { loadMappings, type CatalogedTable, loadTable, type Mappings } from '#catalog/mappings.ts';
+import { AppError, type Problem } from '#base/errors.ts';
+import { findTable } from '#catalog/find-table.ts';
+import { type CatalogedTable, loadMappings, loadTables, type Mappings } from '#catalog/mappings.ts';
 import { entitySource, mappingOf, type RowSource, tableSource } from '#catalog/row-source.ts';
+import { fqnOf } from '#catalog/tables.ts';
+import type { Prisma } from '#generated/prisma/client.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
-import type { Dialect } from '#warehouse/dialect.ts';
+import { dialectOf } from '#warehouse/dialects.ts';
 import type { KnownDefinition, SimpleDefinition } from './definition.ts';
 import type { MetricDeps } from './deps.ts';
+
+/** More words than this between dots are no whole name: there would be too many ways to cut it. */
+const wordsMax = 10;
 
 /** Where the rows of a measure are: two of the same key are the same rows. */
 export interface Rows {
@@ -17,40 +22,37 @@ export interface Rows {
   open(): RowSource;
 }
 
-/** What definitions stand on: the mappings of a project, the tables that they name, and how their engines spell SQL. */
+/** What definitions stand on: the mappings of a project, and the tables that they name. */
 export interface Ground {
   mappings: Mappings;
-  /** By whole name. */
+  /** By the names that definitions give. */
   tables: ReadonlyMap<string, CatalogedTable>;
-  /** By name of the datastore. */
-  dialects: ReadonlyMap<string, Dialect>;
+  /** What is wrong with the names of no table. */
+  missing: ReadonlyMap<string, Problem>;
 }
 
 /** The times that entities have by themselves. */
 const timeOf: Record<EntityKind, string> = { USER: 'createdAt', ORGANIZATION: 'createdAt', EVENT: 'at' };
 
-/** Reads the mappings, and each table that a definition names, once. Tables that are not there are left out. */
+/** Reads the mappings, and the tables that definitions name: one statement each, where the names are whole. */
 export async function loadGround(
-  deps: Pick<MetricDeps, 'store' | 'catalog'>,
+  { store: { db } }: Pick<MetricDeps, 'store'>,
   projectId: string,
   definitions: readonly KnownDefinition[],
 ): Promise<Ground> {
-  const mappings = await loadMappings(deps.store.db, projectId);
-  const tables = new Map<string, CatalogedTable>();
-  const names = definitions.flatMap((each) => (each.kind === 'SIMPLE' ? (each.simple.table ?? []) : []));
-  for (const name of new Set(names)) {
-    const where = tableWhere(name);
-    const table = where && (await loadTable(deps.store.db, projectId, where));
-    if (table) tables.set(name, table);
+  const mappings = await loadMappings(db, projectId);
+  const given = definitions.flatMap((each) => (each.kind === 'SIMPLE' ? (each.simple.table ?? []) : []));
+  const names = [...new Set(given)];
+  const whole = names.length === 0 ? [] : await loadTables(db, projectId, { OR: names.flatMap(cutsOf) });
+  const tables = new Map(whole.map((table) => [fqnOf(table, table.datastore.name), table]));
+  const missing = new Map<string, Problem>();
+  for (const name of names) {
+    if (tables.has(name)) continue;
+    const found = await findTable(db, projectId, { name }, ['definition', 'simple', 'table']);
+    if ('table' in found) tables.set(name, found.table);
+    else missing.set(name, found.problem);
   }
-  const dialects = new Map<string, Dialect>();
-  const all = [...tables.values(), ...Object.values(mappings).map((mapping) => mapping.table)];
-  for (const { datastore } of all) {
-    if (dialects.has(datastore.name)) continue;
-    const { warehouse } = await deps.catalog.datastores.open(projectId, datastore.name);
-    dialects.set(datastore.name, warehouse.dialect);
-  }
-  return { mappings, tables, dialects };
+  return { mappings, tables, missing };
 }
 
 /** The rows of a SIMPLE definition. Fails with BAD_USER_INPUT when its entity is not mapped, or its table is gone. */
@@ -58,15 +60,11 @@ export function rowsOf(ground: Ground, { entity, table, time }: SimpleDefinition
   if (entity != null) return entityRows(ground, entity, time ?? timeOf[entity]);
   const found = ground.tables.get(table ?? '');
   if (!found) {
-    const near = nearest(table ?? '', [...ground.tables.keys()]);
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `There is no table "${table}".${near ? ` Did you mean "${near}"?` : ''}`,
-      { fix: 'List the tables with the query tables, or run refreshCatalog.' },
-    );
+    const problem = ground.missing.get(table ?? '');
+    throw new AppError('BAD_USER_INPUT', problem?.message ?? 'No table is given.', { fix: problem?.fix });
   }
   if (time == null) throw new AppError('BAD_USER_INPUT', `The time of the table "${table}" is missing.`);
-  const dialect = ground.dialects.get(found.datastore.name) as Dialect;
+  const dialect = dialectOf(found.datastore.engine);
   return {
     key: JSON.stringify([found.id, time]),
     datastore: found.datastore,
@@ -78,7 +76,7 @@ export function rowsOf(ground: Ground, { entity, table, time }: SimpleDefinition
 /** The rows of an entity. Fails with BAD_USER_INPUT when it is not mapped. */
 export function entityRows(ground: Ground, entity: EntityKind, time: string = timeOf[entity]): Rows {
   const { datastore } = mappingOf(ground.mappings, entity).table;
-  const dialect = ground.dialects.get(datastore.name) as Dialect;
+  const dialect = dialectOf(datastore.engine);
   return {
     key: JSON.stringify([entity, time]),
     datastore,
@@ -87,23 +85,19 @@ export function entityRows(ground: Ground, entity: EntityKind, time: string = ti
   };
 }
 
-/** A whole name could be cut in many ways; names with dots in them are met by trying each. */
-function tableWhere(fqn: string): object | null {
+/** The tables that a whole name could mean: a part of it may have dots itself. */
+function cutsOf(fqn: string): Prisma.CatalogTableWhereInput[] {
   const words = fqn.split('.');
-  if (words.length < 4 || words.length > 10) return null;
-  const ways: object[] = [];
+  const cuts: Prisma.CatalogTableWhereInput[] = [];
+  if (words.length > wordsMax) return cuts;
+  const part = (from: number, to?: number) => words.slice(from, to).join('.');
   for (let one = 1; one <= words.length - 3; one += 1) {
     for (let two = one + 1; two <= words.length - 2; two += 1) {
       for (let three = two + 1; three <= words.length - 1; three += 1) {
-        const [datastore, database, schema, name] = [
-          words.slice(0, one),
-          words.slice(one, two),
-          words.slice(two, three),
-          words.slice(three),
-        ].map((part) => part.join('.')) as [string, string, string, string];
-        ways.push({ datastore: { name: datastore, deletedAt: null }, database, schema, name });
+        const datastore = { name: part(0, one), deletedAt: null };
+        cuts.push({ datastore, database: part(one, two), schema: part(two, three), name: part(three) });
       }
     }
   }
-  return { OR: ways };
+  return cuts;
 }
