@@ -1,4 +1,6 @@
 import type { Viewer } from '#accounts/viewer.ts';
+import { newId } from '#base/id.ts';
+import { globalId } from '#base/global-id.ts';
 import type { Data, TestGraphql, Variables } from './graphql.ts';
 
 /** Runs statements on the warehouse of the viewer's project, and lets the catalog find what they made. */
@@ -75,4 +77,53 @@ export async function fillEntities(gql: TestGraphql, viewer: Viewer): Promise<vo
     userKey: 'user_id',
     propertiesColumn: 'payload',
   });
+}
+
+/** One organization with one user and one event, whose keys nothing else has, in tables of their own. Returns global ids. */
+export async function insertEntities(
+  gql: TestGraphql,
+  { projectId }: Viewer,
+): Promise<{ User: string; Organization: string; Event: string }> {
+  const { db } = gql.app.store;
+  const { warehouse } = await gql.app.catalog.datastores.open(projectId);
+  const { id: datastoreId } = await db.datastore.findFirstOrThrow({ where: { projectId } });
+  const keys = { USER: newId(), ORGANIZATION: newId(), EVENT: newId() };
+  const at = new Date();
+  const names = ['id', 'user_id', 'organization_id', 'name'];
+  const row = `'${keys.USER}' AS user_id, '${keys.ORGANIZATION}' AS organization_id, 'a name' AS name`;
+  const columns = [
+    ...names.map((name, index) => ({ name, dataType: 'VARCHAR', nullable: true, ordinal: index + 1 })),
+    { name: 'at', dataType: 'TIMESTAMP WITH TIME ZONE', nullable: true, ordinal: 5 },
+  ].map((column) => ({ ...column, description: null }));
+  const fields = {
+    USER: { name: 'name', organizationKey: 'organization_id' },
+    ORGANIZATION: { name: 'name' },
+    EVENT: { name: 'name', at: 'at', userKey: 'user_id', organizationKey: 'organization_id' },
+  };
+  await warehouse.run({ sql: 'CREATE SCHEMA IF NOT EXISTS own' });
+  for (const kind of ['USER', 'ORGANIZATION', 'EVENT'] as const) {
+    const name = `all_${kind.toLowerCase()}s`;
+    await warehouse.run({
+      sql: `CREATE TABLE own.${name} AS SELECT '${keys[kind]}' AS id, ${row}, now() AS at`,
+    });
+    const table = {
+      id: newId(),
+      projectId,
+      datastoreId,
+      database: 'warehouse',
+      schema: 'own',
+      name,
+      columns,
+    };
+    await db.catalogTable.create({
+      data: { ...table, kind: 'TABLE', rowCount: 1n, createdAt: at, updatedAt: at },
+    });
+    const mapping = { id: newId(), projectId, kind, tableId: table.id, key: 'id', columns: fields[kind] };
+    await db.entityMapping.create({ data: { ...mapping, createdAt: at, updatedAt: at } });
+  }
+  return {
+    User: globalId('User', keys.USER),
+    Organization: globalId('Organization', keys.ORGANIZATION),
+    Event: globalId('Event', keys.EVENT),
+  };
 }

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { newId } from '#base/id.ts';
-import { globalId, readGlobalId } from '#graphql/global-id.ts';
+import { globalId, readEntityId, readGlobalId } from '#graphql/global-id.ts';
 import { startTask } from '#pipelines/start-task.ts';
+import { insertEntities } from '../../support/entities.ts';
 import { openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
 import {
   type Arguments,
@@ -15,7 +16,8 @@ import {
 } from '../../support/operations.ts';
 import { insertProject, type ProjectRows, testStream } from '../../support/rows.ts';
 
-type Rows = ProjectRows & { Account: string; Project: string; Member: string };
+type EntityRows = Awaited<ReturnType<typeof insertEntities>>;
+type Rows = ProjectRows & EntityRows & { Account: string; Project: string; Member: string };
 
 /**
  * What an id stands for at each place of the schema that takes one, and what else must be said there. The places are
@@ -29,7 +31,10 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   'Query.jobs(destinationId)': { type: 'Destination' },
   'Query.transformation(id)': { type: 'Transformation' },
   'Query.task(id)': { type: 'Task' },
+  'Query.metric(id)': { type: 'Metric' },
   'Query.table(id)': { type: 'Table' },
+  'Query.user(id)': { type: 'User' },
+  'Query.organization(id)': { type: 'Organization' },
   'Mutation.revokeApiKey(input.id)': { type: 'ApiKey' },
   'Mutation.testSource(input.id)': { type: 'Source' },
   'Mutation.discoverStreams(input.id)': { type: 'Source' },
@@ -74,6 +79,8 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   'Mutation.testDatastore(input.id)': { type: 'Datastore' },
   'Mutation.refreshCatalog(input.datastoreId)': { type: 'Datastore' },
   'Mutation.updateTable(input.id)': { type: 'Table', args: () => ({ input: { description: 'mine now' } }) },
+  'Mutation.updateMetric(input.id)': { type: 'Metric', args: () => ({ input: { title: 'mine now' } }) },
+  'Mutation.deleteMetric(input.id)': { type: 'Metric' },
   'Subscription.taskUpdated(taskId)': { type: 'Task' },
   'Subscription.tasksUpdated(jobId)': { type: 'Job' },
   'Subscription.taskLogs(taskId)': { type: 'Task' },
@@ -112,6 +119,7 @@ afterAll(() => gql[Symbol.asyncDispose]());
 async function rowsOf(owner: Viewer): Promise<Rows> {
   return {
     ...(await insertProject(gql.app.store.db, owner)),
+    ...(await insertEntities(gql, owner)),
     Account: globalId('Account', owner.accountId),
     Project: globalId('Project', owner.projectId),
     Member: globalId('Member', owner.memberId ?? ''),
@@ -131,6 +139,7 @@ async function victimState(): Promise<string> {
     await db.apiKey.findMany(where),
     await db.datastore.findMany(where),
     await db.catalogTable.findMany(where),
+    await db.metric.findMany(where),
   ];
   return JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
 }
@@ -198,7 +207,10 @@ test('things of another project are not found by their names either', async () =
   await db.source.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
   await db.destination.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
   await db.job.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
-  await db.catalogTable.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada_only' } });
+  await db.catalogTable.updateMany({
+    where: { projectId: ada.projectId, schema: 'raw' },
+    data: { name: 'ada_only' },
+  });
   const query = `{ source(name: "ada only") { id } destination(name: "ada only") { id } job(name: "ada only") { id }
     table(fqn: "warehouse.warehouse.raw.ada_only") { id } column(fqn: "warehouse.warehouse.raw.ada_only.id") { name }
     columns(search: "ada_only") { totalCount } sources(search: "ada") { totalCount } jobs(search: "ada") { totalCount }
@@ -225,6 +237,24 @@ test('things of another project are not found by their names either', async () =
       destinations: none,
       tables: none,
     });
+  }
+});
+
+test('entities of another project are not found by their keys, and its mapping is not seen', async () => {
+  const keys = [victim.User, victim.Organization, victim.Event].map((id) => readEntityId(id)?.key);
+  const query = `query ($user: String, $organization: String, $event: JSON!) { user(key: $user) { key } organization(key: $organization) { key }
+    events(filter: { properties: [{ property: "key", eq: $event }] }) { totalCount } entityMapping(kind: USER) { table { id } } }`;
+  const asked = { user: keys[0], organization: keys[1], event: keys[2] };
+  const found = await gql.ask(ada, query, asked);
+  expect(found).toMatchObject({
+    user: { key: keys[0] },
+    organization: { key: keys[1] },
+    events: { totalCount: 1 },
+  });
+  for (const { viewer } of strangers) {
+    const { entityMapping, ...none } = await gql.ask(viewer, query, asked);
+    expect(none).toEqual({ user: null, organization: null, events: { totalCount: 0 } });
+    expect(entityMapping.table.id).not.toBe(found.entityMapping.table.id);
   }
 });
 
