@@ -33,7 +33,7 @@ export interface Aggregate {
   aggregation: Aggregation;
   /** What is aggregated; null only for COUNT, which then counts rows. */
   value: Sql | null;
-  /** 0 to 1, of PERCENTILE: interpolated between the two nearest values. */
+  /** 0 to 1, of PERCENTILE: interpolated between the two nearest values, as MEDIAN is, within the digits of their type. */
   percentile?: number | undefined;
   /** Only rows for which this holds. */
   where?: Sql | undefined;

@@ -136,13 +136,12 @@ function signedInfinity(value: bigint | number): string {
 export function jsonBytes(value: unknown): number {
   if (value === null) return 5;
   if (typeof value === 'string') {
-    // Few texts hold what JSON escapes, and most need not be copied to be counted.
-    const text = escaped.test(value) ? JSON.stringify(value) : value;
-    return Buffer.byteLength(text) + 3;
+    // Few texts hold what JSON escapes; the others need not be copied to be counted.
+    return escaped.test(value) ? Buffer.byteLength(JSON.stringify(value)) + 1 : Buffer.byteLength(value) + 3;
   }
   if (typeof value === 'object') return Buffer.byteLength(JSON.stringify(value)) + 1;
   return (value as boolean | number | bigint).toString().length + 1;
 }
 
-// eslint-disable-next-line no-control-regex
-const escaped = /["\\\u0000-\u001f]/;
+/** Quotes, backslashes and control characters. */
+const escaped = /["\\\p{Cc}]/u;

@@ -1,0 +1,302 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { aggregations, type Aggregation, type Grain, grains, type ValueType } from '#warehouse/dialect.ts';
+import { nameSql, rawSql, type Sql, sql, toStatement } from '#warehouse/sql.ts';
+import type { Warehouse } from '#warehouse/warehouse.ts';
+
+const code = (wanted: string) => expect.objectContaining({ code: wanted }) as unknown;
+
+/** What every engine's dialect means, asked of the engine itself. */
+export function dialectSuite(name: string, openWarehouse: () => Promise<Warehouse & AsyncDisposable>): void {
+  describe(`the dialect of ${name}`, () => {
+    const opened: { warehouse?: Warehouse } = {};
+    beforeAll(async () => {
+      opened.warehouse = await openWarehouse();
+    });
+    afterAll(() => opened.warehouse?.[Symbol.asyncDispose]());
+    dialects(() => opened.warehouse!);
+  });
+}
+
+function dialects(warehouseOf: () => Warehouse): void {
+  const ask = async (piece: Sql) => {
+    const warehouse = warehouseOf();
+    return (await warehouse.run(toStatement(piece, warehouse.dialect))).rows;
+  };
+  const value = async (piece: Sql) => (await ask(sql`SELECT ${piece} AS v`))[0]![0];
+  const d = () => warehouseOf().dialect;
+  /** A relation of these texts, some of them null. */
+  const texts = (values: readonly (string | null)[]) => {
+    const rows = values.map((each) => sql`SELECT ${d().cast(sql`${each}`, 'text')} AS t`);
+    return sql`(${rows.reduce((all, row) => sql`${all} UNION ALL ${row}`)}) AS r`;
+  };
+
+  test('quotes any name', async () => {
+    for (const name of ['a', 'A b', 'x"y', 'select', 'ü.ö']) {
+      const warehouse = warehouseOf();
+      const { columns } = await warehouse.run(
+        toStatement(sql`SELECT 1 AS ${nameSql(name)}`, warehouse.dialect),
+      );
+      expect(columns[0]!.name).toBe(name);
+    }
+  });
+
+  test('writes any text as a literal', async () => {
+    for (const text of ['', "it's", "'' \\' --", '"x"', 'a\nb', '$1 ?', '\u{1F600}']) {
+      expect(await value(rawSql(d().quoteText(text)))).toBe(text);
+    }
+  });
+
+  test('knows what the types of its own casts are', async () => {
+    const types: ValueType[] = [
+      'text',
+      'integer',
+      'decimal',
+      'float',
+      'boolean',
+      'uuid',
+      'date',
+      'timestamp',
+      'timestamptz',
+      'json',
+    ];
+    for (const type of types) {
+      const warehouse = warehouseOf();
+      const statement = toStatement(sql`SELECT ${d().cast(sql`${null}`, type)} AS v`, warehouse.dialect);
+      const { columns } = await warehouse.run(statement);
+      expect(d().valueType(columns[0]!.dataType)).toBe(type);
+    }
+  });
+
+  test('casts what is of the type, and fails or gives NULL for what is not', async () => {
+    expect(await value(d().cast(sql`${'12'}`, 'integer'))).toBe(12n);
+    expect(await value(d().cast(sql`${'2026-02-28'}`, 'date'))).toBe('2026-02-28');
+    expect(await value(d().cast(sql`${'2026-02-28T01:00:00+02:00'}`, 'timestamptz'))).toBe(
+      '2026-02-27T23:00:00.000000Z',
+    );
+    expect(await value(d().tryCast(sql`${'1.5'}`, 'float'))).toBe(1.5);
+    for (const [text, type] of [
+      ['twelve', 'integer'],
+      ['x', 'float'],
+      ['2026-02-30', 'date'],
+      ['yes or no', 'boolean'],
+    ] as const) {
+      await expect(value(d().cast(sql`${text}`, type)), text).rejects.toEqual(code('BAD_USER_INPUT'));
+      expect(await value(d().tryCast(sql`${text}`, type)), text).toBeNull();
+    }
+  });
+
+  test('makes rows of a list, of any type and of none', async () => {
+    const lists: [(string | bigint | boolean | number)[], ValueType][] = [
+      [['b', 'a', "it's"], 'text'],
+      [[2n, 1n, 9_007_199_254_740_993n], 'integer'],
+      [[1.5, -2], 'float'],
+      [[true, false], 'boolean'],
+      [['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'], 'uuid'],
+    ];
+    for (const [list, type] of lists) {
+      const rows = await ask(sql`SELECT item FROM ${d().listRows(list, type)} AS l`);
+      expect(new Set(rows.map(([item]) => item))).toEqual(new Set(list));
+      expect(await ask(sql`SELECT item FROM ${d().listRows([], type)} AS l`)).toEqual([]);
+    }
+    const moment = new Date('2026-01-02T03:04:05Z');
+    expect(await ask(sql`SELECT item FROM ${d().listRows([moment], 'timestamptz')} AS l`)).toEqual([
+      ['2026-01-02T03:04:05.000000Z'],
+    ]);
+  });
+
+  test('reads a property of a JSON object as text, whatever its name is', async () => {
+    const names = ['plan', 'a.b', 'a/b', '~', 'x"y', "it's", '$', '0', '[0]', '*', '', 'ü', 'a b', '#-1'];
+    const object = Object.fromEntries(names.map((name, at) => [name, `value ${at}`]));
+    const json = d().cast(sql`${JSON.stringify(object)}`, 'json');
+    for (const [name, wanted] of Object.entries(object))
+      expect(await value(d().jsonText(json, name)), name).toBe(wanted);
+  });
+
+  test('reads numbers, booleans and objects of JSON as their text, and NULL where there is none', async () => {
+    const json = d().cast(sql`${'{"n": 1.50, "b": true, "o": {"x": 1}, "none": null}'}`, 'json');
+    expect(Number(await value(d().jsonText(json, 'n')))).toBe(1.5);
+    expect(await value(d().jsonText(json, 'b'))).toBe('true');
+    expect(JSON.parse((await value(d().jsonText(json, 'o'))) as string)).toEqual({ x: 1 });
+    expect(await value(d().jsonText(json, 'none'))).toBeNull();
+    expect(await value(d().jsonText(json, 'missing'))).toBeNull();
+    expect(await value(d().jsonText(d().cast(sql`${null}`, 'json'), 'n'))).toBeNull();
+  });
+
+  test('lists the names of a JSON column, each once', async () => {
+    const rows = sql`(SELECT ${d().cast(sql`t`, 'json')} AS j FROM ${texts(['{"a": 1, "b.c": 2}', '{"a": null}', null])}) AS s`;
+    const found = await ask(sql`SELECT item FROM ${d().jsonNames(sql`j`, rows)} AS l`);
+    expect(found.map(([item]) => String(item)).sort()).toEqual(['a', 'b.c']);
+  });
+
+  test('looks for text as it stands: % and _ mean themselves', async () => {
+    const all = ['100% sure', '100x sure', 'a_b', 'axb', 'Straße', 'back\\slash', null];
+    const found = async (condition: Sql) =>
+      (await ask(sql`SELECT t FROM ${texts(all)} WHERE ${condition}`)).map(([t]) => String(t)).sort();
+    expect(await found(d().contains(sql`t`, '% s'))).toEqual(['100% sure']);
+    expect(await found(d().contains(sql`t`, '_'))).toEqual(['a_b']);
+    expect(await found(d().contains(sql`t`, '\\'))).toEqual(['back\\slash']);
+    expect(await found(d().contains(sql`t`, 'STRA'))).toEqual(['Straße']);
+    expect(await found(d().contains(sql`t`, ''))).toHaveLength(6);
+    expect(await found(d().startsWith(sql`t`, '100%'))).toEqual(['100% sure']);
+    expect(await found(d().startsWith(sql`t`, 'a_'))).toEqual(['a_b']);
+    expect(await found(d().startsWith(sql`t`, 'b'))).toEqual(['back\\slash']);
+  });
+
+  test('takes dates and timestamps for moments in UTC', async () => {
+    const wanted = '2026-03-29T00:00:00.000000Z';
+    const day = d().cast(sql`${'2026-03-29'}`, 'date');
+    expect(await value(d().instant(day, 'date'))).toBe(wanted);
+    const local = d().cast(sql`${'2026-03-29T00:00:00'}`, 'timestamp');
+    expect(await value(d().instant(local, 'timestamp'))).toBe(wanted);
+    const moment = d().cast(sql`${'2026-03-29T02:00:00+02:00'}`, 'timestamptz');
+    expect(await value(d().instant(moment, 'timestamptz'))).toBe(wanted);
+  });
+
+  test('adds milliseconds to a moment, across changes of summer time as anywhere', async () => {
+    const moment = d().cast(sql`${'2026-03-29T00:30:00Z'}`, 'timestamptz');
+    expect(await value(d().addMs(moment, 3_600_000))).toBe('2026-03-29T01:30:00.000000Z');
+    expect(await value(d().addMs(moment, -1))).toBe('2026-03-29T00:29:59.999000Z');
+    expect(await value(d().addMs(moment, 400 * 86_400_000))).toBe('2027-05-03T00:30:00.000000Z');
+  });
+
+  test('aggregates in every way, over all rows, some, and none', async () => {
+    const one = async (aggregation: Aggregation, from: Sql, where?: Sql) => {
+      const measured = aggregation === 'PERCENTILE' ? { percentile: 0.25 } : {};
+      const piece = d().aggregate({ aggregation, value: sql`v`, where, ...measured });
+      const found = (await ask(sql`SELECT ${piece} AS v FROM ${from}`))[0]![0];
+      return found === null ? null : Number(found);
+    };
+    const from = sql`(SELECT ${d().cast(sql`t`, 'float')} AS v FROM ${texts(['1', '2', '2', '4', '11', null])}) AS s`;
+    const wanted: Record<Aggregation, [all: number, some: number, none: number | null]> = {
+      COUNT: [5, 3, 0],
+      COUNT_DISTINCT: [4, 2, 0],
+      SUM: [20, 5, null],
+      AVG: [4, 5 / 3, null],
+      MIN: [1, 1, null],
+      MAX: [11, 2, null],
+      MEDIAN: [2, 2, null],
+      PERCENTILE: [2, 1.5, null],
+    };
+    for (const aggregation of aggregations) {
+      expect(
+        [
+          await one(aggregation, from),
+          await one(aggregation, from, sql`v < ${3}`),
+          await one(aggregation, from, sql`v > ${100}`),
+        ],
+        aggregation,
+      ).toEqual(wanted[aggregation]);
+    }
+    const rows = d().aggregate({ aggregation: 'COUNT', value: null });
+    expect(await ask(sql`SELECT ${rows} AS v FROM ${from}`)).toEqual([[6n]]);
+  });
+
+  test('sums and averages decimals and 64-bit integers without losing a digit', async () => {
+    const from = (type: ValueType, values: string[]) =>
+      sql`(SELECT ${d().cast(sql`t`, type)} AS v FROM ${texts(values)}) AS s`;
+    const sum = d().aggregate({ aggregation: 'SUM', value: sql`v` });
+    const cents = await ask(
+      sql`SELECT ${sum} AS v FROM ${from('decimal', ['0.1', '0.2', '90071992547409.93'])}`,
+    );
+    expect(String(cents[0]![0])).toMatch(/^90071992547410\.230*$/);
+    const large = ['9007199254740993', '2'];
+    expect(String((await ask(sql`SELECT ${sum} AS v FROM ${from('integer', large)}`))[0]![0])).toBe(
+      '9007199254740995',
+    );
+  });
+
+  test('sets lists side by side, and makes no row of empty ones', async () => {
+    const rows = (keys: string[], numbers: bigint[]) =>
+      d().listsRows([
+        { name: 'key', type: 'text', list: keys },
+        { name: 'the n', type: 'integer', list: numbers },
+      ]);
+    const all = sql`SELECT l.key, l."the n" FROM ${rows(["it's", 'b'], [1n, 9_007_199_254_740_993n])} AS l ORDER BY 2`;
+    expect(await ask(all)).toEqual([
+      ["it's", 1n],
+      ['b', 9_007_199_254_740_993n],
+    ]);
+    expect(await ask(sql`SELECT l.key FROM ${rows([], [])} AS l`)).toEqual([]);
+  });
+
+  test('adds months by the calendar', async () => {
+    const moment = d().cast(sql`${'2026-01-31T12:00:00Z'}`, 'timestamptz');
+    expect(await value(d().addMonths(moment, 1))).toBe('2026-02-28T12:00:00.000000Z');
+    expect(await value(d().addMonths(moment, -11))).toBe('2025-02-28T12:00:00.000000Z');
+    expect(await value(d().addMonths(moment, 25))).toBe('2028-02-29T12:00:00.000000Z');
+  });
+
+  test('interpolates medians and percentiles of floats', async () => {
+    const from = sql`(SELECT ${d().cast(sql`t`, 'float')} AS v FROM ${texts(['1.25', '1.50'])}) AS s`;
+    const median = d().aggregate({ aggregation: 'MEDIAN', value: sql`v` });
+    expect(Number((await ask(sql`SELECT ${median} AS v FROM ${from}`))[0]![0])).toBe(1.375);
+  });
+
+  test.each(['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/New_York', 'Pacific/Apia'])(
+    'cuts periods of every grain in %s, on days of summer time, leap days and turns of the year',
+    async (zone) => {
+      for (const moment of moments) {
+        const aheadMs = clockOf(zone, moment) - moment;
+        for (const grain of grains) {
+          const types = { timestamptz: `${iso(moment)}Z`, timestamp: iso(moment) };
+          for (const [type, text] of Object.entries(types) as [ValueType, string][]) {
+            const ahead = zone === 'UTC' ? null : sql`${BigInt(aheadMs)}`;
+            const key = await value(d().periodKey(d().cast(sql`${text}`, type), type, grain, ahead));
+            const cut = startOf(grain, moment + aheadMs);
+            const wanted = grain === 'MINUTE' || grain === 'HOUR' ? cut - aheadMs : cut;
+            expect(key, `${grain} of ${text} in ${zone}`).toBe(`${iso(wanted)}000Z`);
+          }
+        }
+      }
+    },
+  );
+}
+
+const moments = [
+  '2026-03-29T00:59:59.999Z',
+  '2026-03-29T01:00:00.000Z',
+  '2026-10-25T00:30:00.000Z',
+  '2026-10-25T01:30:00.000Z',
+  '2026-03-08T06:59:00.000Z',
+  '2026-03-08T07:00:00.000Z',
+  '2026-11-01T05:30:00.000Z',
+  '2026-11-01T06:30:00.000Z',
+  '2024-02-29T23:30:00.000Z',
+  '2024-12-31T18:29:59.000Z',
+  '2024-12-31T18:30:00.000Z',
+  '2027-01-03T12:00:00.000Z',
+  '1969-12-31T23:59:59.999Z',
+].map((text) => Date.parse(text));
+
+/** What a zone's clock shows, as if it were UTC: slowly, and with nothing of Sluice in it. */
+function clockOf(timeZone: string, ms: number): number {
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
+  return Date.parse(`${format.format(ms).replace(' ', 'T')}Z`) + (((ms % 1000) + 1000) % 1000);
+}
+
+function startOf(grain: Grain, ms: number): number {
+  const date = new Date(ms);
+  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()];
+  switch (grain) {
+    case 'YEAR':
+      return Date.UTC(year, 0, 1);
+    case 'QUARTER':
+      return Date.UTC(year, month - (month % 3), 1);
+    case 'MONTH':
+      return Date.UTC(year, month, 1);
+    case 'WEEK':
+      return Date.UTC(year, month, day - ((date.getUTCDay() + 6) % 7));
+    case 'DAY':
+      return Date.UTC(year, month, day);
+    case 'HOUR':
+      return Date.UTC(year, month, day, date.getUTCHours());
+    case 'MINUTE':
+    default:
+      return Date.UTC(year, month, day, date.getUTCHours(), date.getUTCMinutes());
+  }
+}
+
+/** Without its zone: what a TIMESTAMP holds. */
+function iso(ms: number): string {
+  return new Date(ms).toISOString().slice(0, -1);
+}

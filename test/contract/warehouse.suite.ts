@@ -1,0 +1,410 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rawSql, type Sql, sql, tableSql, toStatement, toText } from '#warehouse/sql.ts';
+import type { Bind, RunOptions, TableName, Warehouse, WriteTarget } from '#warehouse/warehouse.ts';
+
+/** One engine with a database to write into, and what SQL of its own the suite cannot do without. */
+export interface WarehouseLab extends AsyncDisposable {
+  warehouse: Warehouse;
+  /** Where the suite makes its schemas. */
+  database: string;
+  /** A SELECT of the column n with the integers from 0 to below so many. */
+  numbers(count: number): string;
+  /** A SELECT of one row that runs for minutes when nobody stops it. */
+  endless: string;
+  /** Expressions of the engine, and the value that each must arrive as. */
+  values: readonly (readonly [sql: string, value: unknown])[];
+  /** Statements that are no SELECT, or more than one. */
+  notOneSelect: readonly string[];
+}
+
+/** What every engine guarantees. */
+export function warehouseSuite(name: string, openLab: () => Promise<WarehouseLab>): void {
+  describe(`the warehouse ${name}`, () => {
+    const opened: { lab?: WarehouseLab } = {};
+    beforeAll(async () => {
+      opened.lab = await openLab();
+    });
+    afterAll(() => opened.lab?.[Symbol.asyncDispose]());
+    const labOf = () => opened.lab!;
+    describe('a statement', () => {
+      statements(labOf);
+    });
+    describe('a stream', () => {
+      streams(labOf);
+    });
+    describe('a described SELECT', () => {
+      descriptions(labOf);
+    });
+    describe('a written table or view', () => {
+      writes(labOf);
+    });
+  });
+}
+
+type LabOf = () => WarehouseLab;
+
+const code = (wanted: string) => expect.objectContaining({ code: wanted }) as unknown;
+
+function statements(labOf: LabOf): void {
+  const run = (text: string, binds: readonly Bind[] = [], options?: RunOptions) =>
+    labOf().warehouse.run({ sql: text, binds }, options);
+  const select = (piece: Sql) => {
+    const { warehouse } = labOf();
+    return warehouse.run(toStatement(sql`SELECT ${piece} AS v`, warehouse.dialect));
+  };
+
+  test('gives the values of its binds back as they are, whatever their type', async () => {
+    const given: [Sql, unknown][] = [
+      [sql`${null}`, null],
+      [sql`${true}`, true],
+      [sql`${1.5}`, 1.5],
+      [sql`${2n ** 63n - 1n}`, 2n ** 63n - 1n],
+      [sql`${-(2n ** 63n)}`, -(2n ** 63n)],
+      [sql`${`it's "odd" \\ ? $1 \u{1F600}`}`, `it's "odd" \\ ? $1 \u{1F600}`],
+      [sql`${''}`, ''],
+      [sql`${new Date('2026-01-02T03:04:05.678Z')}`, '2026-01-02T03:04:05.678000Z'],
+    ];
+    for (const [piece, value] of given) expect((await select(piece)).rows).toEqual([[value]]);
+  });
+
+  test('gives every value exactly, timestamps in UTC', async () => {
+    for (const [text, value] of labOf().values) {
+      expect((await run(`SELECT ${text} AS v`)).rows, text).toEqual([[value]]);
+    }
+  });
+
+  test('names its columns in order, also when two have one name', async () => {
+    const { columns } = await run('SELECT 1 AS a, 2 AS "a b", 3 AS a');
+    expect(columns.map((column) => column.name)).toEqual(['a', 'a b', 'a']);
+  });
+
+  test('is stopped at its deadline with WAREHOUSE_TIMEOUT', async () => {
+    const startedAt = performance.now();
+    await expect(run(labOf().endless, [], { deadlineMs: 200 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+
+  test('is stopped when its signal aborts, and costs nothing when that was before', async () => {
+    const leave = new AbortController();
+    const running = run(labOf().endless, [], { signal: leave.signal });
+    setTimeout(() => leave.abort(), 100);
+    const startedAt = performance.now();
+    await expect(running).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    await expect(run('SELECT 1', [], { signal: AbortSignal.abort() })).rejects.toEqual(
+      code('WAREHOUSE_TIMEOUT'),
+    );
+  });
+
+  test('fetches no more rows than asked for, and says when there are more', async () => {
+    const { numbers } = labOf();
+    const cut = await run(`${numbers(10_000)} ORDER BY n`, [], { rowsMax: 3 });
+    expect([cut.rows.length, cut.truncated]).toEqual([3, true]);
+    const whole = await run(numbers(3), [], { rowsMax: 3 });
+    expect([whole.rows.length, whole.truncated]).toEqual([3, false]);
+  });
+
+  test('fetches no more bytes than asked for, counted as JSON, but always one row', async () => {
+    const { numbers } = labOf();
+    const text = `SELECT n, '"quoted" and plain' AS t, NULL AS x FROM (${numbers(1_000)}) AS r ORDER BY n`;
+    const bytesOf = (rows: unknown[][]) =>
+      Buffer.byteLength(
+        JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)),
+      );
+    const cut = await run(text, [], { bytesMax: 5_000 });
+    expect(cut.truncated).toBe(true);
+    expect(bytesOf(cut.rows)).toBeLessThanOrEqual(5_000);
+    expect(bytesOf(cut.rows)).toBeGreaterThan(4_900);
+    expect(Math.abs(cut.bytes - bytesOf(cut.rows))).toBeLessThanOrEqual(2);
+    const one = await run(text, [], { bytesMax: 1 });
+    expect([one.rows.length, one.truncated]).toEqual([1, true]);
+  });
+
+  test.each(['SELECT nothing', 'SELECT * FROM nowhere_at_all', 'SELEC', ''])(
+    '%j is refused as BAD_USER_INPUT',
+    async (text) => {
+      await expect(run(text)).rejects.toEqual(code('BAD_USER_INPUT'));
+    },
+  );
+}
+
+function streams(labOf: LabOf): void {
+  test('gives all rows in pieces, in order', async () => {
+    const { warehouse, numbers } = labOf();
+    let next = 0n;
+    let pieces = 0;
+    for await (const { columns, rows } of warehouse.stream({ sql: `${numbers(20_000)} ORDER BY n` })) {
+      expect(columns.map((column) => column.name)).toEqual(['n']);
+      for (const [n] of rows) expect(BigInt(n as number)).toBe(next++);
+      pieces += 1;
+    }
+    expect(next).toBe(20_000n);
+    expect(pieces).toBeGreaterThan(1);
+  });
+
+  test('without rows has one piece, which names the columns', async () => {
+    const { warehouse, numbers } = labOf();
+    const pieces = await Array.fromAsync(warehouse.stream({ sql: `${numbers(1)} WHERE 1 = 0` }));
+    expect(pieces.map(({ columns, rows }) => [columns[0]?.name, rows.length])).toEqual([['n', 0]]);
+  });
+
+  test('of any length takes a bounded memory', async () => {
+    const { warehouse, numbers } = labOf();
+    const text = `SELECT n, 'some text that takes its room in every row' AS t FROM (${numbers(1_000_000)}) AS r`;
+    let rowsRead = 0;
+    let most = 0;
+    const before = process.memoryUsage().rss;
+    for await (const { rows } of warehouse.stream({ sql: text })) {
+      rowsRead += rows.length;
+      most = Math.max(most, process.memoryUsage().rss);
+    }
+    expect(rowsRead).toBe(1_000_000);
+    expect(most - before).toBeLessThan(150 * 1024 * 1024);
+  });
+
+  test('that is left early stops, and others go on', async () => {
+    const { warehouse, numbers } = labOf();
+    for (let round = 0; round < 20; round += 1) {
+      for await (const { rows } of warehouse.stream({ sql: numbers(5_000_000) })) {
+        expect(rows.length).toBeGreaterThan(0);
+        break;
+      }
+    }
+    expect((await warehouse.run({ sql: 'SELECT 1' })).rows).toHaveLength(1);
+  });
+
+  test('whose readers wait keeps no other statement from running', async () => {
+    const { warehouse, numbers } = labOf();
+    const all = Array.from({ length: 20 }, () =>
+      warehouse.stream({ sql: numbers(100_000) })[Symbol.asyncIterator](),
+    );
+    await Promise.all(all.map((each) => each.next()));
+    expect((await warehouse.run({ sql: 'SELECT 1' }, { deadlineMs: 5_000 })).rows).toHaveLength(1);
+    for (const each of all) await each.return?.();
+  });
+
+  test('ends with WAREHOUSE_TIMEOUT at its deadline and when its signal aborts, also while its reader waits', async () => {
+    const { warehouse, numbers } = labOf();
+    const leave = new AbortController();
+    const [left, late] = [{ signal: leave.signal }, { deadlineMs: 100 }].map((options) =>
+      warehouse.stream({ sql: numbers(5_000_000) }, options)[Symbol.asyncIterator](),
+    );
+    await left!.next();
+    await late!.next();
+    leave.abort();
+    await expect(left!.next()).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await expect(late!.next()).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+  });
+
+  test('of SQL that the engine refuses fails with BAD_USER_INPUT', async () => {
+    const pieces = labOf().warehouse.stream({ sql: 'SELECT * FROM nowhere_at_all' });
+    await expect(Array.fromAsync(pieces)).rejects.toEqual(code('BAD_USER_INPUT'));
+  });
+}
+
+/** Makes targets in a schema, and reads them. */
+function desk(labOf: LabOf, schema: string) {
+  const target = (name: string, kind: WriteTarget['kind'] = 'TABLE'): WriteTarget => ({
+    database: labOf().database,
+    schema,
+    name,
+    kind,
+  });
+  const nameOf = (table: TableName) => toStatement(tableSql(table), labOf().warehouse.dialect).sql;
+  return {
+    target,
+    nameOf,
+    make: (table: WriteTarget, text: string, binds: readonly Bind[] = [], options?: RunOptions) =>
+      labOf().warehouse.write(table, { sql: text, binds }, options),
+    rows: async (table: TableName) =>
+      (await labOf().warehouse.run({ sql: `SELECT * FROM ${nameOf(table)} ORDER BY 1` })).rows,
+  };
+}
+
+function descriptions(labOf: LabOf): void {
+  const { target, nameOf, make } = desk(labOf, 'suite_described');
+  const describeSelect = (text: string) => labOf().warehouse.describe(text);
+  const readsOf = async (text: string) =>
+    (await describeSelect(text)).reads.map((table) => `${table.schema}.${table.name}`).sort();
+  beforeAll(async () => {
+    await make(target('a'), 'SELECT 1 AS id, 2.50 AS total');
+    await make(target('odd "name".x'), 'SELECT 1 AS id');
+    await make(target('v', 'VIEW'), `SELECT id FROM ${nameOf(target('a'))}`);
+    const odd = nameOf(target('odd "name".x'));
+    await make(
+      target('w', 'VIEW'),
+      `WITH a AS (SELECT id FROM ${nameOf(target('v'))}) SELECT a.id FROM a JOIN ${odd} AS o ON a.id = o.id`,
+    );
+  });
+
+  test('has its columns with their types', async () => {
+    const { columns } = await describeSelect(
+      `SELECT id, total AS "the total" FROM ${nameOf(target('a'))} WHERE id > 1`,
+    );
+    expect(columns.map((column) => column.name)).toEqual(['id', 'the total']);
+    expect(columns.map(({ dataType }) => labOf().warehouse.dialect.valueType(dataType))).toEqual([
+      'integer',
+      'decimal',
+    ]);
+  });
+
+  test('reads the tables that it names, wherever they stand', async () => {
+    const a = nameOf(target('a'));
+    expect(
+      await readsOf(`SELECT (SELECT max(id) FROM ${nameOf(target('odd "name".x'))}) AS m FROM ${a} AS a`),
+    ).toEqual(['suite_described.a', 'suite_described.odd "name".x']);
+    expect(
+      await readsOf(`SELECT x.id FROM ${a} AS x JOIN ${a} AS y ON x.id = y.id ORDER BY 1 LIMIT 3`),
+    ).toEqual(['suite_described.a']);
+    expect(await readsOf('SELECT 1 AS one')).toEqual([]);
+  });
+
+  test('reads what the views among them read, too', async () => {
+    expect(await readsOf(`SELECT * FROM ${nameOf(target('w'))}`)).toEqual([
+      'suite_described.a',
+      'suite_described.odd "name".x',
+      'suite_described.v',
+      'suite_described.w',
+    ]);
+  });
+
+  test('does not read what a common table expression of the same name hides', async () => {
+    expect(await readsOf('WITH a AS (SELECT 1 AS id), v AS (SELECT id FROM a) SELECT * FROM v')).toEqual([]);
+    const a = nameOf(target('a'));
+    expect(await readsOf(`WITH v AS (SELECT id FROM ${a}) SELECT v.id FROM v`)).toEqual([
+      'suite_described.a',
+    ]);
+  });
+
+  test('is not run', async () => {
+    const startedAt = performance.now();
+    await describeSelect(labOf().endless);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  test('is refused when it is anything but one SELECT', async () => {
+    for (const text of labOf().notOneSelect) {
+      await expect(describeSelect(text), text).rejects.toEqual(code('BAD_USER_INPUT'));
+    }
+  });
+
+  test('tables and schemas are listed with columns and counts', async () => {
+    const { warehouse, database } = labOf();
+    const tables = await warehouse.tables([target('a'), target('v'), target('missing')]);
+    expect(tables).toMatchObject([
+      { ...target('a'), rowCount: 1n, columns: [{ name: 'id', ordinal: 1 }, { name: 'total' }] },
+      { ...target('v', 'VIEW'), rowCount: null, columns: [{ name: 'id' }] },
+    ]);
+    expect(await warehouse.schemas()).toContainEqual({ database, schema: 'suite_described', tables: 4 });
+  });
+}
+
+function writes(labOf: LabOf): void {
+  const { target, nameOf, make, rows } = desk(labOf, 'suite_written');
+
+  test('is made with its schema, and gives the rows of a table and null for a view', async () => {
+    const table = target('made');
+    expect(await make(table, labOf().numbers(1_000))).toBe(1_000n);
+    expect(await make(target('made_view', 'VIEW'), `SELECT count(*) AS c FROM ${nameOf(table)}`)).toBeNull();
+    expect((await rows(target('made_view')))[0]).toEqual([1_000n]);
+  });
+
+  test('takes binds in a table, and refuses them in a view, which cannot hold them', async () => {
+    const { warehouse } = labOf();
+    const bound = toStatement(sql`SELECT ${'x'} AS v`, warehouse.dialect);
+    await make(target('bound'), bound.sql, bound.binds);
+    expect(await rows(target('bound'))).toEqual([['x']]);
+    await expect(make(target('bound_view', 'VIEW'), bound.sql, bound.binds)).rejects.toEqual(
+      code('BAD_USER_INPUT'),
+    );
+    const text = toText(sql`SELECT ${`it's "x"`} AS v`, warehouse.dialect);
+    await make(target('text_view', 'VIEW'), text);
+    expect(await rows(target('text_view'))).toEqual([[`it's "x"`]]);
+  });
+
+  test('takes the place of what was there, also when it is made of that', async () => {
+    const table = target('again');
+    await make(table, 'SELECT 1 AS a, 2 AS b');
+    await make(table, `SELECT a + 1 AS c FROM ${nameOf(table)}`);
+    expect((await rows(table)).map(([value]) => Number(value))).toEqual([2]);
+    const view = target('again_view', 'VIEW');
+    await make(view, 'SELECT 1 AS a');
+    await make(view, "SELECT 'x' AS b");
+    expect(await rows(view)).toEqual([['x']]);
+  });
+
+  test('is seen old or new by those who read meanwhile, and never missing or in between', async () => {
+    const table = target('swapped');
+    const filled = (value: number) => `SELECT ${value} AS v FROM (${labOf().numbers(200_000)}) AS r`;
+    await make(table, filled(0));
+    const writing = { goesOn: true };
+    const seen = new Set<string>();
+    const reading = (async () => {
+      while (writing.goesOn) {
+        const { rows: found } = await labOf().warehouse.run({
+          sql: `SELECT count(*), min(v), max(v) FROM ${nameOf(table)}`,
+        });
+        seen.add(found[0]!.map(Number).join(' '));
+      }
+    })();
+    for (let value = 1; value <= 5; value += 1) await make(table, filled(value));
+    writing.goesOn = false;
+    await reading;
+    expect(seen.size).toBeGreaterThan(1);
+    for (const each of seen) expect(each).toMatch(/^200000 (\d) \1$/);
+  });
+
+  test('keeps what was there when its SELECT fails or is stopped, half way through', async () => {
+    const { numbers, endless, warehouse } = labOf();
+    const table = target('kept');
+    await make(table, 'SELECT 1 AS v');
+    const { dialect } = warehouse;
+    const failing = toStatement(
+      sql`SELECT ${dialect.cast(sql`CASE WHEN n = 900000 THEN 'x' ELSE '1' END`, 'integer')} AS v
+          FROM (${rawSql(numbers(1_000_000))}) AS r`,
+      dialect,
+    );
+    await expect(make(table, failing.sql, failing.binds)).rejects.toEqual(code('BAD_USER_INPUT'));
+    await expect(make(table, 'SELECT nothing')).rejects.toEqual(code('BAD_USER_INPUT'));
+    await expect(make(table, endless, [], { deadlineMs: 200 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    const leave = new AbortController();
+    const stopped = make(table, endless, [], { signal: leave.signal });
+    setTimeout(() => leave.abort(), 100);
+    await expect(stopped).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    await expect(make(target('kept', 'VIEW'), 'SELECT nothing')).rejects.toBeDefined();
+    expect((await rows(table)).map(([value]) => Number(value))).toEqual([1]);
+    const tables = await warehouse.tables();
+    expect(tables.filter((each) => each.schema === 'suite_written' && each.name === 'kept')).toHaveLength(1);
+  });
+
+  test('of the other kind is refused with CONFLICT', async () => {
+    await make(target('a_table'), 'SELECT 1 AS v');
+    await make(target('a_view', 'VIEW'), 'SELECT 1 AS v');
+    await expect(make(target('a_table', 'VIEW'), 'SELECT 2 AS v')).rejects.toEqual(code('CONFLICT'));
+    await expect(make(target('a_view'), 'SELECT 2 AS v')).rejects.toEqual(code('CONFLICT'));
+  });
+
+  test('that would read itself as a view is refused', async () => {
+    const view = target('circle', 'VIEW');
+    await make(view, 'SELECT 1 AS v');
+    await expect(make(view, `SELECT v FROM ${nameOf(view)}`)).rejects.toEqual(code('BAD_USER_INPUT'));
+    expect(await rows(view)).toHaveLength(1);
+  });
+
+  test('is made of one SELECT and nothing behind it', async () => {
+    await make(target('victim'), 'SELECT 1 AS v');
+    const more = `SELECT 1 AS v; DROP TABLE ${nameOf(target('victim'))}`;
+    for (const kind of ['TABLE', 'VIEW'] as const) {
+      await expect(make(target(`more_${kind}`, kind), more)).rejects.toEqual(code('BAD_USER_INPUT'));
+    }
+    expect(await rows(target('victim'))).toHaveLength(1);
+  });
+
+  test('may have any name', async () => {
+    for (const name of ['Größe "x".y', 'select', "it's", 'a;b -- c']) {
+      await make(target(name), 'SELECT 1 AS v');
+      expect(await rows(target(name))).toHaveLength(1);
+    }
+  });
+}
