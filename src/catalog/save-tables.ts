@@ -23,7 +23,8 @@ interface SeenTables {
 
 /**
  * Saves tables as they are now, and how they are fed, and returns their ids. One statement whatever the number of tables.
- * What people said of a table and of its columns stays, and so does the last write, without `writtenBy`.
+ * What people said of a table and of its columns stays, and so does the last write, without `writtenBy`. When it was last
+ * seen never goes back, so that no refresh takes for gone what another has seen later.
  */
 export async function saveTables(db: Db, seen: SeenTables): Promise<string[]> {
   const { projectId, datastoreId, at } = seen;
@@ -49,7 +50,8 @@ export async function saveTables(db: Db, seen: SeenTables): Promise<string[]> {
         ${taskId}::uuid, ${taskId && at}::timestamptz, ${at}, ${at}
       FROM seen
       ON CONFLICT (datastore_id, database, schema, name) DO UPDATE SET
-        kind = excluded.kind, row_count = excluded.row_count, updated_at = excluded.updated_at, gone_at = NULL,
+        kind = excluded.kind, row_count = excluded.row_count, gone_at = NULL,
+        updated_at = greatest(excluded.updated_at, known.updated_at),
         task_id = coalesce(excluded.task_id, known.task_id), synced_at = coalesce(excluded.synced_at, known.synced_at),
         columns = ${columnsWithWords}
       RETURNING id, database, schema, name

@@ -5,6 +5,7 @@ import { type Datastores, NotHere, openDatastores } from '#catalog/datastores.ts
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { refreshCatalog } from '#catalog/refresh.ts';
+import { saveTables } from '#catalog/save-tables.ts';
 import { sampleTable } from '#catalog/tables.ts';
 import { testDatastore } from '#catalog/test-datastore.ts';
 import { updateTable } from '#catalog/update-table.ts';
@@ -150,4 +151,71 @@ test('tags and descriptions out of bounds are refused with the bound', async () 
   await expect(updateTable(deps, viewer, { id: newId(), description: 'x'.repeat(10_001) })).rejects.toThrow(
     /at most 10000/,
   );
+});
+
+test('what people say while a task writes the table is lost neither way', async () => {
+  const viewer = await makeProject();
+  await run(viewer, 'CREATE TABLE busy AS SELECT 1 AS a, 2 AS b');
+  await refreshCatalog(deps, viewer);
+  const [known] = await readTables(viewer);
+  const id = known?.id as string;
+  const { jobId, taskId } = await insertRun(viewer);
+  const table = { datastore: 'warehouse', database: 'warehouse', schema: 'main', name: 'busy' };
+  const { projectId } = viewer;
+  const at = new Date('2026-11-01T10:00:00.000Z');
+  await Promise.all(
+    ['a', 'b'].flatMap((name) =>
+      Array.from({ length: 10 }, (_, n) => [
+        updateTable(deps, viewer, { id, columns: [{ name, description: `${name} ${n}` }] }),
+        markWritten(store.db, datastores, { projectId, taskId, table, at, feed: { jobId, stream: 'busy' } }),
+        refreshCatalog(deps, viewer),
+      ]).flat(),
+    ),
+  );
+  const [after] = await readTables(viewer);
+  expect(after).toMatchObject({ taskId, syncedAt: at, goneAt: null });
+  expect(after?.columns).toMatchObject([
+    { name: 'a', description: expect.stringMatching(/^a \d$/) },
+    { name: 'b', description: expect.stringMatching(/^b \d$/) },
+  ]);
+});
+
+test('of refreshes at the same time none takes for gone what another one has seen', async () => {
+  const viewer = await makeProject();
+  await run(viewer, 'CREATE TABLE here AS SELECT 1 AS a');
+  await refreshCatalog(deps, viewer);
+  // The one that began last saves first, and then looks for what has not been seen since.
+  const moments = [3, 1, 2].map((minute) => new Date(Date.now() + minute * 60_000));
+  const { id: datastoreId } = await store.db.datastore.findFirstOrThrow({
+    where: { projectId: viewer.projectId },
+  });
+  const { warehouse } = await datastores.open(viewer.projectId);
+  const tables = await warehouse.tables();
+  for (const at of moments)
+    await saveTables(store.db, { projectId: viewer.projectId, datastoreId, tables, at });
+  expect(await readTables(viewer)).toMatchObject([{ updatedAt: moments[0] }]);
+});
+
+test('a refresh forgets nothing that is written while it runs', async () => {
+  const viewer = await makeProject();
+  const { jobId, taskId } = await insertRun(viewer);
+  const { projectId } = viewer;
+  const { warehouse } = await datastores.open(projectId);
+  await run(viewer, 'CREATE TABLE early AS SELECT 1 AS a');
+  // The refresh has seen what there is, and the task writes before the refresh has saved it.
+  const seen = { ...deps, datastores: { ...datastores, open: slowly } };
+  async function slowly(id: string, name?: string) {
+    const opened = await datastores.open(id, name);
+    const tables = async () => {
+      const found = await warehouse.tables();
+      await run(viewer, 'CREATE TABLE late AS SELECT 1 AS a');
+      const table = { datastore: 'warehouse', database: 'warehouse', schema: 'main', name: 'late' };
+      const feed = { jobId, stream: 'late' };
+      await markWritten(store.db, datastores, { projectId, taskId, table, at: deps.now(), feed });
+      return found;
+    };
+    return { ...opened, warehouse: Object.create(opened.warehouse, { tables: { value: tables } }) };
+  }
+  await refreshCatalog(seen, viewer);
+  expect((await readTables(viewer)).map(({ name }) => name)).toEqual(['early', 'late']);
 });
