@@ -195,8 +195,8 @@ export interface DestinationConnector<Config = unknown> extends ConnectorInfo {
   writeModes: WriteMode[];
   check(config: Config, context: ConnectorContext): Promise<CheckResult>;
   open(config: Config, context: ConnectorContext): Promise<DestinationSession>;
-  /** The datastore the config writes to ({} is the default one); null when it writes elsewhere. */
-  datastoreOf(config: Config): { name?: string } | null;
+  /** The datastore that the config writes to, the default one without a name, and the schema there; null when it writes elsewhere. */
+  datastoreOf(config: Config): { name?: string; schema?: string } | null;
 }
 
 /** Who writes: staging and markers are kept by these. */

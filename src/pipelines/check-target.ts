@@ -4,6 +4,8 @@ import { refuseSchema, refuseTable } from '#connectors/datastore/destination.ts'
 import type { TableKind } from '#generated/prisma/enums.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { TableName, Warehouse } from '#warehouse/warehouse.ts';
+import type { PipelineDeps } from './deps.ts';
+import { jobWriting } from './job-tables.ts';
 import { type Input, keyOfTable, nameOf } from './transformation-select.ts';
 
 /** Where a transformation writes. */
@@ -18,7 +20,7 @@ export interface WriterAsk extends Target {
   id: string;
   name: string;
   projectId: string;
-  datastoreId: string;
+  datastore: { id: string; name: string; isDefault: boolean };
   database: string;
   inputs: readonly TableName[];
 }
@@ -67,9 +69,13 @@ export async function checkTargetKind(
  * when the transformation would read what is made of it. To be asked while nothing of the datastore's transformations can
  * change.
  */
-export async function checkWriters(tx: Tx, ask: WriterAsk): Promise<void> {
+export async function checkWriters(
+  deps: Pick<PipelineDeps, 'connectors'>,
+  tx: Tx,
+  ask: WriterAsk,
+): Promise<void> {
   const others = await tx.transformation.findMany({
-    where: { projectId: ask.projectId, datastoreId: ask.datastoreId, deletedAt: null, id: { not: ask.id } },
+    where: { projectId: ask.projectId, datastoreId: ask.datastore.id, deletedAt: null, id: { not: ask.id } },
     select: {
       name: true,
       targetSchema: true,
@@ -87,7 +93,11 @@ export async function checkWriters(tx: Tx, ask: WriterAsk): Promise<void> {
   const own = keyOfTarget(ask, ask);
   const other = writers.get(own);
   if (other) throw inUse(ask, `the transformation "${other.name}"`);
-  const job = await jobWriting(tx, ask);
+  const job = await jobWriting(deps, tx, ask.projectId, {
+    datastore: ask.datastore,
+    schema: ask.targetSchema,
+    table: ask.targetTable,
+  });
   if (job !== undefined) throw inUse(ask, `the job "${job}"`);
   const cycle = cycleThrough(own, ask, writers);
   if (cycle === undefined) return;
@@ -119,17 +129,6 @@ function cycleThrough(own: string, { name, inputs }: WriterAsk, writers: Writers
   };
   const way = wayUp(inputs);
   return way && [name, ...way];
-}
-
-/** The name of a job that is not deleted and has written the target. */
-async function jobWriting(tx: Tx, ask: WriterAsk): Promise<string | undefined> {
-  const [job] = await tx.$queryRaw<{ name: string }[]>`
-    SELECT j.name FROM table_feed f JOIN job j ON j.id = f.job_id JOIN catalog_table t ON t.id = f.table_id
-    WHERE f.project_id = ${ask.projectId}::uuid AND j.deleted_at IS NULL AND t.gone_at IS NULL
-      AND t.datastore_id = ${ask.datastoreId}::uuid
-      AND lower(t.schema) = lower(${ask.targetSchema}) AND lower(t.name) = lower(${ask.targetTable})
-    ORDER BY f.written_at DESC LIMIT 1`;
-  return job?.name;
 }
 
 function keyOfTarget(

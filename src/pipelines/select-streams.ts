@@ -5,6 +5,7 @@ import type { StreamSelection } from '#connectors/contract.ts';
 import { checkStreams, streamName, type JobStreamInput } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
 import { findConnector } from './end-config.ts';
+import { checkJobTables } from './job-tables.ts';
 import { discoverStreams, storedStreams } from './source-streams.ts';
 
 /**
@@ -30,12 +31,16 @@ export async function selectStreams(
 
   const { writeModes } = findConnector(deps, 'destination', destination.type, destination.version);
   const known = storedStreams(source.streams);
+  const withTables = async (checked: ReturnType<typeof checkStreams>) => {
+    const taken = await checkJobTables(deps, viewer, destination, checked.selections);
+    return { ...checked, problems: [...checked.problems, ...taken] };
+  };
   if (input.streams.every((stream) => known.some((each) => isNamed(each, stream)))) {
-    return checkStreams(input.streams, known, writeModes);
+    return withTables(checkStreams(input.streams, known, writeModes));
   }
   try {
     const offered = await discoverStreams(deps, viewer, { id: source.id });
-    return checkStreams(input.streams, offered, writeModes);
+    return await withTables(checkStreams(input.streams, offered, writeModes));
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const names = input.streams.map(

@@ -86,7 +86,7 @@ async function selectNow(
     const made = await transformationSelect(deps, { ...transformation, formula }, { signal: hold.signal });
     await checkTargetKind(made.warehouse, made.database, transformation);
     await deps.store.db.$transaction(async (tx) => {
-      await checkWriters(tx, { ...transformation, ...made });
+      await checkWriters(deps, tx, { ...transformation, ...made });
       if (await isUnchanged(tx, transformation)) await keepInputs(tx, transformation.id, made.inputs);
     });
     return made;

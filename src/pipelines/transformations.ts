@@ -40,6 +40,14 @@ export interface UpsertTransformationInput {
 const sqlLengthMax = 100_000;
 const descriptionLengthMax = 10_000;
 
+/** The datastore that it reads and writes. */
+interface Where {
+  id: string;
+  name: string;
+  isDefault: boolean;
+}
+const whereSelect = { id: true, name: true, isDefault: true } as const;
+
 /** What a transformation is to be, with what the input leaves out as it was. */
 type Wanted = Pick<
   Transformation,
@@ -53,7 +61,7 @@ type Wanted = Pick<
   | 'active'
   | 'cron'
   | 'timeZone'
-> & { formula: Formula | null; datastore: { id: string; name: string } };
+> & { formula: Formula | null; datastore: Where };
 
 /**
  * Changes the transformation of that id or name, under the next revision, or makes a new one. What is left out stays as
@@ -77,7 +85,7 @@ export async function upsertTransformation(
     await nameTaken(tx, 'transformation', viewer, { id, name: wanted.name });
     if (made) {
       const { projectId } = viewer;
-      await checkWriters(tx, { ...wanted, ...made, id, projectId, datastoreId: wanted.datastore.id });
+      await checkWriters(deps, tx, { ...wanted, ...made, id, projectId });
     }
     if (before) await change(deps, tx, viewer, before, wanted);
     else await create(deps, tx, viewer, id, wanted);
@@ -119,7 +127,7 @@ export async function deleteTransformation(
   });
 }
 
-type Before = Transformation & { datastore: { id: string; name: string } };
+type Before = Transformation & { datastore: Where };
 
 async function findBefore(
   deps: PipelineDeps,
@@ -131,7 +139,7 @@ async function findBefore(
   }
   const row = await deps.store.db.transformation.findFirst({
     where: { ...visible(viewer), ...(id == null ? { name: name!.trim() } : { id }) },
-    include: { datastore: { select: { id: true, name: true } } },
+    include: { datastore: { select: whereSelect } },
   });
   if (!row && id != null) throw notFound();
   return row;
@@ -183,11 +191,11 @@ async function datastoreOf(
   viewer: Viewer,
   { datastoreId }: UpsertTransformationInput,
   before: Before | null,
-): Promise<{ id: string; name: string } | null> {
+): Promise<Where | null> {
   if (datastoreId == null && before) return before.datastore;
   return deps.store.db.datastore.findFirst({
     where: { ...visible(viewer), ...(datastoreId == null ? { isDefault: true } : { id: datastoreId }) },
-    select: { id: true, name: true },
+    select: whereSelect,
   });
 }
 

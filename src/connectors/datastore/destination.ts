@@ -51,7 +51,10 @@ export const datastoreDestination: DestinationConnector<DatastoreConfig> = {
   writeModes: ['OVERWRITE', 'APPEND', 'UPSERT'],
   check,
   open: openDestination,
-  datastoreOf: (config) => (config.datastore === undefined ? {} : { name: config.datastore }),
+  datastoreOf: (config) => ({
+    schema: schemaOf(config),
+    ...(config.datastore !== undefined && { name: config.datastore }),
+  }),
 };
 
 async function check(config: DatastoreConfig, context: ConnectorContext): Promise<CheckResult> {

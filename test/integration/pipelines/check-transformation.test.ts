@@ -92,13 +92,18 @@ test('a table is written by one transformation or job: the one that does is name
   expect(await messageOf(all.upsert(other))).toBe(
     'The table MADE.Daily is written by the transformation "daily".',
   );
-  const job = await all.job('users');
-  await job.sync();
+  await all.job('users');
   const overJob = { ...daily, name: 'other', target: { schema: 'raw', table: 'users' } };
   expect(await problemsOf(all.upsert(overJob))).toEqual(['IN_USE target']);
   expect(await messageOf(all.upsert(overJob))).toBe(
     'The table raw.users is written by the job "daily sync".',
   );
+});
+
+test('a job cannot be made to write the table of a transformation', async () => {
+  await using all = await openTransformations();
+  await all.upsert({ ...daily, target: { schema: 'Raw', table: 'Users' } });
+  expect(await problemsOf(all.job('visits', 'users'))).toEqual(['IN_USE streams.1.destinationTable']);
 });
 
 test('of two that would write one table at once, one goes through', async () => {

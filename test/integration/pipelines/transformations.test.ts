@@ -241,12 +241,16 @@ test('what a transformation reads is what its engine understands at each run', a
   expect(await all.sql('SELECT * FROM made.daily')).toEqual([[9]]);
 });
 
-test('a job that has taken the table over is not overwritten', async () => {
+test('a table that a job was made to write after all is not overwritten', async () => {
   await using all = await openTransformations();
-  const transformation = await all.upsert({ ...daily, target: { schema: 'raw', table: 'users' } });
-  const job = await all.job('users');
-  expect(await job.sync()).toMatchObject({ status: 'SUCCEEDED' });
+  const { db } = all.deps.store;
+  const transformation = await all.upsert(daily);
+  await all.job('users');
+  // As a destination that is given another schema moves the tables of its jobs.
+  const streams = [{ namespace: null, name: 'users', syncMode: 'FULL_REFRESH', destinationTable: 'daily' }];
+  await db.job.updateMany({ data: { streams } });
+  await db.destination.updateMany({ data: { config: { schema: 'made' } } });
   const task = await all.run(transformation);
   expect(task).toMatchObject({ status: 'FAILED', errorKind: 'CONFIG' });
-  expect(task.errorMessage).toBe('The table raw.users is written by the job "daily sync".');
+  expect(task.errorMessage).toBe('The table made.daily is written by the job "daily sync".');
 });

@@ -1,0 +1,76 @@
+import type { Viewer } from '#accounts/viewer.ts';
+import { visible } from '#accounts/visible.ts';
+import type { Problem } from '#base/errors.ts';
+import type { StreamSelection } from '#connectors/contract.ts';
+import type { Destination, Prisma } from '#generated/prisma/client.ts';
+import type { Tx } from '#store/open-store.ts';
+import type { PipelineDeps } from './deps.ts';
+import { storedSelections } from './stream-state.ts';
+
+type Connectors = Pick<PipelineDeps, 'connectors'>;
+type Writing = Pick<Destination, 'type' | 'version' | 'config'>;
+
+/** A table of a datastore, by names that are compared in any case. */
+export interface TableOfDatastore {
+  datastore: { name: string; isDefault: boolean };
+  schema: string;
+  table: string;
+}
+
+/** The name of a job that is not deleted and writes the table, or will when it runs; undefined when none does. */
+export async function jobWriting(
+  deps: Connectors,
+  tx: Pick<Tx, 'job'>,
+  projectId: string,
+  target: TableOfDatastore,
+): Promise<string | undefined> {
+  const jobs = await tx.job.findMany({
+    where: { projectId, deletedAt: null },
+    select: {
+      name: true,
+      streams: true,
+      destination: { select: { type: true, version: true, config: true } },
+    },
+    orderBy: { createdAt: 'asc' },
+  });
+  const writer = jobs.find(({ streams, destination }) =>
+    storedSelections(streams).some((stream) => isWritten(deps, destination, stream, target)),
+  );
+  return writer?.name;
+}
+
+/** The streams that a job would write to tables that transformations make. */
+export async function checkJobTables(
+  deps: PipelineDeps,
+  viewer: Viewer,
+  destination: Writing,
+  selections: readonly StreamSelection[],
+): Promise<Problem[]> {
+  const made = await deps.store.db.transformation.findMany({
+    where: visible(viewer),
+    select: { name: true, targetSchema: true, targetTable: true, datastore: true },
+  });
+  return selections.flatMap((stream, index) => {
+    const maker = made.find(({ datastore, targetSchema, targetTable }) =>
+      isWritten(deps, destination, stream, { datastore, schema: targetSchema, table: targetTable }),
+    );
+    if (!maker) return [];
+    const message = `The table "${stream.destinationTable}" is made by the transformation "${maker.name}".`;
+    const fix = 'Give the stream another destinationTable.';
+    return [{ code: 'IN_USE' as const, path: ['streams', String(index), 'destinationTable'], message, fix }];
+  });
+}
+
+function isWritten(
+  { connectors }: Connectors,
+  { type, version, config }: Writing,
+  { destinationTable }: StreamSelection,
+  { datastore, schema, table }: TableOfDatastore,
+): boolean {
+  const to = connectors.destination(type, version)?.datastoreOf(config as Prisma.JsonObject);
+  if (!to || !(to.name === undefined ? datastore.isDefault : to.name === datastore.name)) return false;
+  return (
+    to.schema?.toLowerCase() === schema.toLowerCase() &&
+    destinationTable.toLowerCase() === table.toLowerCase()
+  );
+}
