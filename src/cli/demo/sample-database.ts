@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { AppError, messageOf } from '#base/errors.ts';
-import { sampleMark, sampleSteps } from './sample-sql.ts';
+import { sampleMark, sampleSteps, untilOfMark } from './sample-sql.ts';
 
 const database = 'sluice_demo_source';
 const reader = 'sluice_demo_reader';
@@ -17,21 +17,28 @@ export interface PostgresConfig {
   schemas: string[];
 }
 
+/** How to read the sample database, and the day that its rows end before. */
+export interface SampleDatabase {
+  config: PostgresConfig;
+  until: string;
+}
+
 /**
  * Makes a sample database on the server of the metadata store, unless it is there, and gives the config to read it with:
- * a user of its own that may only read, with a new password. Fails with AppError when the store's user may not make them.
+ * a user of its own that may only read, with a new password. Its rows end before the day that it is made on. Fails with
+ * AppError when the store's user may not make them.
  */
 export async function prepareSampleDatabase(
   databaseUrl: string,
-  options: { events: number; tell(text: string): void; signal: AbortSignal },
-): Promise<PostgresConfig> {
+  options: { events: number; now: Date; tell(text: string): void; signal: AbortSignal },
+): Promise<SampleDatabase> {
   const password = randomBytes(18).toString('hex');
   await makeDatabase(databaseUrl, password);
   const url = new URL(databaseUrl);
   url.pathname = `/${database}`;
   await using client = await connect(url.href);
-  await fill(client.pg, options);
-  return {
+  const until = await fill(client.pg, options);
+  const config = {
     host: url.hostname,
     port: Number(url.port || 5432),
     database,
@@ -40,6 +47,7 @@ export async function prepareSampleDatabase(
     ssl: { mode: sslModeOf(url) },
     schemas: ['public'],
   };
+  return { config, until };
 }
 
 async function makeDatabase(databaseUrl: string, password: string): Promise<void> {
@@ -62,25 +70,27 @@ async function makeDatabase(databaseUrl: string, password: string): Promise<void
 /** All of it commits at once, with the mark that says so: a demo that was stopped half-way starts over. */
 async function fill(
   client: Client,
-  options: { events: number; tell(text: string): void; signal: AbortSignal },
-): Promise<void> {
-  const mark = sampleMark(options.events);
+  options: { events: number; now: Date; tell(text: string): void; signal: AbortSignal },
+): Promise<string> {
   const { rows } = await client.query<{ mark: string | null }>(
     `SELECT obj_description('public'::regnamespace) AS mark`,
   );
-  if (rows[0]?.mark === mark) {
-    options.tell('the sample database is there from last time');
-    return;
+  const last = untilOfMark(rows[0]?.mark ?? null, options.events);
+  if (last !== null) {
+    options.tell(`the sample database is there from last time; its rows end before ${last}`);
+    return last;
   }
+  const sample = { events: options.events, until: options.now.toISOString().slice(0, 10) };
   await client.query('BEGIN');
-  for (const step of sampleSteps(options.events)) {
+  for (const step of sampleSteps(sample)) {
     options.signal.throwIfAborted();
     await client.query(step.sql);
     options.tell(step.title);
   }
-  await client.query(`COMMENT ON SCHEMA public IS '${mark}'`);
+  await client.query(`COMMENT ON SCHEMA public IS '${sampleMark(sample)}'`);
   await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${reader}`);
   await client.query('COMMIT');
+  return sample.until;
 }
 
 async function connect(url: string): Promise<{ pg: Client } & AsyncDisposable> {
