@@ -176,6 +176,7 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
       syncedAt: at,
       createdAt: at,
       updatedAt: at,
+      feeds: { create: { id: newId(), projectId, jobId, stream: 'public.orders', taskId, writtenAt: at } },
     },
   });
   const transformationId = await insertTransformation(db, owner, {
