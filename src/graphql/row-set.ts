@@ -7,7 +7,7 @@ export interface RowSetShape {
   truncated: boolean;
 }
 
-const RowSetColumn = builder.objectRef<{ name: string; dataType: string }>('RowSetColumn').implement({
+export const RowSetColumn = builder.objectRef<{ name: string; dataType: string }>('RowSetColumn').implement({
   description: 'A column of an answer. Needs DATA_READ.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Its name.' }),

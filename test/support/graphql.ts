@@ -44,7 +44,7 @@ export interface TestGraphql extends AsyncDisposable {
   /** The data. Fails with operation, variables, answer and request id when there are errors. */
   ask(viewer: Viewer | null, query: string, variables?: Variables): Promise<Data>;
   /** The answer, whatever it is. */
-  answer(viewer: Viewer | null, query: string, variables?: Variables): Promise<Answer>;
+  answer(viewer: Viewer | null, query: string, variables?: Variables, signal?: AbortSignal): Promise<Answer>;
   /** The answers of a subscription; one with errors when it is refused. Ends with the signal. */
   follow(
     viewer: Viewer | null,
@@ -135,8 +135,8 @@ function people(app: App): Pick<TestGraphql, 'signUp' | 'member' | 'apiKey'> {
 }
 
 function asking(app: App): Pick<TestGraphql, 'ask' | 'answer' | 'follow'> {
-  const answer: TestGraphql['answer'] = async (viewer, query, variables) => {
-    const operation = begin(app, viewer, query, variables);
+  const answer: TestGraphql['answer'] = async (viewer, query, variables, signal) => {
+    const operation = begin(app, viewer, query, variables, signal);
     if (operation.refused) return operation.refused;
     const result = await execute({ ...operation.args, contextValue: operation.context });
     return present(result, operation);

@@ -14,6 +14,7 @@ export interface ProjectRows {
   Transformation: string;
   Task: string;
   ApiKey: string;
+  Metric: string;
 }
 
 let minute = 0;
@@ -147,6 +148,20 @@ export async function insertLog(db: Db, owner: Viewer, taskId: string, messages:
   await db.task.update({ where: { id: taskId }, data: { lastSeq: messages.length } });
 }
 
+/** A metric that counts the rows of a table of that name. */
+export async function insertMetric(db: Db, owner: Viewer, name: string): Promise<string> {
+  const id = newId();
+  const at = nextMoment();
+  const { projectId, memberId } = owner;
+  const table = `warehouse.warehouse.raw.${name}`;
+  const definition = { simple: { table, time: 'id', measure: { aggregation: 'COUNT' } } };
+  const times = { createdAt: at, updatedAt: at, createdById: memberId };
+  await db.metric.create({
+    data: { id, projectId, name, title: name, kind: 'SIMPLE', definition, ...times },
+  });
+  return id;
+}
+
 /** One of everything, as if it had been made and run. Returns global ids. */
 export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows> {
   const { projectId } = owner;
@@ -203,5 +218,6 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
     Transformation: globalId('Transformation', transformationId),
     Task: globalId('Task', taskId),
     ApiKey: globalId('ApiKey', key.id),
+    Metric: globalId('Metric', await insertMetric(db, owner, 'orders')),
   };
 }

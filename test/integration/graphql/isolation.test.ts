@@ -211,13 +211,15 @@ test('things of another project are not found by their names either', async () =
     where: { projectId: ada.projectId, schema: 'raw' },
     data: { name: 'ada_only' },
   });
+  await db.metric.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada_only' } });
   const query = `{ source(name: "ada only") { id } destination(name: "ada only") { id } job(name: "ada only") { id }
-    table(fqn: "warehouse.warehouse.raw.ada_only") { id } column(fqn: "warehouse.warehouse.raw.ada_only.id") { name }
+    metric(name: "ada_only") { id } metrics(search: "ada") { totalCount } table(fqn: "warehouse.warehouse.raw.ada_only") { id } column(fqn: "warehouse.warehouse.raw.ada_only.id") { name }
     columns(search: "ada_only") { totalCount } sources(search: "ada") { totalCount } jobs(search: "ada") { totalCount }
     destinations(search: "ada") { totalCount } tables(search: "ada") { totalCount } }`;
   const found = await gql.ask(ada, query);
   expect(found).toMatchObject({
     source: { id: victim.Source },
+    metric: { id: victim.Metric },
     table: { id: victim.Table },
     column: { name: 'id' },
     columns: { totalCount: 1 },
@@ -229,6 +231,8 @@ test('things of another project are not found by their names either', async () =
       source: null,
       destination: null,
       job: null,
+      metric: null,
+      metrics: none,
       table: null,
       column: null,
       columns: none,

@@ -1,0 +1,93 @@
+import { builder } from './builder.ts';
+import { connectionOf, pageCost } from './connection.ts';
+import { createdOrder } from './created-order.ts';
+import { listRows, nameHolds } from './lists.ts';
+import { awaitLookup, awaitPage } from './metric-loader.ts';
+import { Resource } from './resource.ts';
+import { findRow, whichOne } from './rows.ts';
+
+const MetricKind = builder.enumType('MetricKind', {
+  description: 'What a metric is made of.',
+  values: {
+    SIMPLE: { description: 'A measure over the rows of an entity or a table.' },
+    RATIO: { description: 'One metric over another.' },
+    DERIVED: { description: 'An expression over metrics.' },
+    CUMULATIVE: { description: 'A metric over a rolling window, to date, or since ever.' },
+    CONVERSION: { description: 'The share of users who go from one event to another.' },
+  },
+});
+
+export const Metric = builder.prismaNode('Metric', {
+  id: { field: 'id' },
+  nullable: true,
+  select: { id: true },
+  interfaces: [Resource],
+  description: 'A number that the warehouse answers: what is measured, over which rows. Needs DATA_READ.',
+  fields: (t) => ({
+    name: t.exposeString('name', {
+      description: 'What expressions and questions call it, unique among the metrics of the project.',
+    }),
+    revision: t.exposeInt('revision', {
+      description: 'Rises by one with every change; expectedRevision in updates means this.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
+    createdBy: t.relation('createdBy', {
+      nullable: true,
+      description: 'Who made it. Null for an API key, or a member who is gone. Needs CONTROL_READ.',
+    }),
+    updatedBy: t.relation('updatedBy', {
+      nullable: true,
+      description: 'Who last changed it. Null for an API key, or a member who is gone. Needs CONTROL_READ.',
+    }),
+    title: t.exposeString('title', { description: 'Its name for people.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What it tells, in words. Null when nobody said.',
+    }),
+    kind: t.expose('kind', { type: MetricKind, description: 'What it is made of.' }),
+    definition: t.expose('definition', {
+      type: 'JSON',
+      description: 'The one field of MetricDefinitionInput that it was defined by, as it was given.',
+    }),
+  }),
+});
+
+const MetricConnection = connectionOf(Metric, 'Metric', 'metrics');
+const metricOrder = createdOrder('metric', 'oldest first');
+
+builder.queryFields((t) => ({
+  metrics: t.field({
+    type: MetricConnection,
+    description: 'The metrics of the project, oldest first. Needs DATA_READ.',
+    args: {
+      search: t.arg.string({
+        description: 'Only those whose name or title holds this, in any case. Null for all.',
+      }),
+      ...t.arg.connectionArgs(),
+    },
+    complexity: pageCost,
+    resolve: (_root, args, context, info) => {
+      const holds = nameHolds(args.search);
+      const where = holds && { OR: [{ name: holds }, { title: holds }] };
+      const order = metricOrder;
+      const page = listRows({ context, info, args, type: 'Metric', order, ...(where && { where }) });
+      return awaitPage(context, page);
+    },
+  }),
+  metric: t.field({
+    type: Metric,
+    nullable: true,
+    description:
+      'One metric, by id or by name; by both it must be the same. Null when the project has none such. Needs DATA_READ.',
+    args: {
+      id: t.arg.id({ description: 'Its id. Null to find it by name.' }),
+      name: t.arg.string({ description: 'Its name, exactly. Null to find it by id.' }),
+    },
+    resolve: (_root, args, context, info) =>
+      awaitLookup(
+        context,
+        findRow<typeof Metric.$inferType>(context, info, 'Metric', whichOne('Metric', args)),
+      ),
+  }),
+}));
