@@ -330,3 +330,20 @@ test('a saved datastore is tested, and so is one that is not made yet', async ()
   });
   expect((await tested({})).userErrors).toMatchObject([{ code: 'REQUIRED' }]);
 });
+
+test('schemas of a datastore that cannot be asked are null, and the rest of the answer comes', async () => {
+  const moe = await gql.signUp('moe');
+  await create({ name: 'far' }, moe);
+  await gql.app.store.db.datastore.updateMany({
+    where: { projectId: moe.projectId, name: 'far' },
+    data: { config: { home: newId() } },
+  });
+  const { data, errors } = await gql.answer(moe, '{ datastores { nodes { name schemas { schema } } } }');
+  expect(data.datastores.nodes).toEqual([
+    { name: 'warehouse', schemas: [{ schema: 'main' }] },
+    { name: 'far', schemas: null },
+  ]);
+  expect(errors.map(({ path, extensions }) => [path?.join('.'), extensions.code])).toEqual([
+    ['datastores.nodes.1.schemas', 'WAREHOUSE_UNAVAILABLE'],
+  ]);
+});
