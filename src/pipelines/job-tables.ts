@@ -2,7 +2,7 @@ import type { Viewer } from '#accounts/viewer.ts';
 import { visible } from '#accounts/visible.ts';
 import type { Problem } from '#base/errors.ts';
 import type { StreamSelection } from '#connectors/contract.ts';
-import type { Destination, Prisma } from '#generated/prisma/client.ts';
+import type { Destination } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { PipelineDeps } from './deps.ts';
 import { storedSelections } from './stream-state.ts';
@@ -67,7 +67,7 @@ function isWritten(
   { destinationTable }: StreamSelection,
   { datastore, schema, table }: TableOfDatastore,
 ): boolean {
-  const to = connectors.destination(type, version)?.datastoreOf(config as Prisma.JsonObject);
+  const to = connectors.destination(type, version)?.datastoreOf(config);
   if (!to || !(to.name === undefined ? datastore.isDefault : to.name === datastore.name)) return false;
   return (
     to.schema?.toLowerCase() === schema.toLowerCase() &&

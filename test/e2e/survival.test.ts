@@ -1,7 +1,6 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { askWarehouse } from '../support/ask-warehouse.ts';
 import { createEmptyDatabase, createTestDatabase } from '../support/database.ts';
 import { eventually, type Gateway, signUp, startGateway, temporaryFolder } from '../support/gateway.ts';
 import {
@@ -41,29 +40,6 @@ const sums = {
     'SELECT count(*), count(DISTINCT id), sum(id), sum(customer), sum(amount), sum(length(title)), min("at"), max("at") FROM',
   visits: 'SELECT count(*), count(DISTINCT token), sum(n), min(token), max(token) FROM',
 };
-
-/** Asks a project's embedded warehouse directly: its gateway must have ended, since one process opens the file. */
-async function askWarehouse(home: string, statements: string[]): Promise<string[]> {
-  const [project] = await readdir(join(home, 'warehouses'));
-  const instance = await DuckDBInstance.create(
-    join(home, 'warehouses', project as string, 'warehouse.duckdb'),
-    {
-      access_mode: 'READ_ONLY',
-    },
-  );
-  const connection = await instance.connect();
-  try {
-    const answers: string[] = [];
-    for (const statement of statements) {
-      const reader = await connection.runAndReadAll(statement);
-      answers.push(JSON.stringify(reader.getRowsJson()));
-    }
-    return answers;
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
-}
 
 const duckdbJob = (prefix: string, writeMode: 'OVERWRITE' | 'APPEND') => ({
   source: { type: 'postgres', config: postgresConfig(source.url) },
