@@ -18,7 +18,7 @@ const CompareTo = builder.enumType('CompareTo', {
     PREVIOUS_PERIOD: {
       description: 'The period just before; without a grain, the range of the same length just before.',
     },
-    PREVIOUS_YEAR: { description: 'The same period a year before.' },
+    PREVIOUS_YEAR: { description: 'The same period a year before; of weeks, the one 52 weeks before.' },
   },
 });
 
@@ -168,7 +168,10 @@ builder.prismaObjectFields('Metric', (t) => ({
       'The metric over a whole range, asked right now. Null where there is none, such as a division by zero, and when that failed; errors says why.',
     args: {
       from: t.arg({ type: 'DateTime', description: 'From this moment on. Null for 30 days before `to`.' }),
-      to: t.arg({ type: 'DateTime', description: 'Up to this moment, which counts no more. Null for now.' }),
+      to: t.arg({
+        type: 'DateTime',
+        description: 'Up to this moment, which counts no more. Null for the end of this minute.',
+      }),
       filter: t.arg({
         type: [PropertyFilterRef],
         description: 'Only what has these dimensions; all must hold. Null for all.',
@@ -189,9 +192,13 @@ builder.prismaObjectFields('Metric', (t) => ({
       grain: t.arg({ type: Grain, required: true, description: 'How long a period is.' }),
       from: t.arg({
         type: 'DateTime',
-        description: 'From the period that holds this moment on. Null for 30 periods before `to`.',
+        description:
+          'From this moment on; a period that began before counts from here. Null for 30 periods up to `to`.',
       }),
-      to: t.arg({ type: 'DateTime', description: 'Up to this moment, which counts no more. Null for now.' }),
+      to: t.arg({
+        type: 'DateTime',
+        description: 'Up to this moment, which counts no more. Null for the end of this minute.',
+      }),
       by: t.arg.stringList({
         description:
           'What to group by: names of `dimensions`, such as "organization.plan". Null for no groups.',
@@ -232,9 +239,12 @@ builder.queryField('metricTable', (t) =>
       from: t.arg({
         type: 'DateTime',
         description:
-          'From the period that holds this moment on. Null for 30 periods, or without a grain 30 days, before `to`.',
+          'From this moment on; a period that began before counts from here. Null for 30 periods, or without a grain 30 days, up to `to`.',
       }),
-      to: t.arg({ type: 'DateTime', description: 'Up to this moment, which counts no more. Null for now.' }),
+      to: t.arg({
+        type: 'DateTime',
+        description: 'Up to this moment, which counts no more. Null for the end of this minute.',
+      }),
       filter: t.arg({
         type: [PropertyFilterRef],
         description: 'Only what has these dimensions; all must hold. Null for all.',
