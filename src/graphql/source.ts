@@ -7,18 +7,10 @@ import { Connector, connectorOf } from './connector.ts';
 import { connectionOf, pageCost } from './connection.ts';
 import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
-import { uuidOfInput } from './global-id.ts';
+import { addEndMutations, triedInput } from './end-mutations.ts';
 import { listRows, nameHolds } from './lists.ts';
 import { Resource } from './resource.ts';
-import {
-  attempt,
-  attemptCheck,
-  checkPayload,
-  deletedId,
-  payloadType,
-  savedOrNew,
-  writtenThing,
-} from './payload.ts';
+import { attempt, payloadType, savedOrNew } from './payload.ts';
 import { findRow, whichOne } from './rows.ts';
 import { Stream } from './stream.ts';
 
@@ -107,105 +99,25 @@ builder.queryFields((t) => ({
   }),
 }));
 
-const CreateSourceInput = builder.inputType('CreateSourceInput', {
-  description: 'A new source.',
-  fields: (t) => ({
-    name: t.string({ required: true, description: 'Its name, unique among the sources of the project.' }),
-    type: t.string({ required: true, description: 'The type of a source connector, such as "postgres".' }),
-    version: t.string({ description: 'The version of the connector. Null for the newest.' }),
-    config: t.field({
-      type: 'JSON',
-      required: true,
-      description: "How the system is reached, as the connector's spec says. Secret fields are kept sealed.",
-    }),
-    idempotencyKey: t.string({
-      description:
-        'Any text of your own: a repeat with the same key and input makes nothing new, and returns what the first made. Null for none.',
-    }),
-  }),
+addEndMutations({
+  name: 'Source',
+  type: Source,
+  example: 'postgres',
+  config: 'How the system is reached',
+  use: 'read from it',
+  create: createSource,
+  update: updateSource,
+  delete: deleteSource,
+  test: testSource,
 });
 
-const UpdateSourceInput = builder.inputType('UpdateSourceInput', {
-  description: 'A secret left out of config keeps its value; null clears it.',
-  fields: (t) => ({
-    id: t.id({ required: true, description: 'The source to change.' }),
-    name: t.string({ description: 'Its new name. Null or left out, it keeps the old one.' }),
-    version: t.string({ description: "The connector's new version. Null or left out, it stays." }),
-    config: t.field({
-      type: 'JSON',
-      description: 'The new config, whole but for secrets. Null or left out, it stays.',
-    }),
-    expectedRevision: t.int({
-      description: 'Changes only this revision, CONFLICT otherwise. Null changes any.',
-    }),
-  }),
-});
-
-const TestSourceInput = builder.inputType('TestSourceInput', {
-  description: 'type, version and config of something new, or id of something saved.',
-  fields: (t) => ({
-    id: t.id({
-      description: 'A saved source, tried as it is saved. Null for something new.',
-    }),
-    type: t.string({ description: 'The type of a source connector. Null with id.' }),
-    version: t.string({
-      description: 'The version of the connector. Null for the newest, and with id.',
-    }),
-    config: t.field({ type: 'JSON', description: 'The config to try. Null with id.' }),
-  }),
-});
-
-const DiscoverStreamsInput = builder.inputType('DiscoverStreamsInput', {
-  description: 'type, version and config of something new, or id of something saved.',
-  fields: (t) => ({
-    id: t.id({ description: 'A saved source, whose streams are then remembered. Null for something new.' }),
-    type: t.string({ description: 'The type of a source connector. Null with id.' }),
-    version: t.string({
-      description: 'The version of the connector. Null for the newest, and with id.',
-    }),
-    config: t.field({ type: 'JSON', description: 'The config to look with. Null with id.' }),
-  }),
-});
-
-const DeleteSourceInput = builder.inputType('DeleteSourceInput', {
-  description: 'Which source to delete.',
-  fields: (t) => ({
-    id: t.id({ required: true, description: 'The source. It must not be in use by a job.' }),
-  }),
-});
-
-const CreateSourcePayload = payloadType<{ id: string }>(
-  'CreateSourcePayload',
-  'What createSource answers.',
-  (t) => ({
-    source: writtenThing(
-      t,
-      Source,
-      'Source',
-      'The new source. Null when there are userErrors. Needs CONTROL_READ.',
-    ),
-  }),
+const DiscoverStreamsInput = triedInput(
+  'DiscoverStreamsInput',
+  'source',
+  'A saved source, whose streams are then remembered. Null for something new.',
+  'The config to look with. Null with id.',
 );
-const UpdateSourcePayload = payloadType<{ id: string }>(
-  'UpdateSourcePayload',
-  'What updateSource answers.',
-  (t) => ({
-    source: writtenThing(
-      t,
-      Source,
-      'Source',
-      'The source as it is now. Null when there are userErrors. Needs CONTROL_READ.',
-    ),
-  }),
-);
-const DeleteSourcePayload = payloadType<{ id: string }>(
-  'DeleteSourcePayload',
-  'What deleteSource answers.',
-  (t) => ({
-    deletedId: deletedId(t, 'Source'),
-  }),
-);
-const TestSourcePayload = checkPayload('TestSourcePayload', 'What testSource answers.');
+
 const DiscoverStreamsPayload = payloadType<readonly StreamInfo[]>(
   'DiscoverStreamsPayload',
   'What discoverStreams answers.',
@@ -218,52 +130,8 @@ const DiscoverStreamsPayload = payloadType<readonly StreamInfo[]>(
   }),
 );
 
-builder.mutationFields((t) => ({
-  createSource: t.field({
-    type: CreateSourcePayload,
-    description:
-      "Makes a source. Its config is checked against the connector's spec, not tried: see testSource. Needs CONTROL_WRITE.",
-    args: { input: t.arg({ type: CreateSourceInput, required: true, description: 'The new source.' }) },
-    resolve: (_root, { input }, context) =>
-      attempt(() =>
-        createSource(context.app.pipelines, viewerOf(context), { ...input, config: input.config }),
-      ),
-  }),
-  updateSource: t.field({
-    type: UpdateSourcePayload,
-    description: 'Changes a source; running tasks go on with what they began with. Needs CONTROL_WRITE.',
-    args: {
-      input: t.arg({ type: UpdateSourceInput, required: true, description: 'The source and its changes.' }),
-    },
-    resolve: (_root, { input }, context) =>
-      attempt(async () =>
-        updateSource(context.app.pipelines, viewerOf(context), {
-          ...input,
-          id: uuidOfInput('Source', input.id),
-          config: input.config ?? undefined,
-        }),
-      ),
-  }),
-  deleteSource: t.field({
-    type: DeleteSourcePayload,
-    description:
-      'Deletes a source; IN_USE names the jobs that read from it. Its name may be used again. Needs CONTROL_WRITE.',
-    args: { input: t.arg({ type: DeleteSourceInput, required: true, description: 'Which source.' }) },
-    resolve: (_root, { input }, context) =>
-      attempt(async () =>
-        deleteSource(context.app.pipelines, viewerOf(context), { id: uuidOfInput('Source', input.id) }),
-      ),
-  }),
-  testSource: t.field({
-    type: TestSourcePayload,
-    description: 'Tries to reach the system, within 30 s. Saves nothing. Needs CONTROL_WRITE.',
-    args: { input: t.arg({ type: TestSourceInput, required: true, description: 'What to try.' }) },
-    resolve: (_root, { input }, context) =>
-      attemptCheck(async () =>
-        testSource(context.app.pipelines, viewerOf(context), savedOrNew('Source', input)),
-      ),
-  }),
-  discoverStreams: t.field({
+builder.mutationField('discoverStreams', (t) =>
+  t.field({
     type: DiscoverStreamsPayload,
     description: 'Looks what the system offers, within 30 s. Needs CONTROL_WRITE.',
     args: { input: t.arg({ type: DiscoverStreamsInput, required: true, description: 'Where to look.' }) },
@@ -272,4 +140,4 @@ builder.mutationFields((t) => ({
         discoverStreams(context.app.pipelines, viewerOf(context), savedOrNew('Source', input)),
       ),
   }),
-}));
+);
