@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askWarehouse } from '../support/ask-warehouse.ts';
 import { createEmptyDatabase, createTestDatabase } from '../support/database.ts';

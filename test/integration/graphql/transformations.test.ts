@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { eventually } from '../../support/gateway.ts';
@@ -346,4 +348,36 @@ test('a list of transformations costs the same statements however many there are
   ]);
   // The page, the tables of all inputs, and the ids of the first and of all tasks.
   for (const first of [1, 3]) await expectStatements(4, () => list(first));
+});
+
+test('the examples of docs/transformations.md run on tables such as the demo syncs', async () => {
+  const ida = await gql.signUp('ida');
+  await sql(
+    ida,
+    'CREATE SCHEMA raw',
+    `CREATE TABLE raw.users AS SELECT 1 AS id, 'Ida' AS name, 'ida@example.com' AS email, now() AS created_at`,
+    `CREATE TABLE raw.events AS SELECT range AS id, 'seen' AS name, now() AS at, 1 AS user_id FROM range(5)`,
+  );
+  await gql.ask(ida, 'mutation { refreshCatalog(input: {}) { tables } }');
+  await mapUsers(ida, ', email: "email", createdAt: "created_at"');
+  const page = await readFile(join(import.meta.dirname, '../../../docs/transformations.md'), 'utf8');
+  const blocks = [...page.matchAll(/```graphql\n([\s\S]*?)```/g)].map((match) => match[1] as string);
+  expect(blocks).toHaveLength(4);
+  for (const block of blocks.filter((each) => each.includes('upsertTransformation'))) {
+    const { upsertTransformation } = await gql.ask(ida, block);
+    expect(upsertTransformation.userErrors).toEqual([]);
+  }
+  const { transformations } = await gql.ask(ida, '{ transformations { nodes { id } } }');
+  for (const { id } of transformations.nodes) {
+    const { runTransformation } = await gql.ask(ida, blocks[1] as string, { id });
+    expect(await untilEnded(ida, runTransformation.task.id)).toMatchObject({ status: 'SUCCEEDED' });
+  }
+  const lineage = await gql.ask(ida, blocks[2] as string);
+  expect(lineage.transformations.nodes).toMatchObject([
+    { name: 'daily active users', inputs: [{ fqn: 'warehouse.warehouse.raw.events' }] },
+    { name: 'user facts', targetTable: { fqn: 'warehouse.warehouse.made.user_facts' } },
+  ]);
+  expect(await sql(ida, 'SELECT key, domain, is_new FROM made.user_facts')).toEqual([
+    [1, 'example.com', true],
+  ]);
 });
