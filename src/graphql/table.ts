@@ -106,7 +106,10 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
     resolve: ({ id, kind, syncedAt, taskId }, _args, context, info) =>
       kind === 'VIEW' ? freshnessOfView(context, info, id) : { syncedAt, taskId },
   }),
-  sample: t.field({
+}));
+
+builder.prismaObjectField('CatalogTable', 'sample', (t) =>
+  t.field({
     type: RowSet,
     nullable: true,
     description:
@@ -135,7 +138,7 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
       }
     },
   }),
-}));
+);
 
 const searchDescription =
   'Only those whose fqn, description, tags or names of columns hold this, in any case. Null for all.';
