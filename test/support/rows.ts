@@ -15,6 +15,8 @@ export interface ProjectRows {
   Task: string;
   ApiKey: string;
   Metric: string;
+  Signal: string;
+  SignalEvaluation: string;
 }
 
 let minute = 0;
@@ -162,6 +164,32 @@ export async function insertMetric(db: Db, owner: Viewer, name: string): Promise
   return id;
 }
 
+/** A signal of the metric, which was evaluated so many times; the ids of it and of its evaluations, oldest first. */
+export async function insertSignal(
+  db: Db,
+  owner: Viewer,
+  metricId: string,
+  evaluations = 1,
+): Promise<{ id: string; evaluationIds: string[] }> {
+  const id = newId();
+  const { projectId, memberId } = owner;
+  const at = nextMoment();
+  const threshold = { operator: 'LT', threshold: 20, measure: 'VALUE', grain: 'DAY' } as const;
+  const times = { createdAt: at, updatedAt: at, evaluatedAt: at, createdById: memberId };
+  await db.signal.create({ data: { id, projectId, name: `signal ${id}`, metricId, ...threshold, ...times } });
+  const found = Array.from({ length: evaluations }, (_, n) => ({
+    id: newId(),
+    projectId,
+    signalId: id,
+    createdAt: nextMoment(),
+    state: 'OK' as const,
+    value: n,
+    message: `It was ${n}.`,
+  }));
+  await db.signalEvaluation.createMany({ data: found });
+  return { id, evaluationIds: found.map((each) => each.id) };
+}
+
 /** One of everything, as if it had been made and run. Returns global ids. */
 export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows> {
   const { projectId } = owner;
@@ -209,6 +237,8 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
   await db.apiKey.create({
     data: { ...key, prefix: key.id, secretHash: Buffer.from(key.id), createdAt: at },
   });
+  const metricId = await insertMetric(db, owner, 'orders');
+  const signal = await insertSignal(db, owner, metricId);
   return {
     Datastore: globalId('Datastore', datastore.id),
     Table: globalId('Table', table.id),
@@ -218,6 +248,8 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
     Transformation: globalId('Transformation', transformationId),
     Task: globalId('Task', taskId),
     ApiKey: globalId('ApiKey', key.id),
-    Metric: globalId('Metric', await insertMetric(db, owner, 'orders')),
+    Metric: globalId('Metric', metricId),
+    Signal: globalId('Signal', signal.id),
+    SignalEvaluation: globalId('SignalEvaluation', signal.evaluationIds[0] as string),
   };
 }

@@ -32,6 +32,7 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   'Query.transformation(id)': { type: 'Transformation' },
   'Query.task(id)': { type: 'Task' },
   'Query.metric(id)': { type: 'Metric' },
+  'Query.signal(id)': { type: 'Signal' },
   'Query.table(id)': { type: 'Table' },
   'Query.user(id)': { type: 'User' },
   'Query.organization(id)': { type: 'Organization' },
@@ -81,9 +82,18 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   'Mutation.updateTable(input.id)': { type: 'Table', args: () => ({ input: { description: 'mine now' } }) },
   'Mutation.updateMetric(input.id)': { type: 'Metric', args: () => ({ input: { title: 'mine now' } }) },
   'Mutation.deleteMetric(input.id)': { type: 'Metric' },
+  'Mutation.createSignal(input.metricId)': {
+    type: 'Metric',
+    args: () => ({ input: { name: 'n', operator: 'GT', threshold: 1, grain: 'DAY' } }),
+  },
+  'Mutation.updateSignal(input.id)': { type: 'Signal', args: () => ({ input: { name: 'mine now' } }) },
+  'Mutation.updateSignal(input.metricId)': { type: 'Metric', args: (own) => ({ input: { id: own.Signal } }) },
+  'Mutation.deleteSignal(input.id)': { type: 'Signal' },
+  'Mutation.evaluateSignal(input.id)': { type: 'Signal' },
   'Subscription.taskUpdated(taskId)': { type: 'Task' },
   'Subscription.tasksUpdated(jobId)': { type: 'Job' },
   'Subscription.taskLogs(taskId)': { type: 'Task' },
+  'Subscription.signalEvaluated(signalId)': { type: 'Signal' },
 };
 const jobStream = { namespace: testStream.namespace, name: testStream.name, syncMode: 'FULL_REFRESH' };
 const roots: Root[] = ['Query', 'Mutation', 'Subscription'];
@@ -140,6 +150,8 @@ async function victimState(): Promise<string> {
     await db.datastore.findMany(where),
     await db.catalogTable.findMany(where),
     await db.metric.findMany(where),
+    await db.signal.findMany(where),
+    await db.signalEvaluation.findMany(where),
   ];
   return JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
 }
@@ -212,7 +224,8 @@ test('things of another project are not found by their names either', async () =
     data: { name: 'ada_only' },
   });
   await db.metric.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada_only' } });
-  const query = `{ source(name: "ada only") { id } destination(name: "ada only") { id } job(name: "ada only") { id }
+  await db.signal.updateMany({ where: { projectId: ada.projectId }, data: { name: 'ada only' } });
+  const query = `{ source(name: "ada only") { id } destination(name: "ada only") { id } job(name: "ada only") { id } signal(name: "ada only") { id }
     metric(name: "ada_only") { id } metrics(search: "ada") { totalCount } table(fqn: "warehouse.warehouse.raw.ada_only") { id } column(fqn: "warehouse.warehouse.raw.ada_only.id") { name }
     columns(search: "ada_only") { totalCount } sources(search: "ada") { totalCount } jobs(search: "ada") { totalCount }
     destinations(search: "ada") { totalCount } tables(search: "ada") { totalCount } }`;
@@ -220,6 +233,7 @@ test('things of another project are not found by their names either', async () =
   expect(found).toMatchObject({
     source: { id: victim.Source },
     metric: { id: victim.Metric },
+    signal: { id: victim.Signal },
     table: { id: victim.Table },
     column: { name: 'id' },
     columns: { totalCount: 1 },
@@ -232,6 +246,7 @@ test('things of another project are not found by their names either', async () =
       destination: null,
       job: null,
       metric: null,
+      signal: null,
       metrics: none,
       table: null,
       column: null,
