@@ -5,9 +5,14 @@ import type { DescribedSelect, TableName } from './warehouse.ts';
 
 /** The columns of a SELECT and all that it reads, as Warehouse.describe says. */
 export async function describeSelect(session: DuckDbSession, select: string): Promise<DescribedSelect> {
-  const { isSelect, columns, binds } = await session.prepare(select);
-  const tree = isSelect ? await syntaxOf(session, select) : null;
-  if (tree === null) {
+  await session.parse(select);
+  const tree = await syntaxOf(session, select);
+  const catalog = await readCatalog(session);
+  // Before DuckDB looks at what the SELECT names: of a file or a FIFO it would read the beginning.
+  if (tree !== null) refuseOutside(tree, catalog);
+  const { isSelect, columns, binds } =
+    tree === null ? { isSelect: false, columns: [], binds: 0 } : await session.prepare(select);
+  if (!isSelect) {
     throw new AppError('BAD_USER_INPUT', 'Only a SELECT is allowed here: the statement is of another kind.', {
       fix: 'Begin with SELECT, WITH or FROM.',
     });
@@ -21,7 +26,6 @@ export async function describeSelect(session: DuckDbSession, select: string): Pr
       },
     );
   }
-  const catalog = await readCatalog(session);
   const reads = new Map<string, TableName>();
   // DuckDB itself looks through views, macros and common table expressions, down to the tables alone.
   for (const name of session.tableNames(select)) add(catalog.find(partsOf(name)));
@@ -49,9 +53,42 @@ interface Found {
   view: string | undefined;
 }
 
-async function readCatalog(
-  session: DuckDbSession,
-): Promise<{ find(parts: readonly string[]): Found | undefined }> {
+/** The functions that may stand where tables do. All others read files, settings or other SQL, or change something. */
+const tableFunctions = new Set(['range', 'generate_series', 'unnest', 'repeat', 'json_each', 'json_tree']);
+
+/** Fails when the SELECT reads anything but tables and views: its datastore can reach the files of other syncs. */
+function refuseOutside(tree: unknown, catalog: Catalog): void {
+  for (const name of functionsIn(tree)) {
+    if (tableFunctions.has(name.toLowerCase())) continue;
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The SELECT may not read from ${name}(): only tables and views, and ${[...tableFunctions].join(', ')}.`,
+      { fix: 'Sync what it shall read into a table first.' },
+    );
+  }
+  for (const parts of namesIn(tree)) {
+    const name = parts.at(-1) ?? '';
+    // DuckDB takes names with such characters for files when no table has them.
+    if (!/[./\\*?[\]]/.test(name) || catalog.find(parts)) continue;
+    throw new AppError('BAD_USER_INPUT', `The SELECT reads "${name}", which is no table or view.`, {
+      fix: 'Sync what it shall read into a table first.',
+    });
+  }
+}
+
+/** The functions that stand where tables do. */
+function* functionsIn(tree: unknown): Generator<string> {
+  if (typeof tree !== 'object' || tree === null) return;
+  const { type, function: called } = tree as { type?: unknown; function?: { function_name?: unknown } };
+  if (type === 'TABLE_FUNCTION') yield String(called?.function_name);
+  for (const each of Object.values(tree)) yield* functionsIn(each);
+}
+
+interface Catalog {
+  find(parts: readonly string[]): Found | undefined;
+}
+
+async function readCatalog(session: DuckDbSession): Promise<Catalog> {
   const rows = await session.rows(
     `SELECT database_name, schema_name, table_name, NULL, current_database(), current_schema() FROM duckdb_tables()
      UNION ALL

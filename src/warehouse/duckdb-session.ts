@@ -1,5 +1,6 @@
 import {
   type DuckDBConnection,
+  type DuckDBExtractedStatements,
   type DuckDBPreparedStatement,
   type DuckDBType,
   StatementType,
@@ -86,6 +87,13 @@ export class DuckDbSession implements AsyncDisposable {
     return { columns, next: () => this.#run(next) };
   }
 
+  /** Fails unless the text is exactly one statement. Nothing that it names is looked at. */
+  parse(sql: string): Promise<void> {
+    return this.#run(async () => {
+      await this.#extract(sql);
+    });
+  }
+
   /** What one statement is, without running it; `isSelect` also for those that DuckDB turns into one. No columns with binds. */
   prepare(sql: string): Promise<{ isSelect: boolean; columns: ResultColumn[]; binds: number }> {
     return this.#run(async () => {
@@ -117,12 +125,16 @@ export class DuckDbSession implements AsyncDisposable {
   }
 
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
+    return (await this.#extract(sql)).prepare(0);
+  }
+
+  async #extract(sql: string): Promise<DuckDBExtractedStatements> {
     const statements = await this.#connection.extractStatements(sql).catch((error: unknown) => {
       // So DuckDB says that there is none.
       if (messageOf(error) === 'Error in native callback') return null;
       throw error;
     });
-    if (statements?.count === 1) return statements.prepare(0);
+    if (statements?.count === 1) return statements;
     const count = statements?.count ?? 0;
     throw new AppError('BAD_USER_INPUT', `The statement must be exactly one; this is ${count}.`);
   }

@@ -91,8 +91,8 @@ export interface Warehouse extends AsyncDisposable {
   stream(statement: Statement, options?: RunOptions): AsyncIterable<AnswerPiece>;
   /**
    * The columns of a SELECT without binds, and the tables and views that it reads: those it names, and what the views among
-   * them read. Nothing is run. Fails with BAD_USER_INPUT for SQL the engine refuses, and for anything but exactly one
-   * statement that only reads.
+   * them read. Nothing is run. Fails with BAD_USER_INPUT for SQL the engine refuses, for anything but exactly one statement
+   * that only reads, and for one that reads anything but tables and views, such as a file.
    */
   describe(select: string, options?: RunOptions): Promise<DescribedSelect>;
   /** Every table and view outside the engine's own schemas, or only the named ones. */

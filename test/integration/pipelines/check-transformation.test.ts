@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { InputError } from '#base/errors.ts';
 import { problemsOf } from '../../support/pipelines.ts';
@@ -50,6 +52,30 @@ test('a SELECT that the engine refuses is refused in its words, and so is all th
   );
   expect(await problemsOf(all.upsert({ ...daily, sql: 'SELECT' }))).toEqual(['INVALID sql']);
   expect(await all.sql('SELECT count(*) FROM raw.orders')).toEqual([[3n]]);
+});
+
+test('a SELECT reads tables and views, and no file that syncs of whatever project may read', async () => {
+  await using all = await openTransformations();
+  const file = join(all.deps.filesRoot, 'secret.csv');
+  await writeFile(file, 'a,b\n1,2\n');
+  expect(await all.sql(`SELECT a FROM '${file}'`)).toEqual([[1n]]);
+  for (const from of [
+    `read_csv('${file}')`,
+    `main.read_text('${file}')`,
+    `'${file}'`,
+    `"${file}"`,
+    `(SUMMARIZE '${file}')`,
+    `(SELECT * FROM raw.orders WHERE id IN (SELECT a FROM '${file}'))`,
+    `glob('${all.deps.filesRoot}/*')`,
+    `query('SELECT * FROM ''${file}''')`,
+    'duckdb_settings()',
+    'checkpoint()',
+  ]) {
+    const problems = await messageOf(all.upsert({ ...daily, sql: `SELECT * FROM ${from}` }));
+    expect(problems, from).toMatch(/may not read from|is no table or view/);
+  }
+  const cte = `WITH "x.csv" AS (SELECT id FROM raw.orders) SELECT * FROM "x.csv", range(2) AS r, unnest([1]) AS u`;
+  await all.upsert({ ...daily, sql: cte });
 });
 
 test('a table that the catalog did not know is taken into it, and the engine its own is refused', async () => {
