@@ -82,7 +82,7 @@ async function transformation(
 }
 
 const lineageOf = async (name: string, viewer = ada): Promise<Data> => {
-  const edges = '{ table { name } job { id } stream task { id } writtenAt }';
+  const edges = '{ table { name } job { id } stream transformation { name } task { id } writtenAt }';
   const query = `query ($fqn: String!) { table(fqn: $fqn) { freshness { syncedAt task { id } } upstream ${edges} downstream ${edges} } }`;
   const { data } = await gql.answer(viewer, query, { fqn: `warehouse.warehouse.main.${name}` });
   return data?.table;
@@ -108,6 +108,7 @@ test('lineage leads from a stream to a table and on to what transformations made
   const step = {
     job: null,
     stream: null,
+    transformation: { name: 'buyers' },
     task: taskOf(buyers.taskId),
     writtenAt: '2026-11-01T10:00:00.000Z',
   };
@@ -126,13 +127,21 @@ test('lineage leads from a stream to a table and on to what transformations made
         table: null,
         job: { id: globalId('Job', jobId) },
         stream: 'public.orders',
+        transformation: null,
         task: taskOf(orders.taskId),
         writtenAt: orders.at.toISOString(),
       },
     ],
     downstream: [
       { ...step, table: { name: 'buyers' } },
-      { table: null, job: null, stream: null, task: null, writtenAt: null },
+      {
+        table: null,
+        job: null,
+        stream: null,
+        transformation: { name: 'not_run_yet' },
+        task: null,
+        writtenAt: null,
+      },
     ],
   });
 });
@@ -159,7 +168,9 @@ test('what a deleted transformation made is still known to be made of what it re
     where: { id: { in: ids } },
     data: { deletedAt: new Date() },
   });
-  expect((await lineageOf('base')).downstream).toMatchObject([{ table: { name: 'made' } }]);
+  expect((await lineageOf('base')).downstream).toMatchObject([
+    { table: { name: 'made' }, transformation: null },
+  ]);
   expect((await lineageOf('made')).upstream).toMatchObject([{ table: { name: 'base' } }]);
 });
 
@@ -210,7 +221,7 @@ test('freshness and lineage of 1, 10 and 100 tables cost the same statements', a
       },
     });
   }
-  const edges = '{ table { fqn entity } job { name } stream task { id } writtenAt }';
+  const edges = '{ table { fqn entity } job { name } stream transformation { name } task { id } writtenAt }';
   const query = `query ($first: Int!) { tables(first: $first, search: "view") { nodes {
     fqn freshness { syncedAt task { id } } upstream ${edges} downstream { table { name } } } } }`;
   const counts: number[] = [];
@@ -225,6 +236,6 @@ test('freshness and lineage of 1, 10 and 100 tables cost the same statements', a
     });
     counts.push(made.length);
   }
-  // Ids of the page, its rows; freshness and its task; the steps each way; their tables and tasks.
-  expect(counts).toEqual([8, 8, 8]);
+  // Ids of the page, its rows; freshness and its task; the steps each way; their tables, transformations and tasks.
+  expect(counts).toEqual([9, 9, 9]);
 });
