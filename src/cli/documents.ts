@@ -65,6 +65,7 @@ export const taskUpdated = graphql(/* GraphQL */ `
   subscription TaskUpdated($taskId: ID!) {
     taskUpdated(taskId: $taskId) {
       id
+      kind
       status
       runtimeMs
       rowsRead
@@ -75,6 +76,7 @@ export const taskUpdated = graphql(/* GraphQL */ `
         name
         status
         rowsRead
+        rowsWritten
         estimatedRows
       }
       error {

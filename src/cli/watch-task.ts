@@ -72,11 +72,12 @@ function conclude(task: TaskEvent): number {
   return exitCodeOf(task.status);
 }
 
-/** What the bars show of the API's task. */
+/** What the bars show of the API's task. A transformation reads inside its engine, so that only what it writes is known. */
 export function viewOf(task: TaskEvent): TaskView {
+  const moved = task.kind === 'TRANSFORM' ? 'rowsWritten' : 'rowsRead';
   return {
     status: task.status,
-    rowsRead: Number(task.rowsRead),
+    rowsRead: Number(task[moved]),
     rowsWritten: Number(task.rowsWritten),
     bytesRead: Number(task.bytesRead),
     runtimeMs: Number(task.runtimeMs ?? 0),
@@ -84,7 +85,7 @@ export function viewOf(task: TaskEvent): TaskView {
     streams: task.streams.map((stream) => ({
       name: plain(stream.namespace === null ? stream.name : `${stream.namespace}.${stream.name}`),
       status: stream.status,
-      rowsRead: Number(stream.rowsRead),
+      rowsRead: Number(stream[moved]),
       estimatedRows: stream.estimatedRows === null ? null : Number(stream.estimatedRows),
     })),
   };

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, freePort, temporaryFolder } from '../support/gateway.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
-const events = 3_000;
+const events = 20_000;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let port: number;
@@ -41,7 +41,7 @@ function startDemo(...args: string[]): Demo {
 
 function tablesIn(output: string): Record<string, string> {
   return Object.fromEntries(
-    [...output.matchAll(/^warehouse\.\S+\.raw\.(\w+): ([\d,]+) rows$/gm)].map((match) => [
+    [...output.matchAll(/^warehouse\.\S+\.(?:raw|marts)\.(\w+): ([\d,]+) rows$/gm)].map((match) => [
       match[1],
       match[2],
     ]),
@@ -52,19 +52,78 @@ const tables = {
   users: '5,000',
   organizations: '200',
   orders: '20,000',
-  events: '3,000',
+  events: '20,000',
   products: '36',
   exchange_rates: '900',
   web_visits: '60,000',
 };
 
-test('the demo goes the whole way on a fresh machine, and shows rows of every table', async () => {
+/** The lines from one that begins so to the next empty one. */
+function partOf(output: string, start: string): string[] {
+  const lines = output.split('\n');
+  const from = lines.findIndex((line) => line.startsWith(start));
+  if (from < 0) throw new Error(`Nothing begins with "${start}" in:\n${output}`);
+  return lines.slice(from, lines.indexOf('', from));
+}
+
+/** The cells of the body of a table. */
+function cellsIn(part: readonly string[]): string[][] {
+  const body = part.slice(part.findIndex((line) => line.includes('──')) + 1);
+  const rows = body.map((line) => line.trim().split(/ {2,}/));
+  return rows.filter((cells) => cells.length > 1);
+}
+
+function expectAnswers(output: string): void {
+  const plans = ['enterprise', 'free', 'team'];
+  const byWeek = partOf(output, 'Active users a week');
+  expect(byWeek[1]?.match(/\w+ +year before/g)).toEqual(
+    plans.map((plan) => expect.stringMatching(new RegExp(`^${plan} `))),
+  );
+  const weeks = cellsIn(byWeek);
+  expect(weeks).toHaveLength(6);
+  for (const [, ...numbers] of weeks) {
+    expect(numbers).toHaveLength(3 * plans.length);
+    // Of each plan, in each week and in that of a year before, somebody was active.
+    for (const [at, number] of numbers.entries()) expect(number).toMatch(at % 3 < 2 ? /^[1-9]/ : /%$/);
+  }
+  expect(byWeek.join('\n')).toMatch(/written at \d{4}-\S+Z by the job "shop"; cache MISS in \d+ ms/);
+  expect(byWeek.join('\n')).toMatch(/asked once more: cache HIT in \d+ ms/);
+  const sql = partOf(output, 'The statement behind it').join('\n');
+  expect(sql).toMatch(/SELECT date_trunc\('week'/);
+  expect(sql).toMatch(/FROM "warehouse"\."raw"\."events"[\s\S]*GROUP BY[\s\S]*-- binds: "\d{4}-/);
+
+  const byMonth = partOf(output, '10 metrics of all kinds by month');
+  const metrics = cellsIn(byMonth);
+  expect(metrics.map(([name]) => name)).toEqual([
+    'active_users',
+    'events',
+    'signups',
+    'orders',
+    'revenue',
+    'order_value',
+    'events_per_user',
+    'revenue_this_year',
+    'active_28_days',
+    'reports_shared',
+  ]);
+  for (const [, ...months] of metrics) {
+    expect(months).toHaveLength(6);
+    for (const number of months) expect(number).toMatch(/^\d/);
+  }
+  expect(byMonth.at(-1)).toMatch(/6 statements, cache MISS/);
+  expect(cellsIn(partOf(output, 'Organizations with counts'))).toHaveLength(3);
+  expect(partOf(output, 'Making marts.revenue_by_month').join('\n')).toMatch(/succeeded · [1-9][\d,]* rows/);
+  expect(partOf(output, 'Watching it')[1]).toMatch(/^ {2}(OK|TRIGGERED): active_users changed by .* %/);
+}
+
+test('the demo goes the whole way on a fresh machine: rows of every table, answers of every kind of metric', async () => {
   const demo = startDemo('--once');
   expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining('Syncing "shop database"')]);
   const output = demo.output();
   expect(tablesIn(output)).toEqual(tables);
   expect(output).toContain('user1@example.com');
-  expect(output).toMatch(/succeeded · 28,200 rows/);
+  expect(output).toMatch(/succeeded · 45,200 rows/);
+  expectAnswers(output);
   expect((await stat(join(folder.path, 'home', 'token'))).mode & 0o777).toBe(0o600);
 });
 
@@ -76,7 +135,8 @@ test('a second time it uses what is there, syncs again, and keeps serving behind
     return /^ +(http\S+\/sign-in\?token=\S+)$/m.exec(demo.output())?.[1];
   });
   expect(demo.output()).toContain('the sample database is there from last time');
-  expect(tablesIn(demo.output())).toEqual(tables);
+  expect(tablesIn(demo.output())).toEqual({ ...tables, revenue_by_month: expect.any(String) });
+  expectAnswers(demo.output());
 
   // The link shows a page whose button sends the token: this presses it.
   const pressButton = () => {
@@ -100,7 +160,7 @@ test('a second time it uses what is there, syncs again, and keeps serving behind
     },
   });
   const examples = [...demo.output().matchAll(/^ {2}(\{ .*\})$/gm)].map((match) => match[1]!);
-  expect(examples).toHaveLength(3);
+  expect(examples).toHaveLength(5);
   for (const example of examples) expect(await ask(example)).not.toHaveProperty('errors');
   expect((await pressButton()).headers.get('set-cookie')).toBeNull();
 
@@ -124,7 +184,7 @@ test('Ctrl-C while it fills the sample ends it, and the next time it starts over
   expect(await demo.ended).toBe(130);
   const again = startDemo('--once');
   expect(await again.ended).toBe(0);
-  expect(tablesIn(again.output())).toMatchObject({ events: '3,000' });
+  expect(tablesIn(again.output())).toMatchObject({ events: '20,000' });
 });
 
 test('a number of events that is none is refused', async () => {

@@ -1,4 +1,3 @@
-import { AppError } from '#base/errors.ts';
 import type { GatewayClient } from '#cli/client.ts';
 import {
   createDestination,
@@ -8,6 +7,7 @@ import {
   existing,
   updateSource,
 } from './documents.ts';
+import { idOf, refuse } from './payload.ts';
 
 /** A job of the demo, and what it needs. */
 export interface DemoPipeline {
@@ -65,20 +65,4 @@ async function chooseStreams(client: GatewayClient, sourceId: string, { growing 
       return { ...stream, syncMode: 'FULL_REFRESH' as const, writeMode: 'OVERWRITE' as const };
     return { ...stream, syncMode: 'INCREMENTAL' as const, ...grows };
   });
-}
-
-interface Refusal {
-  message: string;
-  fix: string | null;
-}
-
-function idOf(thing: { id: string } | null, userErrors: readonly Refusal[]): string {
-  refuse(userErrors);
-  if (thing === null) throw new Error('the gateway gave neither what was made nor why it was not');
-  return thing.id;
-}
-
-function refuse([problem]: readonly Refusal[]): void {
-  if (problem !== undefined)
-    throw new AppError('BAD_USER_INPUT', problem.message, { fix: problem.fix ?? undefined });
 }

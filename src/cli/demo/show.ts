@@ -2,16 +2,16 @@ import { createSignInLink } from '#accounts/sign-in-link.ts';
 import type { App } from '#app.ts';
 import { openClient, type GatewayClient } from '#cli/client.ts';
 import { syncJob } from '#cli/documents.ts';
-import { followTask, type TaskEvent } from '#cli/follow-task.ts';
-import { printTask } from '#cli/task-printer.ts';
 import { grouped } from '#cli/task-view.ts';
-import { viewOf } from '#cli/watch-task.ts';
 import { tableSample, writtenTables } from './documents.ts';
 import { signInDemo, type DemoMember } from './member.ts';
 import { preparePipeline, type DemoPipeline } from './pipelines.ts';
+import { prepareData } from './prepare-data.ts';
+import { askQuestions } from './questions.ts';
 import { prepareSampleDatabase, type PostgresConfig } from './sample-database.ts';
 import { prepareSampleFiles, sampleFolder } from './sample-files.ts';
-import { tableText } from './table-text.ts';
+import { showTask } from './show-task.ts';
+import { shownWidth, tableText } from './table-text.ts';
 
 const sampleRows = 3;
 
@@ -19,8 +19,9 @@ const sampleRows = 3;
 export type Say = (text: string) => void;
 
 /**
- * Does what a newcomer would: fills a sample database, signs up, connects it, syncs it, and looks at the rows. Says
- * whether every task has succeeded. Rejects when the signal aborts between two steps.
+ * Does what a newcomer would: fills a sample database, signs up, connects it, syncs it, looks at the rows, says which of
+ * them are users and events, defines metrics and a signal, and asks. Says whether every task has succeeded. Rejects when
+ * the signal aborts between two steps.
  */
 export async function showDemo(
   app: App,
@@ -31,6 +32,7 @@ export async function showDemo(
   say('Filling a sample PostgreSQL database (users, organizations, events, orders) and a folder of files');
   const database = await prepareSampleDatabase(app.store.databaseUrl, {
     events: options.events,
+    now: new Date(),
     tell: (text) => say(`  ${text}`),
     signal,
   });
@@ -38,14 +40,18 @@ export async function showDemo(
   const member = await signInDemo(app, url);
   await using client = openClient({ url, token: member.token });
   let isWell = true;
-  for (const pipeline of pipelinesOf(database)) {
+  for (const pipeline of pipelinesOf(database.config)) {
     signal.throwIfAborted();
     say(`\nSyncing "${pipeline.source.name}" into the warehouse, by the job "${pipeline.job}"`);
     const jobId = await preparePipeline(client, pipeline);
-    isWell = (await sync(client, jobId, signal, say)) && isWell;
+    const { syncJob: started } = await client.ask(syncJob, { input: { id: jobId } });
+    isWell = (await showTask(client, started, signal, say)) && isWell;
   }
   signal.throwIfAborted();
   await showTables(client, say);
+  isWell &&= await prepareData(client, signal, say);
+  signal.throwIfAborted();
+  if (isWell) await askQuestions(client, database.until, say);
   showQueries(app, url, say);
   await showWayIn(app, url, member, say);
   return { isWell, member };
@@ -68,31 +74,9 @@ function pipelinesOf(database: PostgresConfig): DemoPipeline[] {
   ];
 }
 
-async function sync(client: GatewayClient, jobId: string, signal: AbortSignal, say: Say): Promise<boolean> {
-  const { syncJob: payload } = await client.ask(syncJob, { input: { id: jobId } });
-  // A task that runs already, such as a scheduled one, is as good to watch.
-  if (payload.task === null) {
-    for (const { message, fix } of payload.userErrors) say(`  ${message} ${fix ?? ''}`.trimEnd());
-    return false;
-  }
-  const printer = printTask(process.stdout);
-  const follower = {
-    changed: (task: TaskEvent) => printer.show(viewOf(task)),
-    logs: {
-      minLevel: 'WARN' as const,
-      line: (line: { message: string }) => printer.line(`  ${line.message}`),
-    },
-    lost: (reason: string) => printer.line(`  ${reason}`),
-  };
-  const last = await followTask(client, payload.task.id, follower, signal);
-  printer.end();
-  if (last?.error) say(`  ${last.error.message} ${last.error.fix ?? ''}`.trimEnd());
-  return last?.status === 'SUCCEEDED';
-}
-
 async function showTables(client: GatewayClient, say: Say): Promise<void> {
   const { tables } = await client.ask(writtenTables, {});
-  const width = Math.min(process.stdout.columns ?? 110, 160) - 2;
+  const width = shownWidth() - 2;
   for (const { fqn, rowCount } of tables.nodes) {
     const { table } = await client.ask(tableSample, { fqn, first: sampleRows });
     say(`\n${fqn}${rowCount === null ? '' : `: ${grouped(Number(rowCount))} rows`}`);
@@ -118,6 +102,8 @@ function showQueries(app: App, url: string, say: Say): void {
       'Try these in GraphiQL:',
       '  { jobs { nodes { name nextRunAt lastTask { status rowsWritten runtimeMs } } } }',
       '  { tables(search: "events") { nodes { fqn rowCount freshness { syncedAt } sample(first: 5) { rows } } } }',
+      '  { metric(name: "active_users") { series(grain: DAY, by: ["organization.plan"]) { points { at dimensions value } sql } } }',
+      '  { users(first: 3, filter: { properties: [{ property: "theme", eq: "dark" }] }) { nodes { name eventCount } } }',
       '  { job(name: "shop") { lastTask { logs(first: 20) { nodes { at level stream message } } } } }',
       '',
       'Sync again from another terminal:',

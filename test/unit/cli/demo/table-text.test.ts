@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tableText } from '#cli/demo/table-text.ts';
+import { sqlText, tableText } from '#cli/demo/table-text.ts';
 
 test('rows stand in columns as wide as their widest cell', () => {
   const rows = [
@@ -9,7 +9,7 @@ test('rows stand in columns as wide as their widest cell', () => {
   expect(tableText(['id', 'name', 'is_admin', 'properties'], rows, 80)).toEqual([
     'id  name          is_admin  properties',
     '──  ────────────  ────────  ──────────',
-    '1   Ada                     {"a":[1]}',
+    ' 1  Ada                     {"a":[1]}',
     '20  Grace Hopper  true      []',
   ]);
 });
@@ -23,4 +23,33 @@ test('what does not fit is cut and shown to be cut', () => {
 
 test('a table without rows is its head', () => {
   expect(tableText(['a', 'b'], [], 80)).toEqual(['a  b', '─  ─']);
+});
+
+test('a column of numbers ends in one line, and one with any other text begins in one', () => {
+  const rows = [
+    ['1,200', '+7%', '12'],
+    ['–', '-110%', 'twelve'],
+    [3, null, ''],
+  ];
+  expect(tableText(['count', 'change', 'other'], rows, 80).slice(2)).toEqual([
+    '1,200     +7%  12',
+    '    –   -110%  twelve',
+    '    3',
+  ]);
+});
+
+test('SQL has a line for each clause, and wide lines are folded at spaces', () => {
+  expect(sqlText('SELECT a, count(*) FROM t WHERE a > ? GROUP BY 1\n-- binds: 1', 20)).toEqual([
+    'SELECT a, count(*)',
+    'FROM t',
+    'WHERE a > ?',
+    'GROUP BY 1',
+    '-- binds: 1',
+  ]);
+  expect(sqlText('SELECT first, second, third FROM t', 16)).toEqual([
+    'SELECT first,',
+    '    second,',
+    '    third',
+    'FROM t',
+  ]);
 });
