@@ -50,7 +50,7 @@ export function judge(measured: Measured, by: Threshold): Judgement {
   const what =
     by.measure === 'VALUE'
       ? `was ${shown(held)}`
-      : `changed by ${shown(held)}${percent}, from ${shown(previousValue as number)} to ${shown(value as number)},`;
+      : `changed by ${shown(held, percent === '' ? digits : percentDigits)}${percent}, from ${shown(previousValue as number)} to ${shown(value as number)},`;
   return {
     ...found,
     state: isTriggered ? 'TRIGGERED' : 'OK',
@@ -100,6 +100,10 @@ function localOf(moment: Date, timeZone: string): [string, string] {
 }
 
 /** Without the last digits, in which 0.1 + 0.2 is not 0.3. */
-function shown(number: number): string {
-  return String(Number(number.toPrecision(12)));
+const digits = 12;
+/** A quotient has all its digits, and nobody wants them. */
+const percentDigits = 6;
+
+function shown(number: number, significant = digits): string {
+  return String(Number(number.toPrecision(significant)));
 }
