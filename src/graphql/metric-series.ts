@@ -161,8 +161,8 @@ function rowOf({ grain, by, compareTo }: Question, { at, dimensions, values }: P
   ];
 }
 
-builder.prismaObjectFields('Metric', (t) => ({
-  value: t.float({
+builder.prismaObjectField('Metric', 'value', (t) =>
+  t.float({
     nullable: true,
     description:
       'The metric over a whole range, asked right now. Null where there is none, such as a division by zero, and when that failed; errors says why.',
@@ -184,7 +184,10 @@ builder.prismaObjectFields('Metric', (t) => ({
       return points[0]?.values[0]?.value;
     },
   }),
-  series: t.field({
+);
+
+builder.prismaObjectField('Metric', 'series', (t) =>
+  t.field({
     type: MetricSeries,
     description:
       'The metric by periods and groups, asked right now. All that one operation asks of metrics over the same rows, range, grain, filter and dimensions is one statement.',
@@ -221,7 +224,7 @@ builder.prismaObjectFields('Metric', (t) => ({
     select: { name: true },
     resolve: ({ name }, args, context) => askTogether(context, questionOf([name], args)),
   }),
-}));
+);
 
 builder.queryField('metricTable', (t) =>
   t.field({
