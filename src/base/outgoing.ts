@@ -129,7 +129,10 @@ function lookupOf(addresses: readonly LookupAddress[]): LookupFunction {
 
 function answerOf(sent: ClientRequest, body: Buffer): Promise<{ status: number }> {
   const { promise, resolve: answered, reject } = Promise.withResolvers<{ status: number }>();
-  sent.on('error', (error) => reject(new OutgoingError(whyNoAnswer(error), { refused: false })));
+  const fail = (why: string) => reject(new OutgoingError(why, { refused: false }));
+  sent.on('error', (error) => fail(whyNoAnswer(error)));
+  // As after a 101, which is no answer to a request that asked for no other protocol. Too late after any other.
+  sent.on('close', () => fail('The connection was closed without an answer.'));
   sent.on('response', (response) => {
     drain(response);
     answered({ status: response.statusCode ?? 0 });

@@ -84,6 +84,8 @@ async function send(
     };
     return outcomeOf((await post(target, { headers, body }, stopped)).status);
   } catch (error) {
+    if (stopped.aborted)
+      return { taken: false, error: 'This process ended before there was an answer.', isFinal: false };
     if (!(error instanceof OutgoingError) && !(error instanceof AppError)) {
       // What is unexpected may name the URL, so that of it only the kind is kept.
       deps.log.error('A webhook could not be sent.', { evaluationId, projectId, kind: kindOf(error) });

@@ -1,3 +1,4 @@
+import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { NotHere } from '#catalog/datastores.ts';
 import { Prisma } from '#generated/prisma/client.ts';
@@ -7,7 +8,7 @@ import { refreshSignalTables } from './signal-tables.ts';
 
 /** Whoever evaluates a signal has it for so long; another process goes on when it has died. */
 const claimMs = 300_000;
-const dueMax = 500;
+const pageSize = 500;
 /** The metrics of so many signals are asked at once. */
 const parallel = 4;
 
@@ -26,11 +27,11 @@ interface DueSignal {
 export async function runSignals(deps: SignalDeps, stopped: AbortSignal): Promise<number> {
   await refreshSignalTables(deps);
   const opens = openings(deps);
-  const due = (await dueSignals(deps)).values();
+  const due = dueSignals(deps);
   let evaluated = 0;
   const run = async (): Promise<void> => {
-    for (const signal of due) {
-      if (stopped.aborted) return;
+    for (let next = await due.next(); !next.done && !stopped.aborted; next = await due.next()) {
+      const signal = next.value;
       try {
         if ((await opens(signal)) && (await evaluateDue(deps, signal, stopped))) evaluated += 1;
       } catch (error) {
@@ -56,14 +57,22 @@ function isDue(now: Date): Prisma.Sql {
     ))`;
 }
 
-function dueSignals(deps: SignalDeps): Promise<DueSignal[]> {
-  return deps.store.db.$queryRaw<DueSignal[]>`
-    SELECT s.id::text AS id, s.project_id::text AS "projectId", ARRAY(
-      SELECT DISTINCT d.name FROM signal_table st JOIN catalog_table c ON c.id = st.table_id
-      JOIN datastore d ON d.id = c.datastore_id WHERE st.signal_id = s.id
-    ) AS datastores
-    FROM signal s WHERE ${isDue(deps.now())}
-    ORDER BY s.evaluated_at NULLS FIRST LIMIT ${dueMax}`;
+/** All that are due, by pages, so that those which are left to other processes do not stand before the rest. */
+async function* dueSignals(deps: SignalDeps): AsyncGenerator<DueSignal, void, void> {
+  let after = '00000000-0000-0000-0000-000000000000';
+  for (;;) {
+    const page = await deps.store.db.$queryRaw<DueSignal[]>`
+      SELECT s.id::text AS id, s.project_id::text AS "projectId", ARRAY(
+        SELECT DISTINCT d.name FROM signal_table st JOIN catalog_table c ON c.id = st.table_id
+        JOIN datastore d ON d.id = c.datastore_id WHERE st.signal_id = s.id
+      ) AS datastores
+      FROM signal s WHERE s.id > ${after}::uuid AND ${isDue(deps.now())}
+      ORDER BY s.id LIMIT ${pageSize}`;
+    yield* page;
+    const last = page.at(-1);
+    if (!last || page.length < pageSize) return;
+    after = last.id;
+  }
 }
 
 /** Claims the signal and evaluates it. False when another process has it, or it is not due any more. */
@@ -74,12 +83,14 @@ async function evaluateDue(deps: SignalDeps, signal: DueSignal, stopped: AbortSi
   const lost = AbortSignal.timeout(claimMs);
   const asker = { projectId, requestId: newId(), signal: AbortSignal.any([stopped, lost]) };
   try {
-    return (await evaluateOnce(deps, asker, { id, claim })) !== null;
+    const evaluation = await evaluateOnce(deps, asker, { id, claim });
+    if (evaluation !== null) return true;
   } catch (error) {
-    if (!stopped.aborted && !(error instanceof NotHere)) throw error;
-    await release(deps, id, claim);
-    return false;
+    // What is unexpected keeps the claim, so that the signal is tried again when that has run out, and not every second.
+    if (!stopped.aborted && !(error instanceof AppError)) throw error;
   }
+  await release(deps, id, claim);
+  return false;
 }
 
 /** Until when this process has the signal for itself; null when it may not have it. */

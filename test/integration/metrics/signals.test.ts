@@ -264,6 +264,26 @@ test('a process that may not open the datastore leaves its signals to one that m
   expect(await run()).toBe(1);
 });
 
+test('what is found is held against the signal as it is, though it was changed while its metric was asked', async () => {
+  const { id } = await lab.signal({ operator: 'LT', threshold: 1_000_000, grain: 'YEAR' });
+  const { datastores } = lab.deps.catalog;
+  let opened = 0;
+  const changing: typeof datastores = {
+    ...datastores,
+    async open(projectId, name) {
+      opened += 1;
+      if (opened === 1) await updateSignal(lab.deps, lab.viewer, { id, threshold: -1, grain: 'QUARTER' });
+      return datastores.open(projectId, name);
+    },
+  };
+  const deps = { ...lab.deps, catalog: { ...lab.deps.catalog, datastores: changing } };
+  await evaluateSignal(deps, lab.viewer, { id }, asked);
+  expect(opened).toBeGreaterThan(0);
+  expect((await lab.read(id)).found).toMatchObject([
+    { state: 'OK', message: expect.stringMatching(/in quarter 3 of 2026, not below -1\.$/) },
+  ]);
+});
+
 test('a deleted signal is evaluated no more, and its name is free', async () => {
   const { id } = await lab.signal({ name: 'short-lived' });
   await deleteSignal(lab.deps, lab.viewer, { id });

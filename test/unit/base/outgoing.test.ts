@@ -1,8 +1,10 @@
 import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { findTarget, OutgoingError, post } from '#base/outgoing.ts';
 import { isPublicAddress } from '#base/public-address.ts';
+import { testCertificate, testKey } from '../../support/tls-proxy.ts';
 
 test.each([
   ['this network', '0.0.0.0'],
@@ -132,4 +134,34 @@ test('what cannot be reached is told without its address', async () => {
   await expect(post(target, { headers: {}, body: '' })).rejects.toThrow(
     /^There was no answer \(ECONNREFUSED\)\.$/,
   );
+});
+
+test('a certificate that nobody vouches for is no answer', async () => {
+  let asked = 0;
+  const server = createSecureServer({ key: testKey, cert: testCertificate }, (_request, response) => {
+    asked += 1;
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  const target = await findTarget(`https://127.0.0.1:${port}/`, ['127.0.0.1']);
+  await expect(post(target, { headers: {}, body: '' })).rejects.toThrow(/^There was no answer \(\w+\)\.$/);
+  expect(asked).toBe(0);
+  server.close();
+});
+
+test('an answer that is none ends the wait: a change of protocol, nonsense, and silence once it is not waited for', async () => {
+  const answers = [
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',
+    'nonsense\r\n\r\n',
+    '',
+  ];
+  for (const answer of answers) {
+    await using server = await serving((request) => {
+      if (answer !== '') request.socket.end(answer);
+    });
+    const target = await findTarget(`http://127.0.0.1:${server.port}/`, ['127.0.0.1']);
+    const waiting = post(target, { headers: {}, body: '' }, AbortSignal.timeout(300));
+    await expect(waiting, answer).rejects.toBeInstanceOf(OutgoingError);
+  }
 });
