@@ -4,7 +4,7 @@ import { dialectOf } from '#warehouse/dialects.ts';
 import type { CachePolicy, CacheStatus } from '#warehouse/result-cache.ts';
 import { toStatement, type Sql } from '#warehouse/sql.ts';
 import type { Answer, Statement } from '#warehouse/warehouse.ts';
-import { oldestWrite, tablesBehind } from './behind.ts';
+import { lookBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
 import type { CatalogedTable } from './mappings.ts';
 import type { Meter } from './meter.ts';
@@ -33,6 +33,8 @@ export interface WarehouseQuestion {
 export interface WarehouseAnswer extends Answer {
   cache: CacheStatus;
   statement: Statement;
+  /** Of what was read: a write after that does not count, however fresh the tables are by now. */
+  freshness: FreshnessOf;
 }
 
 /** When the data behind an answer was last written, and by which task; both null when no task wrote it. */
@@ -78,7 +80,7 @@ export async function askWarehouse(
     )
     .finally(() => add(asker.meter, cost));
   if (asker.meter) asker.meter.cache[lower[asked.status]] += 1;
-  return { ...asked.answer, cache: asked.status, statement };
+  return { ...asked.answer, cache: asked.status, statement, freshness: asked.policy.freshness };
 }
 
 const lower = { HIT: 'hit', MISS: 'miss', SHARED: 'shared', STALE: 'stale' } as const;
@@ -96,13 +98,13 @@ async function policyOf(
   db: Db,
   projectId: string,
   { datastore, tableIds }: WarehouseQuestion,
-): Promise<CachePolicy> {
-  const [row, tables] = await Promise.all([
+): Promise<CachePolicy & { freshness: FreshnessOf }> {
+  const [row, behind] = await Promise.all([
     db.datastore.findFirst({
       where: { id: datastore.id, projectId, deletedAt: null },
       select: { config: true },
     }),
-    tablesBehind(db, projectId, tableIds),
+    lookBehind(db, projectId, tableIds),
   ]);
   if (!row) {
     throw new AppError('NOT_FOUND', `The project has no datastore "${datastore.name}" any more.`, {
@@ -111,7 +113,8 @@ async function policyOf(
   }
   const { maxAgeSeconds = null, staleSeconds = 0 } = cacheConfigOf(row.config);
   return {
-    tags: tables.length === 0 ? [] : [datastore.id, ...tables],
+    freshness: behind.oldest,
+    tags: behind.ids.length === 0 ? [] : [datastore.id, ...behind.ids],
     maxAgeMs: maxAgeSeconds === null ? null : maxAgeSeconds * 1000,
     staleMs: staleSeconds * 1000,
   };
@@ -127,12 +130,14 @@ function cacheConfigOf(config: unknown): CacheConfig {
   return (config as { cache?: CacheConfig } | null)?.cache ?? {};
 }
 
-/**
- * The freshness of what was made from these tables: that of the table which was written longest ago, null as soon as one was
- * never written by a task. A view is as fresh as what its transformation reads.
- */
-export function freshnessOf(db: Db, projectId: string, tableIds: readonly string[]): Promise<FreshnessOf> {
-  return oldestWrite(db, projectId, tableIds);
+/** The freshness of what was made from several answers: that of the oldest, null as soon as one is. */
+export function oldestFreshness(all: readonly FreshnessOf[]): FreshnessOf {
+  let oldest: FreshnessOf = { syncedAt: null, taskId: null };
+  for (const each of all) {
+    if (each.syncedAt === null) return each;
+    if (oldest.syncedAt === null || each.syncedAt < oldest.syncedAt) oldest = each;
+  }
+  return oldest;
 }
 
 /** The statement as people read it: its text, and below it the values of its binds. */

@@ -26,18 +26,23 @@ export async function tablesBehind(
   projectId: string,
   tableIds: readonly string[],
 ): Promise<string[]> {
-  return [...new Set((await readBehind(db, projectId, tableIds)).map(({ id }) => id))];
+  return (await lookBehind(db, projectId, tableIds)).ids;
 }
 
 /**
- * When the oldest of what these tables show was written; null as soon as a part of it was never written by a task. A view
- * shows what stands behind it. One statement.
+ * tablesBehind, and when the oldest of what these tables show was written: null as soon as a part of it was never written
+ * by a task. A view shows what stands behind it. One statement.
  */
-export async function oldestWrite(db: Db, projectId: string, tableIds: readonly string[]): Promise<Written> {
-  return oldestOf(await readBehind(db, projectId, tableIds));
+export async function lookBehind(
+  db: Db,
+  projectId: string,
+  tableIds: readonly string[],
+): Promise<{ ids: string[]; oldest: Written }> {
+  const behind = await readBehind(db, projectId, tableIds);
+  return { ids: [...new Set(behind.map(({ id }) => id))], oldest: oldestOf(behind) };
 }
 
-/** oldestWrite of each table for itself, by its id. One statement. */
+/** When the oldest of what each table shows was written, by its id. One statement. */
 export async function oldestWrites(
   db: Db,
   projectId: string,

@@ -4,7 +4,7 @@ import {
   type Asker,
   askWarehouse,
   type CacheStatus,
-  freshnessOf,
+  oldestFreshness,
   shownSql,
   type WarehouseAnswer,
 } from '#catalog/ask.ts';
@@ -48,12 +48,11 @@ export async function askMetrics(
   await suggest(deps, asker.projectId, questions, metrics, plans);
   const asked = new Map<Unit, Outcome<Asked & { rows: UnitRows }>>();
   await Promise.all(planner.units.map(async (unit) => asked.set(unit, await askUnit(deps, asker, unit))));
-  const answering = plans.map(async (planned) => {
+  return plans.map((planned) => {
     if ('error' in planned) return planned.error;
-    const answer = await answerOf(deps, asker.projectId, planned.value, asked);
+    const answer = answerOf(planned.value, asked);
     return 'error' in answer ? answer.error : answer.value;
   });
-  return Promise.all(answering);
 }
 
 function plan(
@@ -101,12 +100,10 @@ async function askUnit(
   });
 }
 
-async function answerOf(
-  deps: MetricDeps,
-  projectId: string,
+function answerOf(
   planned: QuestionPlan,
   asked: ReadonlyMap<Unit, Outcome<Asked & { rows: UnitRows }>>,
-): Promise<Outcome<MetricAnswer>> {
+): Outcome<MetricAnswer> {
   const units = new Set(
     [...planned.reads.values()].flatMap(({ current, previous }) => [previous.unit, current.unit]),
   );
@@ -115,11 +112,11 @@ async function answerOf(
   if (failed) return failed;
   const done = outcomes.map((outcome) => (outcome as { value: Asked & { rows: UnitRows } }).value);
   const tableIds = [...new Set(done.flatMap((each) => each.tableIds))];
-  return outcomeOfAsync(async () => ({
+  return outcomeOf(() => ({
     points: shapePoints(planned, (unit) => (asked.get(unit) as { value: { rows: UnitRows } }).value.rows),
     sql: done.map(({ answer }) => shownSql(answer.statement)),
     cache: worstOf(done.map(({ answer }) => answer.cache)),
-    freshness: await freshnessOf(deps.store.db, projectId, tableIds),
+    freshness: oldestFreshness(done.map(({ answer }) => answer.freshness)),
     tableIds,
   }));
 }

@@ -24,20 +24,22 @@ export interface CachePolicy {
   staleMs: number;
 }
 
-/** How a question is answered when no answer is kept. */
-export interface Execution {
+/** How a question is answered when no answer is kept. Equal questions have policies of one type. */
+export interface Execution<Policy extends CachePolicy = CachePolicy> {
   /** What is known of the policy's tags before it is. */
   tags: readonly string[];
-  policy(): Promise<CachePolicy>;
+  policy(): Promise<Policy>;
   /** Stops when the signal aborts: when all who wait have left. */
   run(signal: AbortSignal): Promise<Answer>;
   /** An execution failed that nobody waits for: one that was to renew an answer. */
   failed(error: unknown): void;
 }
 
-export interface CachedAnswer {
+export interface CachedAnswer<Policy extends CachePolicy = CachePolicy> {
   /** Shared by all who asked the same: not to be changed. */
   answer: Answer;
+  /** As it was when the answer's execution began. */
+  policy: Policy;
   status: CacheStatus;
 }
 
@@ -94,24 +96,33 @@ export class ResultCache {
   }
 
   /** The answer, kept or executed. Fails as the execution does, and with WAREHOUSE_TIMEOUT when the signal aborts. */
-  async ask(key: CacheKey, execution: Execution, signal: AbortSignal): Promise<CachedAnswer> {
+  async ask<Policy extends CachePolicy>(
+    key: CacheKey,
+    execution: Execution<Policy>,
+    signal: AbortSignal,
+  ): Promise<CachedAnswer<Policy>> {
+    const { answer, policy, status } = await this.#ask(key, execution, signal);
+    return { answer, policy: policy as Policy, status };
+  }
+
+  async #ask(key: CacheKey, execution: Execution, signal: AbortSignal): Promise<CachedAnswer> {
     if (signal.aborted) throw leftError(signal.reason);
     const id = textOf(key);
     const kept = this.#kept?.get(id);
     if (kept) {
       const { maxAgeMs, staleMs } = kept.policy;
       const over = maxAgeMs === null ? -1 : this.#clock() - kept.at - maxAgeMs;
-      if (over < 0) return { answer: kept.answer, status: 'HIT' };
+      if (over < 0) return { ...kept, status: 'HIT' };
       if (over < staleMs) {
         this.#renew(id, execution);
-        return { answer: kept.answer, status: 'STALE' };
+        return { ...kept, status: 'STALE' };
       }
       this.#kept?.delete(id);
     }
     const joined = this.#flights.get(id);
     const flight = joined ?? this.#begin(id, execution);
-    const { answer } = await this.#wait(id, flight, signal);
-    return { answer, status: joined ? 'SHARED' : 'MISS' };
+    const entry = await this.#wait(id, flight, signal);
+    return { ...entry, status: joined ? 'SHARED' : 'MISS' };
   }
 
   /** Drops exactly the answers that carry one of the tags, now and of the executions that go on. */

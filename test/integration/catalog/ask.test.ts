@@ -12,6 +12,7 @@ import { openStore } from '#store/open-store.ts';
 import { ResultCache } from '#warehouse/result-cache.ts';
 import { rawSql, sql, tableSql } from '#warehouse/sql.ts';
 import { eventually, temporaryFolder } from '../../support/gateway.ts';
+import { expectStatements } from '../../support/graphql.ts';
 import { insertDestination, insertJob, insertSource, insertTask } from '../../support/rows.ts';
 import {
   expectWarehouseStatements,
@@ -136,6 +137,23 @@ describe('what is asked again', () => {
     await write('orders', 'INSERT INTO raw.orders VALUES (100)');
     expect(await ask(question)).toEqual(['MISS', 6n]);
     await write('orders', 'DELETE FROM raw.orders WHERE id = 100');
+  });
+
+  test('is as fresh as what was read for it, and asks the store nothing', async () => {
+    const question = await countOf('orders');
+    await write('orders', 'INSERT INTO raw.orders VALUES (100)');
+    const first = await askWarehouse(catalog.deps, asker(), question);
+    const { syncedAt, taskId } = await catalog.deps.store.db.catalogTable.findFirstOrThrow({
+      where: { id: question.tableIds[0]! },
+    });
+    expect(first.freshness).toEqual({ syncedAt, taskId });
+    await expectStatements(0, async () => {
+      expect((await askWarehouse(catalog.deps, asker(), question)).freshness).toEqual(first.freshness);
+    });
+    await write('orders', 'DELETE FROM raw.orders WHERE id = 100');
+    const again = await askWarehouse(catalog.deps, asker(), question);
+    expect(again.freshness.syncedAt!.getTime()).toBeGreaterThanOrEqual(syncedAt!.getTime());
+    expect(again.freshness.taskId).not.toBe(taskId);
   });
 
   test('in another project is asked of its own warehouse', async () => {

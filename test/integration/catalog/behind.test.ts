@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { newId } from '#base/id.ts';
-import { freshnessOf } from '#catalog/ask.ts';
-import { oldestWrites, tablesBehind } from '#catalog/behind.ts';
+import { lookBehind, oldestWrites, tablesBehind } from '#catalog/behind.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import type { Feed } from '#catalog/save-tables.ts';
 import type { Db } from '#store/open-store.ts';
@@ -37,6 +36,10 @@ async function written(name: string, select: string, hour: number, feed: Feed, k
   await markWritten(db, catalog.deps.datastores, { projectId, taskId, table, at, feed });
   const { id } = await db.catalogTable.findFirstOrThrow({ where: { projectId, name } });
   return { id, taskId, at };
+}
+
+async function oldestOf(tableIds: string[], of = viewer) {
+  return (await lookBehind(db, of.projectId, tableIds)).oldest;
 }
 
 async function transformation(name: string, inputs: readonly string[]): Promise<Feed> {
@@ -89,11 +92,11 @@ test('a view is as fresh as the oldest table behind it, through views of views, 
       [outer.id, inner.id, early.id, late.id].sort(),
     );
   });
-  expect(await freshnessOf(db, viewer.projectId, [outer.id])).toEqual({
+  expect(await oldestOf([outer.id])).toEqual({
     syncedAt: early.at,
     taskId: early.taskId,
   });
-  expect(await freshnessOf(db, viewer.projectId, [late.id])).toEqual({
+  expect(await oldestOf([late.id])).toEqual({
     syncedAt: late.at,
     taskId: late.taskId,
   });
@@ -110,14 +113,14 @@ test('views that stand behind each other end', async () => {
     data: { transformationId: transformationId as string, tableId: other.id },
   });
   expect((await tablesBehind(db, viewer.projectId, [one.id])).sort()).toEqual([one.id, other.id].sort());
-  expect(await freshnessOf(db, viewer.projectId, [one.id])).toEqual({ syncedAt: null, taskId: null });
+  expect(await oldestOf([one.id])).toEqual({ syncedAt: null, taskId: null });
 });
 
 test('one table that no task wrote makes the freshness of the whole unknown', async () => {
   const known = await written('known', 'SELECT 1 AS a', 8, { jobId, stream: 'known' });
   await db.catalogTable.update({ where: { id: known.id }, data: { syncedAt: null, taskId: null } });
   const other = await written('fresh', 'SELECT 1 AS a', 8, { jobId, stream: 'fresh' });
-  expect(await freshnessOf(db, viewer.projectId, [known.id, other.id])).toEqual({
+  expect(await oldestOf([known.id, other.id])).toEqual({
     syncedAt: null,
     taskId: null,
   });
@@ -127,7 +130,7 @@ test('tables of another project stand behind nothing', async () => {
   const mine = await written('mine', 'SELECT 1 AS a', 8, { jobId, stream: 'mine' });
   const stranger = await catalog.makeProject();
   expect(await tablesBehind(db, stranger.projectId, [mine.id])).toEqual([]);
-  expect(await freshnessOf(db, stranger.projectId, [mine.id])).toEqual({ syncedAt: null, taskId: null });
+  expect(await oldestOf([mine.id], stranger)).toEqual({ syncedAt: null, taskId: null });
 });
 
 test('what feeds a table is kept once a way; a transformation takes the place of all that fed it before', async () => {
