@@ -101,7 +101,7 @@ export const settings = [
     name: 'SLUICE_WORKERS',
     default: '2',
     allowed: 'a whole number from 0 to 64',
-    description: 'tasks that this process runs at once; 0 runs none',
+    description: 'tasks that this process runs at once; 0 runs none, and evaluates no signals',
   },
   {
     name: 'SLUICE_WEBHOOK_HOSTS',

@@ -1,6 +1,5 @@
 import type { PropertyFilter } from '#catalog/filter-sql.ts';
 import type { CacheStatus, FreshnessOf } from '#catalog/ask.ts';
-import type { AppError } from '#base/errors.ts';
 import type { Json } from '#connectors/contract.ts';
 import type { Grain } from '#warehouse/dialect.ts';
 
@@ -54,5 +53,3 @@ export interface MetricAnswer {
   /** The tables of the catalog that it was made from. */
   tableIds: readonly string[];
 }
-
-export type MetricOutcome = MetricAnswer | AppError;
