@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { oldestWrite } from '#catalog/behind.ts';
+import { lookBehind } from '#catalog/behind.ts';
 import { runAfterInputs } from '#pipelines/run-after-inputs.ts';
 import { runSchedules } from '#pipelines/run-schedules.ts';
 import { runTransformation } from '#pipelines/start-task.ts';
@@ -55,7 +55,7 @@ test('a job sets off the transformations that read its table, and they those tha
     taskId: two!.id,
     feeds: [{ transformation: { name: 'second', inputs: [{ tableId: byName.get('one')!.id }] } }],
   });
-  expect((await oldestWrite(db, viewer.projectId, [byName.get('two')!.id])).taskId).toBe(two!.id);
+  expect((await lookBehind(db, viewer.projectId, [byName.get('two')!.id])).oldest.taskId).toBe(two!.id);
 });
 
 test('several tables that one task wrote set off one task, and only once that task has ended', async () => {
