@@ -1,5 +1,3 @@
-import type { StreamColumn } from '#connectors/contract.ts';
-
 /** 1234567 as "1,234,567". */
 export function count(value: bigint | number): string {
   return value.toLocaleString('en-US');
@@ -38,7 +36,7 @@ export function throughput(rows: bigint, size: bigint, ms: number): string {
 const columnsShownMax = 12;
 
 /** "3 columns (id, name, at)". */
-export function columnsInWords(columns: readonly StreamColumn[]): string {
+export function columnsInWords(columns: readonly { name: string }[]): string {
   const names = columns.slice(0, columnsShownMax).map((column) => column.name);
   const more = columns.length > columnsShownMax ? ', …' : '';
   return `${counted(columns.length, 'column')} (${names.join(', ')}${more})`;

@@ -73,7 +73,10 @@ async function end(run: Run): Promise<void> {
     return;
   }
   const failed = run.rows.filter((row) => row.status === 'FAILED').length;
-  hold.log('ERROR', null, `Failed: ${counted(failed, 'stream')} of ${run.rows.length}; ${summary(run)}.`);
+  const what = run.owner.transformation
+    ? 'readers have what was there before'
+    : `${counted(failed, 'stream')} of ${run.rows.length}; ${summary(run)}`;
+  hold.log('ERROR', null, `Failed: ${what}.`);
   await hold.release('fail', { finishedAt: deps.now(), ...firstError(run, lasting) });
 }
 

@@ -6,7 +6,7 @@ import type { Tx } from '#store/open-store.ts';
 import { checkTargetKind, checkWriters, keepInputs } from './check-target.ts';
 import { streamName } from './check-streams.ts';
 import type { Formula } from './formula.ts';
-import { counted, duration } from './log-words.ts';
+import { columnsInWords, counted, duration } from './log-words.ts';
 import { begun, type Run, setStatus, tryStream } from './run.ts';
 import { streamChange } from './stream-progress.ts';
 import type { TransformationWithDatastore } from './task-owner.ts';
@@ -42,8 +42,7 @@ async function makeTarget(
   setStatus(run, row, 'RUNNING');
   const made = await selectNow(run, transformation);
   const from = made.inputs.map(nameOf).join(', ') || 'no table';
-  const columns = `${counted(made.columns.length, 'column')} (${made.columns.slice(0, 12).join(', ')}${made.columns.length > 12 ? ', …' : ''})`;
-  hold.log('INFO', stream, `Reading ${from} for ${columns}.`);
+  hold.log('INFO', stream, `Reading ${from} for ${columnsInWords(made.columns)}.`);
   // Nobody else holds the task right before readers see what it wrote.
   await hold.flush();
   signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { saveTables } from '#catalog/save-tables.ts';
 import { entitySource } from '#catalog/row-source.ts';
 import type { Db } from '#store/open-store.ts';
 import { toText } from '#warehouse/sql.ts';
-import type { RunOptions, TableName, Warehouse } from '#warehouse/warehouse.ts';
+import type { ResultColumn, RunOptions, TableName, Warehouse } from '#warehouse/warehouse.ts';
 import type { PipelineDeps } from './deps.ts';
 import { entitySelect, type Formula, formulaSelect } from './formula.ts';
 
@@ -26,7 +26,7 @@ export interface TransformationSelect {
   /** The database that targets of the datastore lie in. */
   database: string;
   select: string;
-  columns: string[];
+  columns: ResultColumn[];
   inputs: Input[];
 }
 
@@ -50,7 +50,7 @@ export async function transformationSelect(
   const [[database]] = (await warehouse.run({ sql: 'SELECT current_database()' }, options)).rows as [
     [string],
   ];
-  return { warehouse, database, select, columns: names, inputs };
+  return { warehouse, database, select, columns, inputs };
 }
 
 /** Fails at the expression that is to blame, when one of them cannot be computed alone or reads anything else. */

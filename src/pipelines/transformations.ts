@@ -75,6 +75,10 @@ export async function upsertTransformation(
   const { db } = deps.store;
   const before = await findBefore(deps, viewer, input);
   if (before) checkRevision(before, input.expectedRevision, 'transformation');
+  else if (input.expectedRevision != null) {
+    const message = `There is no transformation "${input.name}" to have revision ${input.expectedRevision}.`;
+    throw inputError('CONFLICT', ['expectedRevision'], message, 'Leave it out to make a new one.');
+  }
   const { wanted, problems } = await whatIsWanted(deps, viewer, input, before);
   if (problems.length > 0) throw new InputError(problems);
   const made = isRewritten(input, before) ? await checkWithEngine(deps, viewer, wanted) : null;

@@ -169,6 +169,9 @@ test('what an update leaves out stays, its engine is asked only when it has to b
     'CONFLICT expectedRevision',
   ]);
   await all.sql('CREATE TABLE raw.orders AS SELECT 1 AS id');
+  expect(await problemsOf(all.upsert({ ...daily, expectedRevision: 1 }))).toEqual([
+    'CONFLICT expectedRevision',
+  ]);
   const other = await all.upsert({ ...daily, target: { schema: 'made', table: 'other' } });
   expect(await problemsOf(all.upsert({ id: other.id, name: 'renamed' }))).toEqual(['NOT_UNIQUE name']);
 });

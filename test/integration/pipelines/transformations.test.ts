@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { oldestWrite } from '#catalog/behind.ts';
+import { lookBehind } from '#catalog/behind.ts';
 import { cancelTask } from '#pipelines/cancel-task.ts';
 import { reviveTasks } from '#pipelines/revive-tasks.ts';
 import { runTask } from '#pipelines/run-task.ts';
 import { runTransformation } from '#pipelines/start-task.ts';
 import { deleteTransformation } from '#pipelines/transformations.ts';
 import { eventually } from '../../support/gateway.ts';
-import { logOf, problemsOf } from '../../support/pipelines.ts';
+import { logOf, openTestPipelines, problemsOf } from '../../support/pipelines.ts';
 import { openTransformations, type TestTransformations } from './open-transformations.ts';
 
 const forever = new AbortController().signal;
@@ -69,7 +69,7 @@ test('a run makes the table of its SELECT, counts its rows, and is its freshness
     'INFO made.daily: Wrote 2 rows to made.daily in T.',
     'INFO Succeeded: wrote 2 rows in T.',
   ]);
-  expect((await oldestWrite(deps.store.db, viewer.projectId, [made.id])).taskId).toBe(task.id);
+  expect((await lookBehind(deps.store.db, viewer.projectId, [made.id])).oldest.taskId).toBe(task.id);
 });
 
 test('a view is computed when it is read, and made anew by a run', async () => {
@@ -101,6 +101,7 @@ test('a SELECT that fails leaves the old table, and the task says why and what t
   });
   expect(failed.errorMessage).toContain("Could not convert string 'order 1' to INT32");
   expect(failed.errorFix).toContain('change the transformation');
+  expect((await logOf(all.deps, failed.id)).at(-1)).toBe('ERROR Failed: readers have what was there before.');
   expect(await all.sql('SELECT * FROM made.daily')).toEqual([[7]]);
   await all.sql('ALTER TABLE raw.orders DROP note');
   expect(await all.run(transformation)).toMatchObject({ status: 'FAILED', errorKind: 'SCHEMA' });
@@ -178,6 +179,16 @@ test('a worker that shuts down hands the run back, and it is done again from the
   await running;
   await all.sql(fewOrders);
   expect(await all.runWaiting()).toMatchObject([{ status: 'SUCCEEDED', attempt: 1, rowsWritten: 1n }]);
+});
+
+test('a worker that may not open the datastore leaves the task to the process that does', async () => {
+  await using all = await openTransformations();
+  await using other = await openTestPipelines({ databaseUrl: all.databaseUrl, role: 'worker' });
+  const { id } = await all.upsert(daily);
+  const { task } = await runTransformation(other.deps, all.viewer, { id });
+  await runTask(other.deps, task.id, forever);
+  expect((await logOf(all.deps, task.id)).at(-1)).toContain('leaves it to the process that serves home');
+  expect(await all.runWaiting()).toMatchObject([{ status: 'SUCCEEDED', attempt: 1, rowsWritten: 2n }]);
 });
 
 test('a transformation runs one task at a time, and an idempotency key starts one task', async () => {
