@@ -218,9 +218,9 @@ export class ResultCache {
   }
 }
 
-/** About what an answer takes in memory: a slot a value and an array a row besides what it holds. */
+/** About what an answer takes in memory: its values, and besides them an array a row with an object for each. */
 function sizeOf({ answer }: Entry, id: string): number {
-  return 1_000 + 2 * id.length + answer.bytes + answer.rows.length * (32 + 16 * answer.columns.length);
+  return 1_000 + 2 * id.length + answer.bytes + answer.rows.length * (40 + 24 * answer.columns.length);
 }
 
 /** Longer ones are known by their hash: a question may bind thousands of keys. */
