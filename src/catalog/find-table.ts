@@ -45,7 +45,8 @@ interface Named {
   fqn: string;
 }
 
-function shortNames({ database, schema, name }: Named): string[] {
+/** The names that a table has beside its whole one, for as long as no other table has them. */
+export function shortNames({ database, schema, name }: Omit<Named, 'fqn'>): string[] {
   return [name, `${schema}.${name}`, `${database}.${schema}.${name}`];
 }
 

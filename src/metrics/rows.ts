@@ -1,5 +1,5 @@
 import { AppError, type Problem } from '#base/errors.ts';
-import { findTable } from '#catalog/find-table.ts';
+import { findTable, shortNames } from '#catalog/find-table.ts';
 import { type CatalogedTable, loadMappings, loadTables, type Mappings } from '#catalog/mappings.ts';
 import { entitySource, mappingOf, type RowSource, tableSource } from '#catalog/row-source.ts';
 import { fqnOf } from '#catalog/tables.ts';
@@ -34,7 +34,7 @@ export interface Ground {
 /** The times that entities have by themselves. */
 const timeOf: Record<EntityKind, string> = { USER: 'createdAt', ORGANIZATION: 'createdAt', EVENT: 'at' };
 
-/** Reads the mappings, and the tables that definitions name: one statement each, where the names are whole. */
+/** Reads the mappings, and the tables that definitions name: one statement each, where each names one. */
 export async function loadGround(
   { store: { db } }: Pick<MetricDeps, 'store'>,
   projectId: string,
@@ -43,14 +43,18 @@ export async function loadGround(
   const mappings = await loadMappings(db, projectId);
   const given = definitions.flatMap((each) => (each.kind === 'SIMPLE' ? (each.simple.table ?? []) : []));
   const names = [...new Set(given)];
-  const whole = names.length === 0 ? [] : await loadTables(db, projectId, { OR: names.flatMap(cutsOf) });
-  const tables = new Map(whole.map((table) => [fqnOf(table, table.datastore.name), table]));
+  const near = names.length === 0 ? [] : await loadTables(db, projectId, { OR: names.flatMap(cutsOf) });
+  const tables = new Map<string, CatalogedTable>();
   const missing = new Map<string, Problem>();
   for (const name of names) {
-    if (tables.has(name)) continue;
-    const found = await findTable(db, projectId, { name }, ['definition', 'simple', 'table']);
-    if ('table' in found) tables.set(name, found.table);
-    else missing.set(name, found.problem);
+    const exact = near.filter((table) => fqnOf(table, table.datastore.name) === name);
+    const meant = exact.length > 0 ? exact : near.filter((table) => shortNames(table).includes(name));
+    if (meant.length === 1) tables.set(name, meant[0]!);
+    else {
+      const found = await findTable(db, projectId, { name }, ['definition', 'simple', 'table']);
+      if ('problem' in found) missing.set(name, found.problem);
+      else tables.set(name, found.table);
+    }
   }
   return { mappings, tables, missing };
 }
@@ -85,19 +89,24 @@ export function entityRows(ground: Ground, entity: EntityKind, time: string = ti
   };
 }
 
-/** The tables that a whole name could mean: a part of it may have dots itself. */
-function cutsOf(fqn: string): Prisma.CatalogTableWhereInput[] {
-  const words = fqn.split('.');
-  const cuts: Prisma.CatalogTableWhereInput[] = [];
-  if (words.length > wordsMax) return cuts;
-  const part = (from: number, to?: number) => words.slice(from, to).join('.');
-  for (let one = 1; one <= words.length - 3; one += 1) {
-    for (let two = one + 1; two <= words.length - 2; two += 1) {
-      for (let three = two + 1; three <= words.length - 1; three += 1) {
-        const datastore = { name: part(0, one), deletedAt: null };
-        cuts.push({ datastore, database: part(one, two), schema: part(two, three), name: part(three) });
-      }
-    }
-  }
-  return cuts;
+const columnsFromEnd = ['name', 'schema', 'database', 'datastore'] as const;
+
+/** What a name may mean, whole or the end of one: names of tables, schemas and databases may have dots in them too. */
+function cutsOf(name: string): Prisma.CatalogTableWhereInput[] {
+  const words = name.split('.');
+  return words.length > wordsMax ? [] : cutsBy(words, columnsFromEnd);
+}
+
+/** The words as the values of the columns: the last words are the first column's, all words are taken. */
+function cutsBy(
+  words: readonly string[],
+  [column, ...others]: readonly (typeof columnsFromEnd)[number][],
+): Prisma.CatalogTableWhereInput[] {
+  if (column === undefined) return [];
+  return words.flatMap((_, at): Prisma.CatalogTableWhereInput[] => {
+    const value = words.slice(at).join('.');
+    const own =
+      column === 'datastore' ? { datastore: { name: value, deletedAt: null } } : { [column]: value };
+    return at === 0 ? [own] : cutsBy(words.slice(0, at), others).map((rest) => ({ ...rest, ...own }));
+  });
 }

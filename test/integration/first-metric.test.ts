@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { docBlocks, runBlock } from '../support/doc-blocks.ts';
@@ -15,7 +15,8 @@ test('docs/first-metric.md leads from its CSV files to the series that it shows,
   const ids: Variables = {};
   let answer: Data;
   let compared = 0;
-  for (const { language, text, before } of await docBlocks('first-metric.md')) {
+  const blocks = await docBlocks('first-metric.md');
+  for (const { language, text, before } of blocks) {
     if (language === 'csv') {
       const path = join(gql.filesRoot, before.replaceAll('`', '').replace(/^data\//, ''));
       await mkdir(join(path, '..'), { recursive: true });
@@ -28,4 +29,16 @@ test('docs/first-metric.md leads from its CSV files to the series that it shows,
     }
   }
   expect(compared).toBe(9);
+
+  // What the page's last words say.
+  const more = '13,4,query_run,2026-11-02T10:00:00Z\n';
+  await appendFile(join(gql.filesRoot, 'product', 'events.csv'), more);
+  const { text: sync } = blocks.find(({ text }) => text.startsWith('mutation Sync'))!;
+  const { text: watch } = blocks.find(({ text }) => text.startsWith('subscription Watch'))!;
+  const { text: series } = blocks.find(({ text }) => text.startsWith('query Series'))!;
+  expect((await runBlock(gql, ada, series, ids)).metric.series.cache).toBe('HIT');
+  await runBlock(gql, ada, sync, ids);
+  await runBlock(gql, ada, watch, ids);
+  const { points, cache } = (await runBlock(gql, ada, series, ids)).metric.series;
+  expect({ cache, value: points[0].value }).toEqual({ cache: 'MISS', value: 2 });
 });

@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
-import {
-  expectStatements,
-  openTestGraphql,
-  type TestGraphql,
-  type Variables,
-} from '../../support/graphql.ts';
+import { openTestGraphql, type TestGraphql, type Variables } from '../../support/graphql.ts';
 import { change, defineMetric, fillShop, ofEvents } from '../../support/shop.ts';
 
 let gql: TestGraphql;
@@ -303,95 +298,23 @@ test('a metric that metrics or signals use is not deleted, and they are named', 
   expect((await remove(id)).userErrors).toEqual([]);
 });
 
-test('dimensions are what a question may group by, and what all parts of a metric have', async () => {
-  await defineMetric(
-    gql,
-    ada,
-    'few',
-    ofEvents({ aggregation: 'COUNT' }, { dimensions: ['organization.plan', 'name'] }),
-  );
-  await defineMetric(gql, ada, 'shared', { ratio: { numerator: 'few', denominator: 'people' } });
-  const {
-    people: all,
-    few,
-    shared,
-  } = await gql.ask(
-    ada,
-    `{ people: metric(name: "people") { dimensions } few: metric(name: "few") { dimensions } shared: metric(name: "shared") { dimensions } }`,
-  );
-  expect(few.dimensions).toEqual(['organization.plan', 'name']);
-  expect(shared.dimensions).toEqual(['organization.plan', 'name']);
-  expect(all.dimensions).toEqual(
-    expect.arrayContaining(['key', 'name', 'at', 'userKey', 'amount', 'user.email', 'organization.plan']),
-  );
-  for (const path of all.dimensions) {
-    const query = `query ($by: [String!]) { metric(name: "people") { series(grain: MONTH, ${january}, by: $by) { points { value } } } }`;
-    const { metric } = await gql.ask(ada, query, { by: [path] });
-    expect(metric.series.points.length, path).toBeGreaterThan(0);
-  }
+test('of two changes at once that together would make a cycle one is refused', async () => {
+  const one = await defineMetric(gql, ada, 'egg', count);
+  const two = await defineMetric(gql, ada, 'hen', count);
+  const both = await Promise.all([
+    update({ id: one, definition: { derived: { expression: 'hen + 1' } } }),
+    update({ id: two, definition: { derived: { expression: 'egg + 1' } } }),
+  ]);
+  expect(both.flatMap(({ userErrors }) => userErrors)).toMatchObject([
+    { code: 'INVALID', path: ['definition', 'derived', 'expression'] },
+  ]);
 });
 
-test('the tables and the freshness of a metric are those that it reads', async () => {
-  const { db } = gql.app.store;
-  const syncedAt = new Date('2026-02-01T00:00:00Z');
-  await db.catalogTable.updateMany({
-    where: { projectId: ada.projectId, name: 'events' },
-    data: { syncedAt },
-  });
-  const { metric } = await gql.ask(
-    ada,
-    '{ metric(name: "ratio") { tables { name } freshness { syncedAt task { id } } } }',
-  );
-  expect(metric).toEqual({
-    tables: [{ name: 'events' }],
-    freshness: { syncedAt: syncedAt.toISOString(), task: null },
-  });
-});
-
-test('a page of metrics with all that is known of them costs as many statements as one of them', async () => {
-  const query = (first: number) =>
-    `{ metrics(first: ${first}) { nodes { name title dimensions definition tables { name } usedBy { name } freshness { syncedAt } } } }`;
-  const statements = 6;
-  await expectStatements(statements, () => gql.ask(ada, query(8)));
-  await expectStatements(statements, () => gql.ask(ada, query(20)));
-});
-
-test('whoever may only read data asks metrics and defines none; whoever may only read settings does not see them', async () => {
-  const reader = await gql.apiKey(ada, ['DATA_READ']);
-  const watcher = await gql.apiKey(ada, ['CONTROL_READ']);
-  const viewer = await gql.member(ada, 'VIEWER');
-  const query = `{ metric(name: "actions") { value(${january}) } metricTable(metrics: ["actions"], ${january}) { rows } }`;
-  for (const who of [reader, viewer]) {
-    expect(await gql.ask(who, query)).toEqual({ metric: { value: 59 }, metricTable: { rows: [[59]] } });
-    const { errors } = await gql.answer(
-      who,
-      'mutation ($input: CreateMetricInput!) { createMetric(input: $input) { metric { id } } }',
-      { input: { name: 'sneaky', definition: count } },
-    );
-    expect(errors.map(({ extensions }) => extensions.code)).toEqual(['FORBIDDEN']);
-  }
-  const { errors } = await gql.answer(watcher, '{ metrics { nodes { name } } }');
-  expect(errors.map(({ extensions }) => extensions.code)).toEqual(['FORBIDDEN']);
-});
-
-test('the metrics of another project cannot be seen, used, asked or named', async () => {
-  const eve = await gql.signUp('eve');
-  await fillShop(gql, eve);
-  const { metric, metrics } = await gql.ask(eve, '{ metric(name: "actions") { id } metrics { totalCount } }');
-  expect({ metric, metrics }).toEqual({ metric: null, metrics: { totalCount: 0 } });
-  const { userErrors } = await change(
-    gql,
-    eve,
-    'createMetric',
-    { name: 'mine', definition: { derived: { expression: 'actions * 2' } } },
-    'metric { id }',
-  );
-  expect(userErrors).toMatchObject([{ path: ['definition', 'derived', 'expression'] }]);
-  expect(JSON.stringify(userErrors)).not.toContain('Did you mean');
-  const { errors } = await gql.answer(eve, '{ metricTable(metrics: ["actions"]) { rows } }');
-  expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
-  expect(
-    (await change(gql, eve, 'createMetric', { name: 'actions', definition: count }, 'metric { id }'))
-      .userErrors,
-  ).toEqual([]);
+test('a metric and what it stands on are not deleted and made at once', async () => {
+  const id = await defineMetric(gql, ada, 'ground', count);
+  const [removed, made] = await Promise.all([
+    remove(id),
+    create({ name: 'house', definition: { derived: { expression: 'ground + 1' } } }),
+  ]);
+  expect([removed.deletedId === null, made.metric === null].filter(Boolean)).toEqual([true]);
 });

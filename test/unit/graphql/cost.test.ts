@@ -39,3 +39,16 @@ test('a size that will be refused costs no less than the largest, and no more', 
   );
   expect(cost('{ jobs(first: -5) { nodes { name } } }')).toBe(cost('{ jobs(first: 1) { nodes { name } } }'));
 });
+
+test('twenty whole series, a page of series and a table of a hundred metrics may be asked, and pages of series in pages not', () => {
+  const series = 'series(grain: DAY) { points { at dimensions value previousValue change } sql cache }';
+  const aliases = Array.from({ length: 20 }, (_, n) => `m${n}: metric(name: "m") { name ${series} }`);
+  expect(cost(`{ ${aliases.join(' ')} }`)).toBeLessThan(20_000);
+  expect(
+    cost('{ metrics(first: 100) { nodes { name value series(grain: DAY) { points { at value } } } } }'),
+  ).toBeLessThan(20_000);
+  const metrics = Array.from({ length: 100 }, () => 'm');
+  const table = 'query ($metrics: [String!]!) { metricTable(metrics: $metrics) { columns { name } rows } }';
+  expect(cost(table, { metrics })).toBeLessThan(2_000);
+  expect(cost(`{ metrics(first: 100) { nodes { usedBy { ${series} } } } }`)).toBeGreaterThan(20_000);
+});
