@@ -7,6 +7,7 @@ import { judge, type Judgement } from './judge-signal.ts';
 import { measureSignal } from './measure-signal.ts';
 import { recordEvaluation } from './record-evaluation.ts';
 import type { SignalDeps } from './signal-deps.ts';
+import { findTables, seenWrites } from './signal-tables.ts';
 
 /** A signal that is changed again and again while its metric is asked is let be after so many. */
 const attemptsMax = 5;
@@ -46,13 +47,15 @@ export async function evaluateOnce(
     include: { metric: { select: { name: true } } },
   });
   if (!signal) throw signalNotFound();
+  if (signal.tablesAt === null) await findTables(deps, { ...signal, metric: signal.metric.name });
+  const writes = await seenWrites(deps.store.db, id);
   const askedAt = deps.now();
   const measured = await measureSignal(deps, asker, { ...signal, metric: signal.metric.name }, askedAt);
   // Whoever asked has left, or another process has to be asked: neither says anything of the metric.
   if (measured instanceof AppError && (measured instanceof NotHere || asker.signal.aborted)) throw measured;
   const found =
     measured instanceof AppError ? unanswered(signal.metric.name, measured) : judge(measured, signal);
-  return recordEvaluation(deps, { signal, askedAt, claim }, found);
+  return recordEvaluation(deps, { signal, askedAt, writes, claim }, found);
 }
 
 function unanswered(metric: string, reason: AppError): Judgement {

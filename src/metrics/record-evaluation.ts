@@ -6,6 +6,7 @@ import type { Tx } from '#store/open-store.ts';
 import type { Judgement } from './judge-signal.ts';
 import type { SignalDeps } from './signal-deps.ts';
 import { noticeOf, type SignalEvent } from './signal-notice.ts';
+import { keepSeen, type SeenWrite } from './signal-tables.ts';
 
 /** The channel that says that a signal was evaluated; the payload is "evaluation signal project". */
 export const signalChannel = 'sluice_signal';
@@ -13,8 +14,9 @@ export const signalChannel = 'sluice_signal';
 /** A signal as it was when it was asked for its metric. */
 export interface SeenSignal {
   signal: Signal & { metric: { name: string } };
-  /** What is asked from now on may find what was written since. */
+  /** When it was asked, and of what it was made. */
   askedAt: Date;
+  writes: readonly SeenWrite[];
   /** The claim of a process that evaluates it by itself; null when somebody asked for it. */
   claim: Date | null;
 }
@@ -49,6 +51,7 @@ export function recordEvaluation(
         data: { evaluationId: evaluation.id, projectId: signal.projectId, body, nextAttemptAt: at },
       });
     }
+    await keepSeen(tx, signal.id, seen.writes);
     await tx.signal.update({
       where: { id: signal.id },
       data: { state: found.state, ...told, ...timesAfter(signal, seen, at) },

@@ -52,7 +52,7 @@ function isDue(now: Date): Prisma.Sql {
     s.deleted_at IS NULL AND (s.claimed_until IS NULL OR s.claimed_until <= ${now}::timestamptz)
     AND (s.evaluated_at IS NULL OR s.next_run_at <= ${now}::timestamptz OR EXISTS (
       SELECT 1 FROM signal_table st JOIN catalog_table c ON c.id = st.table_id LEFT JOIN task t ON t.id = c.task_id
-      WHERE st.signal_id = s.id AND c.synced_at > s.evaluated_at
+      WHERE st.signal_id = s.id AND (c.synced_at > st.seen_at OR (c.synced_at IS NOT NULL AND st.seen_at IS NULL))
         AND (t.id IS NULL OR t.status NOT IN ('QUEUED', 'RUNNING', 'CANCELING'))
     ))`;
 }

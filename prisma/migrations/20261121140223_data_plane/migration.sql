@@ -109,6 +109,7 @@ CREATE TABLE "signal" (
 CREATE TABLE "signal_table" (
     "signal_id" UUID NOT NULL,
     "table_id" UUID NOT NULL,
+    "seen_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "signal_table_pkey" PRIMARY KEY ("signal_id","table_id")
 );

@@ -7,6 +7,7 @@ import { deleteSignal } from '#metrics/delete-signal.ts';
 import { evaluateSignal } from '#metrics/evaluate-signal.ts';
 import { runSignals } from '#metrics/run-signals.ts';
 import { updateSignal } from '#metrics/update-signal.ts';
+import { insertTransformation } from '../../support/rows.ts';
 import { openSignalLab, type SignalLab } from '../../support/signals.ts';
 
 let lab: SignalLab;
@@ -188,6 +189,59 @@ test('a task that writes what the metric reads makes a signal due once it has en
   });
   await run();
   expect(await times()).toBe(2);
+});
+
+test('an evaluation while a task still runs does not count for what the task writes', async () => {
+  const { id } = await lab.signal();
+  await run();
+  const taskId = await lab.signUps('2026-11-24', 70, 'RUNNING');
+  lab.pass(1);
+  await evaluate(id);
+  await run();
+  const times = async () => (await lab.read(id)).found.length;
+  expect(await times()).toBe(2);
+  await lab.gql.app.store.db.task.update({ where: { id: taskId }, data: { status: 'SUCCEEDED' } });
+  await run();
+  await run();
+  expect(await times()).toBe(3);
+});
+
+test('a write of a table behind a view makes the signals of the view due, from when the view was made on', async () => {
+  const { db } = lab.gql.app.store;
+  const { projectId } = lab.viewer;
+  const { warehouse } = await lab.gql.app.catalog.datastores.open(projectId);
+  await warehouse.run({ sql: 'CREATE VIEW raw.seen AS SELECT * FROM raw.signups' });
+  await lab.gql.ask(lab.viewer, 'mutation { refreshCatalog(input: {}) { tables } }');
+  const simple = {
+    table: 'warehouse.warehouse.raw.seen',
+    time: 'made_at',
+    measure: { aggregation: 'COUNT' },
+  };
+  const at = { createdAt: lab.clock.now, updatedAt: lab.clock.now };
+  const metric = { id: newId(), projectId, name: 'seen', title: 'Seen', kind: 'SIMPLE' as const };
+  await db.metric.create({ data: { ...metric, definition: { simple }, ...at } });
+  const { id } = await lab.signal({ metricId: metric.id });
+  await run();
+  const times = async () => (await lab.read(id)).found.length;
+  lab.pass(1);
+  await lab.signUps('2026-11-24', 60);
+  lab.pass(1);
+  await run();
+  expect(await times()).toBe(1);
+
+  const signups = await db.catalogTable.findFirstOrThrow({ where: { projectId, name: 'signups' } });
+  const seen = await db.catalogTable.findFirstOrThrow({ where: { projectId, name: 'seen' } });
+  const made = { name: 'seen', datastoreId: signups.datastoreId, inputIds: [signups.id] };
+  const transformationId = await insertTransformation(db, lab.viewer, made);
+  const feed = { id: newId(), projectId, tableId: seen.id, transformationId, writtenAt: lab.clock.now };
+  await db.tableFeed.create({ data: feed });
+  lab.pass(1);
+  await run();
+  expect(await times()).toBe(2);
+  await lab.signUps('2026-11-24', 61);
+  await run();
+  await run();
+  expect(await times()).toBe(3);
 });
 
 test('a metric that reads another table from now on makes its signals follow that one', async () => {
