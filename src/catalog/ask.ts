@@ -53,14 +53,13 @@ export async function askWarehouse(
   asker: Asker,
   question: WarehouseQuestion,
 ): Promise<WarehouseAnswer> {
-  const { datastore, tableIds, rowsMax } = question;
+  const { datastore, rowsMax } = question;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = { statements: 0, milliseconds: 0, rows: 0, bytes: 0 };
   const asked = await deps.datastores.cache
     .ask(
       { datastoreId: datastore.id, statement, rowsMax },
       {
-        tags: tableIds,
         policy: () => policyOf(deps.store.db, asker.projectId, question),
         run: async (signal) => {
           const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);

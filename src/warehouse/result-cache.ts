@@ -26,8 +26,6 @@ export interface CachePolicy {
 
 /** How a question is answered when no answer is kept. Equal questions have policies of one type. */
 export interface Execution<Policy extends CachePolicy = CachePolicy> {
-  /** What is known of the policy's tags before it is. */
-  tags: readonly string[];
   policy(): Promise<Policy>;
   /** Stops when the signal aborts: when all who wait have left. */
   run(signal: AbortSignal): Promise<Answer>;
@@ -53,7 +51,8 @@ interface Entry {
 /** An execution that goes on, and those who wait for it. */
 interface Flight {
   entry: Promise<Entry>;
-  tags: readonly string[];
+  /** Undefined until they are known: any write may then be one of its tables'. */
+  tags: readonly string[] | undefined;
   /** One of its tables was written after it began: it is of use only to those who had asked before. */
   outdated: boolean;
   waiting: number;
@@ -130,7 +129,7 @@ export class ResultCache {
     for (const tag of tags) {
       for (const id of this.#keysOf.get(tag) ?? []) this.#kept?.delete(id);
     }
-    this.#outdate((flight) => flight.tags.some((tag) => tags.includes(tag)));
+    this.#outdate((flight) => flight.tags?.some((tag) => tags.includes(tag)) ?? true);
   }
 
   /** Drops every answer: writes may have gone unnoticed. */
@@ -170,7 +169,7 @@ export class ResultCache {
           if (this.#flights.get(id) === flight) this.#flights.delete(id);
         }
       }),
-      tags: execution.tags,
+      tags: undefined,
       outdated: false,
       waiting: 0,
       leave,

@@ -29,7 +29,6 @@ function controlled({ tags = ['orders'], maxAgeMs, staleMs = 0 }: Policy = {}) {
   const runs: { signal: AbortSignal; end(value: unknown): void; fail(error: Error): void }[] = [];
   const failures: unknown[] = [];
   const execution: Execution = {
-    tags,
     policy: () => Promise.resolve({ tags, maxAgeMs: maxAgeMs ?? null, staleMs }),
     run(signal) {
       const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -157,7 +156,9 @@ describe('a write', () => {
     expect(after.runs).toHaveLength(1);
     before.runs[0]!.end('old');
     expect(await first).toEqual(['MISS', 'old']);
+    const third = ask(before);
     after.runs[0]!.end('new');
+    expect(await third).toEqual(['SHARED', 'new']);
     expect(await second).toEqual(['MISS', 'new']);
     expect(await ask(instant())).toEqual(['HIT', 'new']);
   });
@@ -177,18 +178,18 @@ describe('a write', () => {
     expect(await ask(of)).toEqual(['HIT', 'x']);
   });
 
-  test('that comes before what stands behind a view is known counts too', async () => {
-    const of = controlled({ tags: ['view'] });
+  test('that comes before the tables of an answer are known counts too', async () => {
+    const of = controlled();
     const { promise, resolve } = Promise.withResolvers<void>();
     const slow: Execution = {
       ...of.execution,
       policy: async () => {
         await promise;
-        return { tags: ['view', 'orders'], maxAgeMs: null, staleMs: 0 };
+        return { tags: ['orders'], maxAgeMs: null, staleMs: 0 };
       },
     };
     const first = ask({ execution: slow });
-    cache.drop(['view']);
+    cache.drop(['orders']);
     resolve();
     await settled();
     of.runs[0]!.end('old');
@@ -311,6 +312,37 @@ describe('an answer', () => {
     of.runs[1]!.end('new');
     await settled();
     expect(await ask(of)).toEqual(['HIT', 'new']);
+  });
+
+  test('goes on to be renewed when all have left who came to wait for it', async () => {
+    const of = controlled({ maxAgeMs: 1_000, staleMs: 500 });
+    const first = ask(of);
+    await settled();
+    of.runs[0]!.end('old');
+    await first;
+    now = 1_200;
+    await ask(of);
+    now = 1_600;
+    const client = new AbortController();
+    const left = cache.ask(key(), of.execution, client.signal);
+    await settled();
+    client.abort();
+    await expect(left).rejects.toMatchObject({ code: 'WAREHOUSE_TIMEOUT' });
+    expect(of.runs[1]!.signal.aborted).toBe(false);
+    of.runs[1]!.end('new');
+    await settled();
+    expect(await ask(of)).toEqual(['HIT', 'new']);
+  });
+
+  test('is as old as its execution is, however long that took', async () => {
+    const of = controlled({ maxAgeMs: 1_000 });
+    const first = ask(of);
+    await settled();
+    now = 900;
+    of.runs[0]!.end('x');
+    await first;
+    now = 1_000;
+    expect((await ask(instant()))[0]).toBe('MISS');
   });
 
   test('that is too old even for that is waited for', async () => {
