@@ -3,12 +3,16 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 
 /** Asks a project's embedded warehouse directly: its gateway must have ended, since one process opens the file. */
-export async function askWarehouse(home: string, statements: string[]): Promise<string[]> {
+export async function askWarehouse(
+  home: string,
+  statements: string[],
+  access_mode: 'READ_ONLY' | 'READ_WRITE' = 'READ_ONLY',
+): Promise<string[]> {
   const [project] = await readdir(join(home, 'warehouses'));
   const instance = await DuckDBInstance.create(
     join(home, 'warehouses', project as string, 'warehouse.duckdb'),
     {
-      access_mode: 'READ_ONLY',
+      access_mode,
     },
   );
   const connection = await instance.connect();
