@@ -79,7 +79,7 @@ export function keyValue(dialect: Dialect, column: SourceColumn, key: string): C
   if (column.type === 'uuid') {
     return uuidPattern.test(key) ? { column: column.sql, value: dialect.cast(sql`${key}`, 'uuid') } : null;
   }
-  return { column: textSql(dialect, column), value: sql`${key}` };
+  return { column: comparedAsText(dialect, column), value: sql`${key}` };
 }
 
 /**
@@ -102,10 +102,14 @@ export function keyList(
     const uuids = keys.filter((key) => uuidPattern.test(key));
     return { column: column.sql, rows: dialect.listRows(uuids, 'uuid') };
   }
-  return { column: textSql(dialect, column), rows: dialect.listRows(keys, 'text') };
+  return { column: comparedAsText(dialect, column), rows: dialect.listRows(keys, 'text') };
 }
 
-/** The column as text. */
+function comparedAsText(dialect: Dialect, column: SourceColumn): Sql {
+  return column.type === 'text' ? column.sql : dialect.cast(column.sql, 'text');
+}
+
+/** The column as text, to be sorted, joined or answered. */
 export function textSql(dialect: Dialect, column: SourceColumn): Sql {
   // An enumeration counts as text and sorts otherwise: only the cast makes it one.
   return column.dynamic ? column.sql : dialect.cast(column.sql, 'text');

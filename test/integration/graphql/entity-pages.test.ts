@@ -178,6 +178,27 @@ test('moments finer than a microsecond lose no event at the edge of a page', asy
   expect(seen.size).toBe(40);
 });
 
+test('an enumeration is filtered by its words and sorted as they are, not by its own order', async () => {
+  const mei = await gql.signUp('mei');
+  await fillWarehouse(gql, mei, [
+    "CREATE TABLE people AS SELECT n AS id, ['low', 'high', 'mid'][1 + n % 3]::ENUM('low', 'mid', 'high') AS level FROM range(6) t(n)",
+  ]);
+  await mapEntity(gql, mei, { kind: 'USER', table: 'people', key: 'id', name: 'level' });
+  const query = `query ($after: String, $filter: UserFilter) {
+    users(filter: $filter, first: 3, after: $after, orderBy: { field: NAME, direction: ASC }) { nodes { name } pageInfo { endCursor } } }`;
+  const names = (answer: Data) => answer.users.nodes.map(({ name }: Data) => name);
+  const first = await gql.ask(mei, query, {});
+  const second = await gql.ask(mei, query, { after: first.users.pageInfo.endCursor });
+  expect([names(first), names(second)]).toEqual([
+    ['high', 'high', 'low'],
+    ['low', 'mid', 'mid'],
+  ]);
+  for (const name of [{ in: ['mid', 'none'] }, { eq: 'mid' }, { startsWith: 'm' }, { contains: 'ID' }]) {
+    expect(names(await gql.ask(mei, query, { filter: { name } }))).toEqual(['mid', 'mid']);
+  }
+  expect(names(await gql.ask(mei, query, { filter: { name: { eq: 'none' } } }))).toEqual([]);
+});
+
 test('a cursor outlives its row, and new rows shift no page', async () => {
   const eve = await gql.signUp('eve');
   await fillWarehouse(gql, eve, ['CREATE TABLE people AS SELECT n AS id FROM range(10) t(n)']);
