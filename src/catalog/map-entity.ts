@@ -226,7 +226,7 @@ async function findAlias(
     .map((name) => ({
       code: 'REQUIRED',
       path: [name],
-      message: `${given.join(' and ')} needs ${name} beside it.`,
+      message: `Aliases take aliasTable, aliasKey and canonicalKey together; ${name} is missing.`,
     }));
   if (input.aliasTable == null) return { table: null, problems };
   const found = await findTable(store.db, viewer.projectId, input.aliasTable, ['aliasTable']);

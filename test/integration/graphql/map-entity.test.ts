@@ -183,7 +183,7 @@ test.each<[string, object, { code: string; path: string[]; message: RegExp }[]]>
     'aliases that are said in part, of a table that is not there',
     { kind: 'USER', table: 'raw.people', key: 'id', aliasTable: 'raw.merge', aliasKey: 'alias' },
     [
-      { code: 'REQUIRED', path: ['canonicalKey'], message: /aliasTable and aliasKey needs canonicalKey/ },
+      { code: 'REQUIRED', path: ['canonicalKey'], message: /together; canonicalKey is missing/ },
       { code: 'NOT_FOUND', path: ['aliasTable'], message: /Did you mean "raw\.merged"/ },
     ],
   ],

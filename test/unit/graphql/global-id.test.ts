@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { InputError } from '#base/errors.ts';
-import { decodeId, globalId, readGlobalId, uuidOf, uuidOfInput } from '#graphql/global-id.ts';
+import {
+  decodeId,
+  entityKeyOf,
+  globalId,
+  readEntityId,
+  readGlobalId,
+  uuidOf,
+  uuidOfInput,
+} from '#graphql/global-id.ts';
 
 const uuid = '01a0b1c2-d3e4-7f50-8a1b-2c3d4e5f6071';
 
@@ -38,5 +46,20 @@ test('an id of another type is, in an input, a NOT_FOUND at its path', () => {
     } catch (error) {
       expect((error as InputError).problems).toMatchObject([{ code: 'NOT_FOUND', path: ['sourceId'] }]);
     }
+  }
+});
+
+test.each(['1', '', 'a:b', 'line\nbreak', 'Zoë 💥', uuid])('the id of an entity holds its key: %j', (key) => {
+  const id = globalId('User', key);
+  expect(readEntityId(id)).toEqual({ typename: 'User', key });
+  expect(entityKeyOf('User', id)).toBe(key);
+  expect(entityKeyOf('Event', id)).toBeNull();
+});
+
+test('an id of anything else names no entity, and what is no id is refused', () => {
+  expect(readEntityId(globalId('Source', uuid))).toBeNull();
+  expect(entityKeyOf('User', globalId('Source', uuid))).toBeNull();
+  for (const id of ['', 'nonsense', globalId('Source', '42')]) {
+    expect(() => entityKeyOf('User', id)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
   }
 });
