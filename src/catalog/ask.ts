@@ -7,7 +7,7 @@ import type { Answer, Statement } from '#warehouse/warehouse.ts';
 import { lookBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
 import type { CatalogedTable } from './mappings.ts';
-import type { Meter } from './meter.ts';
+import { addCost, type Meter, metered, noCost } from './meter.ts';
 
 export type { CacheStatus };
 
@@ -55,7 +55,7 @@ export async function askWarehouse(
 ): Promise<WarehouseAnswer> {
   const { datastore, rowsMax } = question;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
-  const cost = { statements: 0, milliseconds: 0, rows: 0, bytes: 0 };
+  const cost = noCost();
   const asked = await deps.datastores.cache
     .ask(
       { datastoreId: datastore.id, statement, rowsMax },
@@ -63,34 +63,18 @@ export async function askWarehouse(
         policy: () => policyOf(deps.store.db, asker.projectId, question),
         run: async (signal) => {
           const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
-          const startedAt = performance.now();
-          cost.statements = 1;
-          try {
-            const answer = await warehouse.run(statement, { signal, tag: asker.requestId, rowsMax });
-            Object.assign(cost, { rows: answer.rows.length, bytes: answer.bytes });
-            return answer;
-          } finally {
-            cost.milliseconds = performance.now() - startedAt;
-          }
+          return metered(cost, () => warehouse.run(statement, { signal, tag: asker.requestId, rowsMax }));
         },
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },
       asker.signal,
     )
-    .finally(() => add(asker.meter, cost));
+    .finally(() => asker.meter && addCost(asker.meter, cost));
   if (asker.meter) asker.meter.cache[lower[asked.status]] += 1;
   return { ...asked.answer, cache: asked.status, statement, freshness: asked.policy.freshness };
 }
 
 const lower = { HIT: 'hit', MISS: 'miss', SHARED: 'shared', STALE: 'stale' } as const;
-
-function add(meter: Meter | undefined, cost: Omit<Meter, 'cache'>): void {
-  if (!meter) return;
-  meter.statements += cost.statements;
-  meter.milliseconds += cost.milliseconds;
-  meter.rows += cost.rows;
-  meter.bytes += cost.bytes;
-}
 
 /** An answer also goes with its datastore, so that nothing of it is served once its settings changed. */
 async function policyOf(

@@ -2,6 +2,7 @@ import { AppError } from '#base/errors.ts';
 import type { CatalogTable } from '#generated/prisma/client.ts';
 import { type Answer, quoteName } from '#warehouse/warehouse.ts';
 import type { CatalogDeps } from './deps.ts';
+import { type Cost, metered } from './meter.ts';
 
 /** "datastore.database.schema.table", the name a table has across all datastores of a project. */
 export function fqnOf(
@@ -15,7 +16,7 @@ export function fqnOf(
 export async function sampleTable(
   deps: CatalogDeps,
   table: Pick<CatalogTable, 'projectId' | 'database' | 'schema' | 'name'> & { datastore: { name: string } },
-  options: { rowsMax: number; signal: AbortSignal },
+  { meter, ...options }: { rowsMax: number; signal: AbortSignal; meter: Cost },
 ): Promise<Answer> {
   const { warehouse } = await deps.datastores.open(table.projectId, table.datastore.name);
   const present = await warehouse.tables([table], { signal: options.signal });
@@ -30,5 +31,5 @@ export async function sampleTable(
   }
   const from = [table.database, table.schema, table.name].map(quoteName).join('.');
   const sql = `SELECT * FROM ${from} LIMIT ${options.rowsMax + 1}`;
-  return warehouse.run({ sql }, { ...options, deadlineMs: 10_000 });
+  return metered(meter, () => warehouse.run({ sql }, { ...options, deadlineMs: 10_000 }));
 }

@@ -131,7 +131,8 @@ builder.prismaObjectField('CatalogTable', 'sample', (t) =>
         );
       }
       try {
-        const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal: context.signal });
+        const { signal, meter } = context;
+        const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal, meter });
         return { ...answer, rows: answer.rows.map((row) => row.map(jsonOfValue)) };
       } catch (error) {
         throw asExpected(error);

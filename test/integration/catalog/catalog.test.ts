@@ -6,6 +6,7 @@ import type { CatalogDeps } from '#catalog/deps.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { refreshCatalog } from '#catalog/refresh.ts';
 import { saveTables } from '#catalog/save-tables.ts';
+import { createMeter } from '#catalog/meter.ts';
 import { sampleTable } from '#catalog/tables.ts';
 import { testDatastore } from '#catalog/test-datastore.ts';
 import { updateTable } from '#catalog/update-table.ts';
@@ -97,14 +98,17 @@ test('a sample gives the first rows and says when there are more; a dropped tabl
   await refreshCatalog(deps, viewer);
   const [table] = await readTables(viewer);
   if (!table) throw new Error('no table');
-  const signal = AbortSignal.timeout(10_000);
-  expect(await sampleTable(deps, table, { rowsMax: 2, signal })).toMatchObject({
+  const [signal, meter] = [AbortSignal.timeout(10_000), createMeter()];
+  expect(await sampleTable(deps, table, { rowsMax: 2, signal, meter })).toMatchObject({
     rows: [[0n], [1n]],
     truncated: true,
   });
-  expect(await sampleTable(deps, table, { rowsMax: 5, signal })).toMatchObject({ truncated: false });
+  expect(await sampleTable(deps, table, { rowsMax: 5, signal, meter })).toMatchObject({ truncated: false });
+  expect(meter).toMatchObject({ statements: 2, rows: 7 });
   await run(viewer, `DROP TABLE "we""ird"`);
-  await expect(sampleTable(deps, table, { rowsMax: 2, signal })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await expect(sampleTable(deps, table, { rowsMax: 2, signal, meter })).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+  });
 });
 
 test("another project's tables and datastores behave as unknown", async () => {
