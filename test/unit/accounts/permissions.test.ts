@@ -88,11 +88,16 @@ test('a DATA_READ key sees data and no setting', () => {
     'Freshness',
     'Viewer',
     'Project',
+    // Where a table lies is no setting; how it is reached is.
+    'Datastore',
   ]) {
     expect([type, may(viewer, needOfType(type))]).toEqual([type, true]);
   }
-  for (const type of ['Source', 'Destination', 'Job', 'Task', 'Member', 'Datastore', 'Signal', 'Connector']) {
+  for (const type of ['Source', 'Destination', 'Job', 'Task', 'Member', 'Signal', 'Connector']) {
     expect([type, may(viewer, needOfType(type))]).toEqual([type, false]);
+  }
+  for (const field of ['config', 'providedSecrets']) {
+    expect([field, may(viewer, needOf('Datastore', field))]).toEqual([field, false]);
   }
 });
 

@@ -16,8 +16,9 @@ test('a field needs what the table says of it, and what the table says of the ty
   expect(needs('Mutation.createSource')).toEqual(['CONTROL_WRITE']);
   expect(needs('CreateSourcePayload.source')).toEqual(['CONTROL_READ']);
   expect(needs('Freshness.task')).toEqual(['CONTROL_READ']);
-  expect(needs('Table.datastore')).toEqual(['CONTROL_READ']);
-  expect(needs('Datastore.tables')).toEqual(['DATA_READ']);
+  expect(needs('Table.datastore')).toEqual([]);
+  expect(needs('Table.upstream')).toEqual([]);
+  expect(needs('Datastore.config')).toEqual(['CONTROL_READ']);
   expect(needs('Account.members')).toEqual(['CONTROL_READ']);
 });
 
