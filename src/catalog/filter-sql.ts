@@ -52,6 +52,9 @@ export interface EntityFilter {
   not?: Maybe<EntityFilter>;
 }
 
+/** Filters nested deeper than this are refused, before an engine runs out of room for them. */
+const depthMax = 20;
+
 /** More values in one list of a filter than this are refused. */
 const valuesMax = 1_000;
 
@@ -60,7 +63,17 @@ const timeFields = ['createdAt', 'at'] as const;
 
 /** The condition of a filter on the rows of a source. All that is named must hold. Fails with BAD_USER_INPUT. */
 export function entityFilterSql(source: RowSource, filter: Maybe<EntityFilter>): Sql {
+  return filterSql(source, filter, 1);
+}
+
+function filterSql(source: RowSource, filter: Maybe<EntityFilter>, depth: number): Sql {
   if (filter == null) return allOf([]);
+  if (depth > depthMax) {
+    throw new AppError('BAD_USER_INPUT', `The filter has filters in filters more than ${depthMax} deep.`, {
+      fix: 'Join them with fewer "and", "or" and "not".',
+    });
+  }
+  const inner = (each: EntityFilter) => filterSql(source, each, depth + 1);
   const conditions: Sql[] = [];
   for (const field of stringFields) {
     const asked = filter[field];
@@ -71,12 +84,12 @@ export function entityFilterSql(source: RowSource, filter: Maybe<EntityFilter>):
     if (asked != null) conditions.push(...timeConditions(source, field, asked));
   }
   if (filter.properties != null) conditions.push(propertyFilterSql(source, filter.properties));
-  if (filter.and != null) conditions.push(allOf(filter.and.map((each) => entityFilterSql(source, each))));
+  if (filter.and != null) conditions.push(allOf(filter.and.map(inner)));
   // None of no alternatives holds; an empty list is taken as one that was left out, as "and" takes it.
   if (filter.or != null && filter.or.length > 0) {
-    conditions.push(anyOf(filter.or.map((each) => entityFilterSql(source, each))));
+    conditions.push(anyOf(filter.or.map(inner)));
   }
-  if (filter.not != null) conditions.push(not(entityFilterSql(source, filter.not)));
+  if (filter.not != null) conditions.push(not(inner(filter.not)));
   return allOf(conditions);
 }
 

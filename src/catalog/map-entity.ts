@@ -77,9 +77,12 @@ export async function mapEntity(deps: CatalogDeps, viewer: Viewer, input: MapEnt
 export async function unmapEntity(deps: CatalogDeps, viewer: Viewer, kind: EntityKind): Promise<EntityKind> {
   const { db } = deps.store;
   const { projectId } = viewer;
-  const users = await metricsOver(deps, projectId, kind);
-  if (users.length > 0) {
-    const message = `${kind} is what these metrics are made of: ${listed(users)}.`;
+  const made = [
+    ...(await metricsOver(deps, projectId, kind)),
+    ...(await formulasOver(deps, projectId, kind)),
+  ];
+  if (made.length > 0) {
+    const message = `Of ${kind} are made: ${listed(made)}.`;
     throw inputError('IN_USE', ['kind'], message, 'Change or delete them first.');
   }
   const { count } = await db.entityMapping.deleteMany({ where: { projectId, kind } });
@@ -97,7 +100,16 @@ async function metricsOver({ store }: CatalogDeps, projectId: string, kind: Enti
     metricKind === 'CONVERSION'
       ? kind === 'EVENT'
       : (definition as { simple?: { entity?: unknown } }).simple?.entity === kind;
-  return metrics.filter(isOver).map((metric) => metric.name);
+  return metrics.filter(isOver).map(({ name }) => `the metric "${name}"`);
+}
+
+async function formulasOver({ store }: CatalogDeps, projectId: string, kind: EntityKind): Promise<string[]> {
+  const transformations = await store.db.transformation.findMany({
+    where: { projectId, deletedAt: null, formula: { path: ['entity'], equals: kind } },
+    select: { name: true },
+    orderBy: { name: 'asc' },
+  });
+  return transformations.map(({ name }) => `the transformation "${name}"`);
 }
 
 /** What is said that this kind does not have, and what it needs that is not said. */

@@ -150,7 +150,7 @@ builder.mutationFields((t) => ({
   unmapEntity: t.field({
     type: UnmapEntityPayload,
     description:
-      'Forgets which table holds the entities of a kind; IN_USE when metrics are made of them. Touches no table. Needs CONTROL_WRITE.',
+      'Forgets which table holds the entities of a kind; IN_USE when metrics or transformations are made of them. Touches no table. Needs CONTROL_WRITE.',
     args: { input: t.arg({ type: UnmapEntityInput, required: true, description: 'The kind.' }) },
     resolve: (_root, { input }, context) =>
       attempt(() => unmapEntity(context.app.catalog, viewerOf(context), input.kind)),

@@ -231,6 +231,21 @@ test.each<[string, object, RegExp]>([
   expect(errors[0]?.message).toMatch(message);
 });
 
+test('a filter that is nested without end is refused, not run', async () => {
+  const nested = (depth: number) => {
+    let filter: object = { key: { eq: '1' } };
+    for (let level = 0; level < depth; level += 1)
+      filter = level % 2 === 0 ? { not: filter } : { and: [filter] };
+    return filter;
+  };
+  expect(await users(nested(16))).toEqual(['1']);
+  for (const depth of [20, 300]) {
+    const query = 'query ($filter: UserFilter) { users(filter: $filter) { totalCount } }';
+    const { errors } = await gql.answer(ada, query, { filter: nested(depth) });
+    expect(errors.map((error) => error.extensions.code)).toEqual(['BAD_USER_INPUT']);
+  }
+});
+
 test('an alias counts as the user that it is, everywhere', async () => {
   const { user, events, anon } = await gql.ask(
     ada,

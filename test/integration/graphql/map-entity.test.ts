@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { answerOfMapping, fillWarehouse, mapEntity } from '../../support/entities.ts';
+import { change, defineMetric, ofEvents } from '../../support/shop.ts';
 import { openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
 
 let gql: TestGraphql;
@@ -247,33 +248,23 @@ test('unmapEntity forgets a mapping, once', async () => {
   });
 });
 
-test('a kind that metrics are made of stays mapped', async () => {
+test('a kind that metrics and formulas are made of stays mapped', async () => {
   await mapEntity(gql, ada, { kind: 'EVENT', table: 'raw.clicks', key: 'id', at: 'clicked_at' });
-  const at = new Date();
-  const { projectId } = ada;
-  const metric = {
-    name: 'clicks',
-    title: 'Clicks',
-    definition: { simple: { entity: 'EVENT', measure: { aggregation: 'COUNT' } } },
+  await defineMetric(gql, ada, 'clicks', ofEvents({ aggregation: 'COUNT' }));
+  const formula = { entity: 'EVENT', columns: [{ name: 'twice', expression: 'key * 2' }] };
+  const input = {
+    name: 'doubled',
+    formula,
+    target: { schema: 'made', table: 'doubled', kind: 'VIEW' },
   };
-  await gql.app.store.db.metric.create({
-    data: {
-      ...metric,
-      id: crypto.randomUUID(),
-      projectId,
-      kind: 'SIMPLE',
-      createdAt: at,
-      updatedAt: at,
-    } as never,
-  });
+  const made = await change(gql, ada, 'upsertTransformation', input, 'transformation { id }');
+  expect(made.userErrors).toEqual([]);
   const { unmapEntity } = await gql.ask(
     ada,
     'mutation { unmapEntity(input: { kind: EVENT }) { kind userErrors { code message } } }',
   );
-  expect(unmapEntity).toEqual({
-    kind: null,
-    userErrors: [{ code: 'IN_USE', message: 'EVENT is what these metrics are made of: clicks.' }],
-  });
+  const message = 'Of EVENT are made: the metric "clicks", the transformation "doubled".';
+  expect(unmapEntity).toEqual({ kind: null, userErrors: [{ code: 'IN_USE', message }] });
 });
 
 function isFix(fix: unknown): boolean {
