@@ -62,29 +62,22 @@ export function conditionSql(source: RowSource, condition: Condition): Sql | nul
   return condition.filter.length === 0 ? null : propertyFilterSql(source, condition.filter);
 }
 
-/** A measure, and what is made of the rows for it: not always its own aggregate. */
-export interface Part {
-  leaf: SimpleLeaf;
-  as: Aggregation;
-}
-
-/** The parts as aggregates, and the condition that rows must meet to count in any of them; null for none. */
+/** The measures as aggregates, and the condition that rows must meet to count in any of them; null for none. */
 export function aggregatesSql(
   source: RowSource,
-  parts: readonly Part[],
+  leaves: readonly SimpleLeaf[],
 ): { aggregates: Sql[]; where: Sql | null } {
   const conditions = new Map<string, Sql | null>();
-  for (const { leaf } of parts) {
-    const key = JSON.stringify(leaf.condition);
-    if (!conditions.has(key)) conditions.set(key, conditionSql(source, leaf.condition));
+  for (const { condition } of leaves) {
+    const key = JSON.stringify(condition);
+    if (!conditions.has(key)) conditions.set(key, conditionSql(source, condition));
   }
   const given = [...conditions.values()];
-  const aggregates = parts.map(({ leaf, as }) => {
-    const { percentile, condition } = leaf;
+  const aggregates = leaves.map((leaf) => {
+    const { aggregation, percentile, condition } = leaf;
     const own = given.length === 1 ? undefined : conditions.get(JSON.stringify(condition));
-    const value = measuredSql(source, leaf);
-    const of = { aggregation: as, value, percentile: percentile ?? undefined, where: own ?? undefined };
-    return source.dialect.aggregate(of);
+    const of = { aggregation, value: measuredSql(source, leaf), percentile: percentile ?? undefined };
+    return source.dialect.aggregate({ ...of, where: own ?? undefined });
   });
   return { aggregates, where: given.includes(null) ? null : anyOf(given as Sql[]) };
 }

@@ -37,6 +37,9 @@ export interface Unit {
   leaves: Leaf[];
 }
 
+/** More measures than this are another statement: each may have a condition of its own, which is a bit of a number. */
+const measuresMax = 60;
+
 /** Where a value is found: the unit, and which of its measures. */
 export interface Read {
   unit: Unit;
@@ -78,13 +81,17 @@ export class Planner {
   }
 
   #add(wanted: Unit, leaf: Leaf): Read {
-    const key = unitKey(wanted, leaf);
-    const unit = this.#units.get(key) ?? { ...wanted, leaves: [] };
-    this.#units.set(key, unit);
-    const known = unit.leaves.findIndex((each) => leafKey(each) === leafKey(leaf));
-    if (known >= 0) return { unit, measure: known };
-    unit.leaves.push(leaf);
-    return { unit, measure: unit.leaves.length - 1 };
+    const own = leafKey(leaf);
+    for (let nth = 0; ; nth += 1) {
+      const key = `${nth} ${unitKey(wanted, leaf)}`;
+      const unit = this.#units.get(key) ?? { ...wanted, leaves: [] };
+      this.#units.set(key, unit);
+      const known = unit.leaves.findIndex((each) => leafKey(each) === own);
+      if (known >= 0) return { unit, measure: known };
+      if (unit.leaves.length === measuresMax) continue;
+      unit.leaves.push(leaf);
+      return { unit, measure: unit.leaves.length - 1 };
+    }
   }
 }
 

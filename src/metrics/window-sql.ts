@@ -1,12 +1,11 @@
 import type { Dialect, ListColumn } from '#warehouse/dialect.ts';
 import { nameSql, sql, type Sql } from '#warehouse/sql.ts';
-import { aggregatesSql, conditionSql, measuredSql, type Part } from './leaf-sql.ts';
+import { mergedCells, type Named } from './cells-sql.ts';
+import { conditionSql, measuredSql } from './leaf-sql.ts';
 import type { SimpleLeaf } from './measure-tree.ts';
 import { type Cut, mergeOf, type Unit } from './plan.ts';
 import { type Facts, openFacts, selectSql, type UnitSql, withSql } from './facts-sql.ts';
 import type { WindowBounds } from './windows.ts';
-
-type Named = { sql: Sql; name: string };
 
 /** A timestamp before all others. */
 const everSince = '0001-01-01T00:00:00.000';
@@ -58,36 +57,6 @@ function windowRows(dialect: Dialect, windows: readonly WindowBounds[]): Sql {
 
 function timestamp(ms: number): string {
   return new Date(ms).toISOString().slice(0, -1);
-}
-
-/** Each cell has the aggregates that the measures are made from; an average is a sum and a count. */
-function mergedCells(facts: Facts, leaves: readonly SimpleLeaf[]): { cells: Sql; measures: Named[] } {
-  const { dialect } = facts.source;
-  const parts: Part[] = [];
-  const measures = leaves.map((leaf, at) => {
-    const part = (as: Part['as']) => {
-      parts.push({ leaf, as });
-      return nameSql('cells', `c${parts.length - 1}`);
-    };
-    const merged = (aggregation: 'SUM' | 'MIN' | 'MAX', value: Sql) =>
-      dialect.aggregate({ aggregation, value });
-    const name = `m${at}`;
-    if (leaf.aggregation === 'AVG') {
-      const sum = dialect.cast(merged('SUM', part('SUM')), 'float');
-      return { name, sql: sql`${sum} / nullif(${merged('SUM', part('COUNT'))}, 0)` };
-    }
-    const { aggregation } = leaf;
-    const how = aggregation === 'MIN' || aggregation === 'MAX' ? aggregation : 'SUM';
-    return { name, sql: merged(how, part(aggregation)) };
-  });
-  const { aggregates, where } = aggregatesSql(facts.source, parts);
-  const cells = selectSql({
-    columns: [...facts.groups, ...aggregates.map((aggregate, at) => ({ sql: aggregate, name: `c${at}` }))],
-    from: facts.from(),
-    where: where ? [...facts.where, where] : facts.where,
-    groups: facts.groups.length,
-  });
-  return { cells, measures };
 }
 
 function valueCells(facts: Facts, leaf: SimpleLeaf): { cells: Sql; measures: Named[] } {

@@ -80,5 +80,7 @@ export interface Dialect {
   addMs(instant: Sql, ms: number): Sql;
   /** The moment so many months later, by the calendar of UTC. */
   addMonths(instant: Sql, months: number): Sql;
+  /** Whether a whole number has that bit set, from 0. */
+  hasBit(number: Sql, bit: number): Sql;
   aggregate(of: Aggregate): Sql;
 }

@@ -86,6 +86,7 @@ export const duckDbDialect: Dialect = {
   },
   addMs: (instant, ms) => sql`(${instant} + to_milliseconds(${ms}))`,
   addMonths: (instant, months) => sql`(${instant} + to_months(${months}))`,
+  hasBit: (number, bit) => sql`(${number} & ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
 };
 

@@ -13,7 +13,7 @@ export interface MetricLab extends AsyncDisposable {
   viewer: Viewer;
   asker: Asker;
   /** Runs statements on the warehouse, and lets the catalog find what they made. */
-  fill(statements: string[]): Promise<void>;
+  load(statements: string[]): Promise<void>;
   /** Maps raw.organizations, raw.users and raw.events, as far as they are there. */
   mapAll(): Promise<void>;
   define(name: string, definition: MetricDefinition): Promise<void>;
@@ -33,7 +33,7 @@ export async function openMetricLab(): Promise<MetricLab> {
     gql,
     viewer,
     asker,
-    fill: (statements) => fillWarehouse(gql, viewer, statements),
+    load: (statements) => fillWarehouse(gql, viewer, statements),
     mapAll: () => mapAll(gql, viewer),
     define: (name, definition) => define(gql, projectId, name, definition),
     outcomes,

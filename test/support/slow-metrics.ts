@@ -38,7 +38,7 @@ function aheadMs(zone: string, ms: number): number {
       hourCycle: 'h23',
     });
   formats.set(zone, format);
-  const [month, day, year, hour, minute] = format.format(slot).match(/\d+/g)!.map(Number) as number[];
+  const [month, day, year, hour, minute] = (format.format(slot).match(/\d+/g) ?? []).map(Number);
   const ahead = Date.UTC(2000 + year!, month! - 1, day, hour, minute) - slot;
   slots.set(key, ahead);
   return ahead;
