@@ -63,6 +63,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) options.log.info('The store was migrated', { migrations: applied });
 
+  // Once it closes, connections that are just closing may be cut off by the server's own end: that is no news.
+  let isClosing = false;
+  const lost = (error: unknown) => {
+    if (!isClosing)
+      options.log.warn('An idle connection to PostgreSQL was lost', { reason: messageOf(error) });
+  };
   const name = `sluice ${options.role}`;
   const pool = new Pool({
     connectionString: databaseUrl,
@@ -70,24 +76,20 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     application_name: name,
     keepAlive: true,
   });
-  pool.on('error', (error) =>
-    options.log.warn('An idle connection to PostgreSQL was lost', { reason: messageOf(error) }),
-  );
+  pool.on('error', lost);
   // A connection lost while it is borrowed fails the borrower's query; unheard, it would end the process too.
   pool.on('connect', (client) => client.on('error', () => {}));
   opening.defer(() => within(pool.end()));
   const adapter = new PrismaPg(
     { connectionString: databaseUrl, max: prismaConnectionsMax, application_name: name, keepAlive: true },
-    {
-      onPoolError: (error) =>
-        options.log.warn('An idle connection to PostgreSQL was lost', { reason: messageOf(error) }),
-    },
+    { onPoolError: lost },
   );
   // Prisma's own 2 s to wait for a connection and 5 s to finish fail on a machine that is merely busy.
   const db = new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 30_000 } });
   opening.defer(() => within(db.$disconnect()));
   const listener = new Listener({ databaseUrl, name: `sluice ${options.role} listen`, log: options.log });
   opening.defer(() => listener[Symbol.asyncDispose]());
+  opening.defer(() => void (isClosing = true));
 
   const open = opening.move();
   return {

@@ -76,7 +76,7 @@ function cellsIn(part: readonly string[]): string[][] {
 function expectAnswers(output: string): void {
   const plans = ['enterprise', 'free', 'team'];
   const byWeek = partOf(output, 'Active users a week');
-  expect(byWeek[1]?.match(/\w+ +year before/g)).toEqual(
+  expect(byWeek[1]?.match(/\w+ +before/g)).toEqual(
     plans.map((plan) => expect.stringMatching(new RegExp(`^${plan} `))),
   );
   const weeks = cellsIn(byWeek);
@@ -107,7 +107,7 @@ function expectAnswers(output: string): void {
     'reports_shared',
   ]);
   for (const [, ...months] of metrics) {
-    expect(months).toHaveLength(6);
+    expect(months).toHaveLength(5);
     for (const number of months) expect(number).toMatch(/^\d/);
   }
   expect(byMonth.at(-1)).toMatch(/6 statements, cache MISS/);

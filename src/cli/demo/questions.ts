@@ -7,7 +7,7 @@ import type { Say } from './show.ts';
 import { shownWidth, sqlText, tableText } from './table-text.ts';
 
 const weeks = 6;
-const months = 6;
+const months = 5;
 const dayMs = 24 * 60 * 60 * 1000;
 
 type Series = NonNullable<DemoActiveUsersByPlanQuery['metric']>['series'];
@@ -30,7 +30,7 @@ function printer(say: Say): Print {
 
 async function askActiveUsers(client: GatewayClient, until: Date, say: Say, print: Print): Promise<void> {
   say(
-    '\nActive users a week by plan of their organization, with the same week a year before (metric.series)',
+    '\nActive users a week by plan of their organization, and in the same week a year before (metric.series)',
   );
   const to = mondayBefore(until);
   const range = { from: new Date(to.getTime() - weeks * 7 * dayMs).toISOString(), to: to.toISOString() };
@@ -65,7 +65,7 @@ function printByPlan({ points }: Series, print: Print): void {
       return [shown(point?.value), shown(point?.previousValue), percent(point?.change)];
     }),
   ]);
-  print(['week', ...plans.flatMap((plan) => [plan, 'year before', 'change'])], rows);
+  print(['week', ...plans.flatMap((plan) => [plan, 'before', 'change'])], rows);
 }
 
 async function askByMonth(client: GatewayClient, until: Date, say: Say, print: Print): Promise<void> {
@@ -90,7 +90,7 @@ async function askOrganizations(client: GatewayClient, say: Say, print: Print): 
   const { organizations } = await client.ask(organizationsWithEvents, {});
   const rows = organizations.nodes.map(({ name, userCount, eventCount, events }) => {
     const [last] = events.nodes;
-    return [name, shown(userCount), shown(eventCount), last?.name, last?.user?.name, last?.at.slice(0, 16)];
+    return [name, shown(userCount), shown(eventCount), last?.name, last?.user?.name, last?.at.slice(0, 10)];
   });
   print(['organization', 'users', 'events', 'newest event', 'by', 'at'], rows);
 }
