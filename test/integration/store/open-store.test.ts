@@ -143,15 +143,21 @@ test('only one task of a job may be live, and a name is free again once its hold
   );
   expect(rows.map((row) => row.indexdef.replace(/^CREATE UNIQUE INDEX \w+ ON public\./, '')))
     .toMatchInlineSnapshot(`
-    [
-      "datastore USING btree (project_id, name) WHERE (deleted_at IS NULL)",
-      "datastore USING btree (project_id, role) WHERE (is_default AND (deleted_at IS NULL))",
-      "destination USING btree (project_id, name) WHERE (deleted_at IS NULL)",
-      "job USING btree (project_id, name) WHERE (deleted_at IS NULL)",
-      "source USING btree (project_id, name) WHERE (deleted_at IS NULL)",
-      "task USING btree (job_id) WHERE (status = ANY (ARRAY['QUEUED'::"TaskStatus", 'RUNNING'::"TaskStatus", 'CANCELING'::"TaskStatus"]))",
-    ]
-  `);
+      [
+        "datastore USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+        "datastore USING btree (project_id, role) WHERE (is_default AND (deleted_at IS NULL))",
+        "destination USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+        "job USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+        "metric USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+        "signal USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+        "source USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+        "table_feed USING btree (table_id, job_id, stream) WHERE (job_id IS NOT NULL)",
+        "table_feed USING btree (table_id, transformation_id) WHERE (transformation_id IS NOT NULL)",
+        "task USING btree (job_id) WHERE (status = ANY (ARRAY['QUEUED'::"TaskStatus", 'RUNNING'::"TaskStatus", 'CANCELING'::"TaskStatus"]))",
+        "task USING btree (transformation_id) WHERE (status = ANY (ARRAY['QUEUED'::"TaskStatus", 'RUNNING'::"TaskStatus", 'CANCELING'::"TaskStatus"]))",
+        "transformation USING btree (project_id, name) WHERE (deleted_at IS NULL)",
+      ]
+    `);
 });
 
 test('closing ends within seconds although somebody still holds a connection, and then nothing can listen', async () => {
