@@ -1,4 +1,5 @@
 import { AppError } from '#base/errors.ts';
+import { nearest } from '#base/nearest.ts';
 import type { DuckDbSession } from './duckdb-session.ts';
 import { keyOf } from './duckdb-tables.ts';
 import type { DescribedSelect, TableName } from './warehouse.ts';
@@ -42,7 +43,10 @@ export async function describeSelect(session: DuckDbSession, select: string): Pr
     for (const parts of namesIn(of)) {
       const found = catalog.find(parts);
       if (found?.view === undefined || !add(found)) continue;
-      await addViews(await bodyOf(session, found.view));
+      const body = await bodyOf(session, found.view);
+      // What it names may be another thing by now than when it was made.
+      refuseOutside(body, catalog);
+      await addViews(body);
     }
   }
 }
@@ -56,35 +60,71 @@ interface Found {
 /** The functions that may stand where tables do. All others read files, settings or other SQL, or change something. */
 const tableFunctions = new Set(['range', 'generate_series', 'unnest', 'repeat', 'json_each', 'json_tree']);
 
+/** Functions over values that read settings or the files of other SQL, or change what outlives their statement. */
+const refusedFunctions = new Set([
+  'current_setting',
+  'currval',
+  'getvariable',
+  'json_serialize_plan',
+  'nextval',
+  'setseed',
+  'sleep_ms',
+  'write_log',
+]);
+
 /** Fails when the SELECT reads anything but tables and views: its datastore can reach the files of other syncs. */
 function refuseOutside(tree: unknown, catalog: Catalog): void {
-  for (const name of functionsIn(tree)) {
-    if (tableFunctions.has(name.toLowerCase())) continue;
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `The SELECT may not read from ${name}(): only tables and views, and ${[...tableFunctions].join(', ')}.`,
-      { fix: 'Sync what it shall read into a table first.' },
-    );
+  for (const node of nodesIn(tree)) {
+    const called = (node.type === 'TABLE_FUNCTION' ? node.function : node) as
+      { function_name?: string } | undefined;
+    const name = called?.function_name?.toLowerCase() ?? '';
+    if (node.type === 'TABLE_FUNCTION' && !tableFunctions.has(name)) {
+      throw new AppError(
+        'BAD_USER_INPUT',
+        `The SELECT may not read from ${name}(): only tables and views, and ${[...tableFunctions].join(', ')}.`,
+        { fix: 'Sync what it shall read into a table first.' },
+      );
+    }
+    if (refusedFunctions.has(name) || name.startsWith('__internal')) {
+      throw new AppError('BAD_USER_INPUT', `The SELECT may not call ${name}(): it is the engine's own.`, {
+        fix: 'Compute from the columns of tables and views alone.',
+      });
+    }
+    if (node.type === 'SHOW_REF') {
+      throw new AppError('BAD_USER_INPUT', 'The SELECT may not hold SHOW, DESCRIBE or SUMMARIZE.', {
+        fix: 'Read the tables and columns of the datastore by the query tables.',
+      });
+    }
   }
   for (const parts of namesIn(tree)) {
-    const name = parts.at(-1) ?? '';
-    // DuckDB takes names with such characters for files when no table has them.
-    if (!/[./\\*?[\]]/.test(name) || catalog.find(parts)) continue;
-    throw new AppError('BAD_USER_INPUT', `The SELECT reads "${name}", which is no table or view.`, {
-      fix: 'Sync what it shall read into a table first.',
-    });
+    // DuckDB would look for it among its own tables, and take "/a/file".csv and "file.csv" for files.
+    if (catalog.find(parts)) continue;
+    const meant = nearest(parts.join('.'), catalog.names);
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The SELECT reads "${parts.join('.')}", which is no table or view.`,
+      {
+        fix: meant === undefined ? 'Sync what it shall read into a table first.' : `Did you mean "${meant}"?`,
+      },
+    );
   }
 }
 
-/** The functions that stand where tables do. */
-function* functionsIn(tree: unknown): Generator<string> {
-  if (typeof tree !== 'object' || tree === null) return;
-  const { type, function: called } = tree as { type?: unknown; function?: { function_name?: unknown } };
-  if (type === 'TABLE_FUNCTION') yield String(called?.function_name);
-  for (const each of Object.values(tree)) yield* functionsIn(each);
+type SyntaxNode = Record<string, unknown>;
+
+function* nodesIn(tree: unknown): Generator<SyntaxNode> {
+  const open = [tree];
+  while (open.length > 0) {
+    const node = open.pop();
+    if (typeof node !== 'object' || node === null) continue;
+    if (!Array.isArray(node)) yield node as SyntaxNode;
+    for (const each of Object.values(node)) if (typeof each === 'object' && each !== null) open.push(each);
+  }
 }
 
 interface Catalog {
+  /** For "did you mean". */
+  names: readonly string[];
   find(parts: readonly string[]): Found | undefined;
 }
 
@@ -106,6 +146,7 @@ async function readCatalog(session: DuckDbSession): Promise<Catalog> {
   const at = (...[db, space, name]: [string, string, string]) =>
     all.get(keyOf({ database: db, schema: space, name }));
   return {
+    names: [...all.values()].map(({ table }) => `${table.schema}.${table.name}`),
     find(parts) {
       const [a = '', b = '', c = ''] = parts;
       if (parts.length === 1) return at(database, schema, a);

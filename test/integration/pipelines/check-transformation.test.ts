@@ -43,7 +43,11 @@ test('a SELECT that the engine refuses is refused in its words, and so is all th
   await using all = await openTransformations();
   const wrong = (sql: string) => messageOf(all.upsert({ ...daily, sql }));
   expect(await wrong('SELECT nope FROM raw.orders')).toContain('Referenced column "nope" not found');
-  expect(await wrong('SELECT 1 FROM raw.nothing')).toContain('nothing does not exist');
+  expect(await wrong('SELECT 1 FROM raw.nothing')).toBe(
+    'The SELECT reads "raw.nothing", which is no table or view.',
+  );
+  const wide = Array.from({ length: 4_001 }, (_, at) => `1 AS c${at}`).join(', ');
+  expect(await wrong(`SELECT ${wide}`)).toContain('4001 columns');
   expect(await wrong('SELECT id FROM raw.orders; DROP TABLE raw.orders')).toContain('exactly one');
   expect(await wrong('DROP TABLE raw.orders')).toContain('Only a SELECT');
   expect(await wrong('SELECT id FROM raw.orders WHERE id = ?')).toContain('parameter');
@@ -65,6 +69,14 @@ test('a SELECT reads tables and views, and no file that syncs of whatever projec
     `'${file}'`,
     `"${file}"`,
     `(SUMMARIZE '${file}')`,
+    // DuckDB joins the parts of a name before it takes it for a file.
+    `"${file.slice(0, -'.csv'.length)}".csv`,
+    `raw.orders POSITIONAL JOIN "${all.deps.filesRoot}/*"."csv"`,
+    'secret.csv',
+    '(SHOW TABLES)',
+    'pg_settings',
+    'information_schema.tables',
+    'pragma_database_list',
     `(SELECT * FROM raw.orders WHERE id IN (SELECT a FROM '${file}'))`,
     `glob('${all.deps.filesRoot}/*')`,
     `query('SELECT * FROM ''${file}''')`,
@@ -72,7 +84,16 @@ test('a SELECT reads tables and views, and no file that syncs of whatever projec
     'checkpoint()',
   ]) {
     const problems = await messageOf(all.upsert({ ...daily, sql: `SELECT * FROM ${from}` }));
-    expect(problems, from).toMatch(/may not read from|is no table or view/);
+    expect(problems, from).toMatch(/may not read from|may not hold|is no table or view/);
+  }
+  for (const value of [
+    "current_setting('temp_directory')",
+    `json_serialize_plan('SELECT * FROM ''${file}''')`,
+    "main.NextVal('raw.ids')",
+    "max(id) FILTER (write_log('x') IS NULL)",
+  ]) {
+    const problems = await messageOf(all.upsert({ ...daily, sql: `SELECT ${value} AS v FROM raw.orders` }));
+    expect(problems, value).toMatch(/may not call/);
   }
   const cte = `WITH "x.csv" AS (SELECT id FROM raw.orders) SELECT * FROM "x.csv", range(2) AS r, unnest([1]) AS u`;
   await all.upsert({ ...daily, sql: cte });
