@@ -83,6 +83,7 @@ builder.queryFields((t) => ({
 
 async function findColumn(context: Context, fqn: string): Promise<ColumnShape | null> {
   const ways = columnFqns(fqn);
+  if (ways.length === 0) return null;
   const tables = await context.app.store.db.catalogTable.findMany({
     where: {
       AND: [{ OR: ways.map(({ table }) => whereFqn(table)) }, rowsOf('Table').scope(viewerOf(context))],

@@ -38,17 +38,19 @@ export function isMappedTo(kind: EntityKind): Prisma.Sql {
 }
 
 /**
- * The tables that a fqn may mean: names may hold dots themselves, so that every way to cut it in four is tried. None for
- * what is no fqn.
+ * The tables that a fqn may mean: names may hold dots themselves, so that every way to cut it in four is tried. Fails with
+ * BAD_USER_INPUT for what is no fqn, such as the end of one.
  */
 export function whereFqn(fqn: string): object {
   const words = fqn.split('.');
+  if (words.length < 4) throw noFqn(fqn, 'table');
+  // An empty OR is no condition to Prisma: it would give any table.
+  if (words.length > fqnWordsMax) return { id: { in: [] } };
   const join = (from: number, to?: number) => words.slice(from, to).join('.');
   const ways: object[] = [];
-  const last = words.length <= fqnWordsMax ? words.length : 0;
-  for (let a = 1; a < last - 2; a++) {
-    for (let b = a + 1; b < last - 1; b++) {
-      for (let c = b + 1; c < last; c++) {
+  for (let a = 1; a < words.length - 2; a++) {
+    for (let b = a + 1; b < words.length - 1; b++) {
+      for (let c = b + 1; c < words.length; c++) {
         ways.push({
           datastore: { name: join(0, a) },
           database: join(a, b),
@@ -61,20 +63,22 @@ export function whereFqn(fqn: string): object {
   return { OR: ways };
 }
 
-/** The ways to cut the fqn of a column in that of its table and its name. */
+/** The ways to cut the fqn of a column in that of its table and its name. Fails with BAD_USER_INPUT for what is no fqn. */
 export function columnFqns(fqn: string): { table: string; column: string }[] {
   const words = fqn.split('.');
-  if (words.length < 5) {
-    const message = `${JSON.stringify(fqn.slice(0, 200))} is not the fqn of a column.`;
-    throw new AppError('BAD_USER_INPUT', message, {
-      fix: 'Write datastore.database.schema.table.column, as the field fqn of a column gives it.',
-    });
-  }
+  if (words.length < 5) throw noFqn(fqn, 'column');
   if (words.length > fqnWordsMax) return [];
   return Array.from({ length: words.length - 4 }, (_, index) => ({
     table: words.slice(0, index + 4).join('.'),
     column: words.slice(index + 4).join('.'),
   }));
+}
+
+function noFqn(given: string, of: 'table' | 'column'): AppError {
+  const whole = `datastore.database.schema.table${of === 'column' ? '.column' : ''}`;
+  return new AppError('BAD_USER_INPUT', `${JSON.stringify(given.slice(0, 200))} is not the fqn of a ${of}.`, {
+    fix: `Write ${whole}, as the field fqn of a ${of} gives it.`,
+  });
 }
 
 function likeOf(search: string): string {

@@ -72,6 +72,28 @@ test('tables are listed for the project and for a datastore, searched by name, a
   ]);
 });
 
+test('a table is found by its whole fqn alone, and what is none is said to be none', async () => {
+  const refused = await gql.answer(ada, '{ table(fqn: "raw.orders") { fqn } }');
+  expect(refused).toMatchObject({
+    data: { table: null },
+    errors: [
+      {
+        message: '"raw.orders" is not the fqn of a table.',
+        extensions: {
+          code: 'BAD_USER_INPUT',
+          fix: 'Write datastore.database.schema.table, as the field fqn of a table gives it.',
+        },
+      },
+    ],
+  });
+  const long = Array.from({ length: 12 }, () => 'raw').join('.');
+  const { other, tooLong, column } = await gql.ask(
+    ada,
+    `{ other: table(fqn: "warehouse.warehouse.raw.order") { fqn } tooLong: table(fqn: "${long}") { fqn } column(fqn: "${long}") { fqn } }`,
+  );
+  expect({ other, tooLong, column }).toEqual({ other: null, tooLong: null, column: null });
+});
+
 test('a list of tables with names and freshness costs one statement, and one for the views among them', async () => {
   await expectStatements(2, () =>
     gql.ask(
