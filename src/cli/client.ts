@@ -42,7 +42,7 @@ const answerMsMax = 60_000;
 /** Opens a client; it connects when it is first used. */
 export function openClient(options: ClientOptions): GatewayClient {
   const { url, token } = options;
-  const authorization = token === undefined ? undefined : `Bearer ${token}`;
+  const authorization = authorizationOf(token);
   const socket = openSocket(url, authorization);
   return {
     url,
@@ -50,6 +50,10 @@ export function openClient(options: ClientOptions): GatewayClient {
     follow: (document, variables, signal) => follow(url, socket, print(document), variables, signal),
     [Symbol.asyncDispose]: async () => socket.dispose(),
   };
+}
+
+function authorizationOf(token: string | undefined): string | undefined {
+  return token === undefined ? undefined : `Bearer ${token}`;
 }
 
 /** Retries are the follower's: only it knows after which line to go on. */
@@ -70,7 +74,24 @@ async function ask<Data>(
   query: string,
   variables: object,
 ): Promise<Data> {
-  let body: ExecutionResult;
+  return dataOf(url, await answerOf(url, authorization, query, variables)) as Data;
+}
+
+/** The whole answer of the gateway, with what failed in it. Fails with ConnectionLost alone. */
+export function answerTo(
+  { url, token }: ClientOptions,
+  query: string,
+  variables: object,
+): Promise<ExecutionResult> {
+  return answerOf(url, authorizationOf(token), query, variables);
+}
+
+async function answerOf(
+  url: string,
+  authorization: string | undefined,
+  query: string,
+  variables: object,
+): Promise<ExecutionResult> {
   try {
     const answer = await fetch(`${url}/graphql`, {
       method: 'POST',
@@ -78,11 +99,10 @@ async function ask<Data>(
       body: JSON.stringify({ query, variables }),
       signal: AbortSignal.timeout(answerMsMax),
     });
-    body = (await answer.json()) as ExecutionResult;
+    return (await answer.json()) as ExecutionResult;
   } catch (error) {
     throw new ConnectionLost(url, reasonOf(error));
   }
-  return dataOf(url, body) as Data;
 }
 
 async function* follow<Data>(
@@ -112,7 +132,8 @@ function dataOf(url: string, result: { data?: unknown; errors?: readonly unknown
   return result.data;
 }
 
-function errorOf(error: unknown): AppError {
+/** An error of the gateway's answer; one that only a programmer can put right with its request. */
+export function errorOf(error: unknown): AppError {
   const { message, extensions } = error as { message: string; extensions?: Record<string, unknown> };
   const code = (extensions?.['code'] ?? 'INTERNAL') as ErrorCode;
   const requestId = extensions?.['requestId'];

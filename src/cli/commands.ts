@@ -96,4 +96,29 @@ export const commands: readonly Command[] = [
     ],
     run: async (typed) => (await import('./watch.ts')).runWatch(typed),
   },
+  {
+    name: 'query',
+    summary: 'Ask one GraphQL operation, and print its data as JSON.',
+    arguments: ['DOCUMENT'],
+    flags: {
+      variables: {
+        type: 'string',
+        short: 'V',
+        value: 'JSON',
+        summary: 'Its variables: an object, or @FILE.',
+      },
+      operation: {
+        type: 'string',
+        value: 'NAME',
+        summary: 'Which operation, where the document holds several.',
+      },
+    },
+    details: [
+      'DOCUMENT is the operation itself, @FILE for a file that holds it, or - for standard input. Its data goes to standard',
+      'output, and what failed to standard error. A subscription prints each event in a line of its own, until it ends or',
+      'Ctrl-C. Ends with 0, or 1 when something failed or a mutation answered with userErrors; 130 after Ctrl-C.',
+      ...clientSettings,
+    ],
+    run: async (typed) => (await import('./query.ts')).runQuery(typed),
+  },
 ];

@@ -98,6 +98,6 @@ function logText(line: LogLine): string {
 }
 
 /** Names and messages come from other systems: none of their control characters reach the terminal. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return stripVTControlCharacters(text).replaceAll(/\p{Cc}/gu, ' ');
 }

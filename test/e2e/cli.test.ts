@@ -1,9 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cli, startCli, untilShown } from '../support/cli.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
   eventually,
@@ -14,38 +14,6 @@ import {
   type Gateway,
 } from '../support/gateway.ts';
 import { createPipeline, readTask } from '../support/pipeline.ts';
-
-const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
-
-interface Cli {
-  child: ChildProcess;
-  stdout(): string;
-  stderr(): string;
-  ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
-}
-
-/** Starts `sluice` as its shebang does, with nothing of the environment but what is given. */
-function startCli(args: string[], env: Record<string, string> = {}): Cli {
-  const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`;
-  const child = spawn(main, args, { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
-  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
-  const ended = once(child, 'close').then(() => ({ code: child.exitCode, stdout, stderr }));
-  return { child, stdout: () => stdout, stderr: () => stderr, ended };
-}
-
-/** Waits for that text on standard output; fails with what there was when the process ends without it. */
-async function untilShown(cli: Cli, text: string): Promise<void> {
-  await eventually(`"${text}" to be shown`, async () => {
-    if (cli.stdout().includes(text)) return true;
-    if (cli.child.exitCode === null) return undefined;
-    throw new Error(`It ended with ${cli.child.exitCode}:\n${cli.stdout()}\n${cli.stderr()}`);
-  });
-}
-
-const cli = (args: string[], env: Record<string, string> = {}) => startCli(args, env).ended;
 
 let home: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
@@ -62,7 +30,7 @@ describe('a command line', () => {
       code: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     });
-    for (const command of ['serve', 'worker', 'migrate', 'demo', 'sync', 'watch']) {
+    for (const command of ['serve', 'worker', 'migrate', 'demo', 'sync', 'watch', 'query']) {
       const { code, stdout } = await cli([command, '--help']);
       expect([code, stdout.split('\n')[0]]).toEqual([0, expect.stringContaining(`Usage: sluice ${command}`)]);
     }
