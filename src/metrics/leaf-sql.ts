@@ -94,7 +94,7 @@ export function rangesSql(dialect: Dialect, time: SourceColumn, ranges: readonly
   );
 }
 
-/** The key of a row's period, as periods.ts makes it; null where all rows are of one. */
+/** The number of a row's period, of which periods.ts knows the key; null where all rows are of one. */
 export function keySql(dialect: Dialect, time: SourceColumn, cut: Cut): Sql | null {
   if (cut.type === 'whole') {
     const [one, other] = cut.ranges as [Range & { key: number }, (Range & { key: number })?];
@@ -113,7 +113,7 @@ export function keySql(dialect: Dialect, time: SourceColumn, cut: Cut): Sql | nu
   );
   const ahead = isCutAsUtc ? null : aheadSql(dialect, time, spans);
   const moment = earliest === null ? time.sql : notBefore(dialect, time, earliest);
-  return dialect.periodKey(moment, time.type, grain, ahead);
+  return dialect.periodNumber(moment, time.type, grain, ahead);
 }
 
 /** Rows from before the first window are of its first cell, so that the cells are few: since ever they count in all. */

@@ -4,7 +4,7 @@ import type { TimeZone } from './time-zone.ts';
 /**
  * A period of a grain in a zone. It is known by what the clock shows at its start, written as if that were UTC; of hours
  * and minutes, which a change of summer time may repeat, by the moment at which they would begin if the clock never
- * changed. The engine finds the same key for each row by adding the zone's offset and cutting.
+ * changed. The engine finds the number of the same period for each row by adding the zone's offset and cutting.
  */
 export interface Period {
   key: number;
@@ -59,6 +59,26 @@ export function addLocal(localMs: number, count: number, grain: Grain): number {
 export function addGrains(zone: TimeZone, ms: number, count: number, grain: Grain): number {
   if (isShort(grain)) return ms + count * lengthsMs[grain];
   return zone.firstAt(addLocal(zone.localAt(ms), count, grain));
+}
+
+/** From 0001-01-01, which was a Monday, to 1970-01-01. */
+const eraMs = 62_135_596_800_000;
+
+/** The number by which engines know the period of that key: Dialect.periodNumber says from where they count. */
+export function numberOfKey(grain: Grain, key: number): number {
+  if (isShort(grain)) return (key + eraMs) / 1000;
+  const inMonths = months[grain];
+  if (inMonths === undefined) return (key + eraMs) / lengthsMs[grain];
+  const date = new Date(key);
+  return (date.getUTCFullYear() * 12 + date.getUTCMonth()) / inMonths;
+}
+
+/** The key of the period that engines know by that number. */
+export function keyOfNumber(grain: Grain, number: number): number {
+  if (isShort(grain)) return number * 1000 - eraMs;
+  const inMonths = months[grain];
+  if (inMonths === undefined) return number * lengthsMs[grain] - eraMs;
+  return dateMs(0, number * inMonths, 1);
 }
 
 /** The key of the period that holds the moment. */

@@ -15,6 +15,8 @@ const wordsMax = 10;
 /** Where the rows of a measure are: two of the same key are the same rows. */
 export interface Rows {
   key: string;
+  /** Null for the rows of a table. */
+  entity: EntityKind | null;
   datastore: CatalogedTable['datastore'];
   /** The path of the time that places a row in a period. */
   time: string;
@@ -71,6 +73,7 @@ export function rowsOf(ground: Ground, { entity, table, time }: SimpleDefinition
   const dialect = dialectOf(found.datastore.engine);
   return {
     key: JSON.stringify([found.id, time]),
+    entity: null,
     datastore: found.datastore,
     time,
     open: () => tableSource(found, dialect),
@@ -83,6 +86,7 @@ export function entityRows(ground: Ground, entity: EntityKind, time: string = ti
   const dialect = dialectOf(datastore.engine);
   return {
     key: JSON.stringify([entity, time]),
+    entity,
     datastore,
     time,
     open: () => entitySource(ground.mappings, entity, dialect),

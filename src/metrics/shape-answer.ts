@@ -3,6 +3,7 @@ import { AppError } from '#base/errors.ts';
 import type { Json } from '#connectors/contract.ts';
 import { type Leaf, type MeasureTree, valueOfNone } from './measure-tree.ts';
 import { groupsMax, pointsMax } from './parse-question.ts';
+import { keyOfNumber } from './periods.ts';
 import type { Cut, QuestionPlan, Read, Unit } from './plan.ts';
 import type { MetricPoint, MetricValue } from './question.ts';
 
@@ -50,7 +51,7 @@ export function readUnit(unit: Unit, answer: WarehouseAnswer): UnitRows {
         dimensions: Object.fromEntries(by.map((path, at) => [path, values[at]!])),
       });
     }
-    const period = hasPeriod ? periodKeyOf(row[0]) : onlyKey(cut);
+    const period = hasPeriod ? periodKeyOf(cut, row[0]) : onlyKey(cut);
     cells.set(`${period} ${key}`, row.slice(measuresAt, measuresAt + leaves.length).map(numberOf));
   }
   return { groups: [...groups.values()], find: (group, period) => cells.get(`${period} ${group}`) };
@@ -153,8 +154,9 @@ function withChange(value: number | null, previousValue: number | null): MetricV
   return { value, previousValue, change: share === null ? null : share - 1 };
 }
 
-function periodKeyOf(value: unknown): number {
-  return typeof value === 'string' ? Date.parse(value) : Number(value);
+/** The key of the period that a row is of. */
+function periodKeyOf(cut: Cut, value: unknown): number {
+  return cut.type === 'periods' ? keyOfNumber(cut.grain, Number(value)) : Number(value);
 }
 
 function onlyKey(cut: Cut): number {

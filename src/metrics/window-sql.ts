@@ -3,12 +3,10 @@ import { nameSql, sql, type Sql } from '#warehouse/sql.ts';
 import { mergedCells, type Named } from './cells-sql.ts';
 import { conditionSql, measuredSql } from './leaf-sql.ts';
 import type { SimpleLeaf } from './measure-tree.ts';
+import { numberOfKey } from './periods.ts';
 import { type Cut, mergeOf, type Unit } from './plan.ts';
 import { type Facts, openFacts, selectSql, type UnitSql, withSql } from './facts-sql.ts';
-import type { WindowBounds } from './windows.ts';
-
-/** A timestamp before all others. */
-const everSince = '0001-01-01T00:00:00.000';
+import type { WindowCut } from './windows.ts';
 
 /**
  * The measures of windows, which overlap: rows are first brought down to cells of the finest grain, and each window then
@@ -27,7 +25,7 @@ export function windowSql(
   }));
   const period = nameSql('cells', 'period');
   const on = sql`${period} >= ${nameSql('w', 'begin')} AND ${period} < ${nameSql('w', 'end')}`;
-  const windows = sql`${windowRows(facts.source.dialect, unit.cut.windows)} AS ${nameSql('w')}`;
+  const windows = sql`${windowRows(facts.source.dialect, unit.cut)} AS ${nameSql('w')}`;
   const select = selectSql({
     columns: [...groups, ...measures],
     from: sql`${windows} INNER JOIN ${nameSql('cells')} ON ${on}`,
@@ -37,26 +35,23 @@ export function windowSql(
   return { sql: sql`${withSql(expressions)}${select}`, tableIds: facts.tableIds() };
 }
 
-function windowRows(dialect: Dialect, windows: readonly WindowBounds[]): Sql {
-  const column = (name: string, list: string[]): ListColumn => ({ name, type: 'timestamp', list });
+/** The period's key, which is what is read again, and the numbers of the cells. */
+function windowRows(dialect: Dialect, { windows, cellGrain }: WindowCut): Sql {
+  const column = (name: string, list: number[]): ListColumn => ({
+    name,
+    type: 'integer',
+    list: list.map(BigInt),
+  });
+  const begins = windows.map(({ from }) => (from === null ? 0 : numberOfKey(cellGrain, from)));
+  const ends = windows.map(({ to }) => numberOfKey(cellGrain, to));
   return dialect.listsRows([
     column(
       'period',
-      windows.map(({ key }) => timestamp(key)),
+      windows.map(({ key }) => key),
     ),
-    column(
-      'begin',
-      windows.map(({ from }) => (from === null ? everSince : timestamp(from))),
-    ),
-    column(
-      'end',
-      windows.map(({ to }) => timestamp(to)),
-    ),
+    column('begin', begins),
+    column('end', ends),
   ]);
-}
-
-function timestamp(ms: number): string {
-  return new Date(ms).toISOString().slice(0, -1);
 }
 
 function valueCells(facts: Facts, leaf: SimpleLeaf): { cells: Sql; measures: Named[] } {

@@ -72,10 +72,11 @@ export interface Dialect {
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
   instant(value: Sql, type: ValueType): Sql;
   /**
-   * What a clock that is so many milliseconds ahead of UTC shows at the start of the period that holds the moment, as a
-   * TIMESTAMP; weeks begin on Monday. Of minutes and hours it is that start in UTC.
+   * The number of the period that holds the moment, on a clock that is so many milliseconds ahead of UTC: years, quarters and
+   * months from those of the year 0, weeks (from Monday) and days from 0001-01-01. Of hours and minutes, which a clock may
+   * show twice, it is the seconds from then to their start in UTC.
    */
-  periodKey(moment: Sql, type: ValueType, grain: Grain, aheadMs: Sql | null): Sql;
+  periodNumber(moment: Sql, type: ValueType, grain: Grain, aheadMs: Sql | null): Sql;
   /** The moment so many milliseconds later. */
   addMs(instant: Sql, ms: number): Sql;
   /** The moment so many months later, by the calendar of UTC. */

@@ -42,6 +42,13 @@ const valueTypes = new Map<string, ValueType>([
   ['JSON', 'json'],
 ]);
 
+/** Microseconds from 0001-01-01, a Monday, to 1970-01-01: from there on no number is negative, and // cuts as it should. */
+const microsOfEra = '62135596800000000';
+
+const periodsPerYear: Partial<Record<Grain, number>> = { MONTH: 12, QUARTER: 4, YEAR: 1 };
+
+const secondsOf: Partial<Record<Grain, number>> = { MINUTE: 60, HOUR: 3600, DAY: 86_400, WEEK: 604_800 };
+
 /** Their periods are known by moments. */
 const shortGrains: readonly Grain[] = ['MINUTE', 'HOUR'];
 
@@ -74,15 +81,22 @@ export const duckDbDialect: Dialect = {
     if (type === 'timestamptz') return value;
     return sql`CAST(${value} AS TIMESTAMP) AT TIME ZONE 'UTC'`;
   },
-  periodKey(moment, type, grain, aheadMs) {
-    const unit = rawSql(`'${grain.toLowerCase()}'`);
-    // Without ICU, which takes ten times as long: 70 ms against 730 for three million rows.
+  // In whole numbers: date_trunc takes twice as long for days, and over three times for hours, weeks and months; with ICU,
+  // which is what truncates a TIMESTAMPTZ, everything takes ten times as long.
+  periodNumber(moment, type, grain, aheadMs) {
     const micros = sql`epoch_us(${moment})`;
-    const plain = type === 'timestamptz' ? sql`make_timestamp(${micros})` : sql`CAST(${moment} AS TIMESTAMP)`;
-    if (aheadMs === null) return sql`date_trunc(${unit}, ${plain})`;
-    const ahead = sql`1000 * ${aheadMs}`;
-    const cut = sql`date_trunc(${unit}, make_timestamp(${micros} + ${ahead}))`;
-    return shortGrains.includes(grain) ? sql`make_timestamp(epoch_us(${cut}) - ${ahead})` : cut;
+    const local = aheadMs === null ? micros : sql`${micros} + 1000 * ${aheadMs}`;
+    const perYear = periodsPerYear[grain];
+    if (perYear !== undefined) {
+      const shown = aheadMs === null && type !== 'timestamptz' ? moment : sql`make_timestamp(${local})`;
+      if (perYear === 1) return sql`year(${shown})`;
+      return sql`year(${shown}) * ${rawSql(String(perYear))} + ${rawSql(perYear === 12 ? 'month' : 'quarter')}(${shown}) - 1`;
+    }
+    const seconds = secondsOf[grain] as number;
+    const number = sql`(${local} + ${rawSql(microsOfEra)}) // ${rawSql(`${seconds}000000`)}`;
+    if (!shortGrains.includes(grain)) return number;
+    const start = sql`${number} * ${rawSql(String(seconds))}`;
+    return aheadMs === null ? start : sql`${start} - (${aheadMs}) // 1000`;
   },
   addMs: (instant, ms) => sql`(${instant} + to_milliseconds(${ms}))`,
   addMonths: (instant, months) => sql`(${instant} + to_months(${months}))`,
