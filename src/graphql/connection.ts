@@ -17,7 +17,7 @@ export function connectionOf<Row extends object>(
         totalCount: t.int({
           nullable: true,
           description:
-            'How many the whole list has, whatever the page. Counted only when asked for; null where counting would cost too much, which is nowhere in the control plane.',
+            'How many the whole list has, whatever the page. Counted only when asked for. Null when counting failed; errors says why.',
           resolve: (page) => page.totalCount(),
         }),
       }),

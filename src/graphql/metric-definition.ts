@@ -50,7 +50,8 @@ const SimpleMetricInput = builder.inputType('SimpleMetricInput', {
       description: 'Measures users, organizations or events, as they are mapped. Null for a table.',
     }),
     table: t.string({
-      description: 'Measures this table, by its fqn: datastore.database.schema.table. Null for an entity.',
+      description:
+        'Measures this table: datastore.database.schema.table, or the end of that such as "raw.orders" where one table alone ends so. Null for an entity.',
     }),
     time: t.string({
       description:

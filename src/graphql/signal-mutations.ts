@@ -21,7 +21,10 @@ const CreateSignalInput = builder.inputType('CreateSignalInput', {
       description: 'How the number stands to the threshold when the signal is triggered.',
     }),
     threshold: t.float({ required: true, description: 'What the number is held against.' }),
-    measure: t.field({ type: SignalMeasure, description: 'Which number that is. Null for VALUE.' }),
+    measure: t.field({
+      type: SignalMeasure,
+      description: 'Which number is held against the threshold. Null for VALUE.',
+    }),
     grain: t.field({
       type: Grain,
       required: true,
@@ -91,8 +94,7 @@ const EvaluateSignalInput = builder.inputType('EvaluateSignalInput', {
   fields: (t) => ({ id: t.id({ required: true, description: 'The signal.' }) }),
 });
 
-const secretSays =
-  'What its webhooks are signed with from now on. Shown this once; null when no webhookUrl was given, when an idempotencyKey was repeated, and when there are userErrors.';
+const secretSays = 'What its webhooks are signed with from now on. Shown this once;';
 
 const CreateSignalPayload = payloadType<WrittenSignal>(
   'CreateSignalPayload',
@@ -106,7 +108,7 @@ const CreateSignalPayload = payloadType<WrittenSignal>(
     ),
     webhookSecret: t.string({
       nullable: true,
-      description: secretSays,
+      description: `${secretSays} null when no webhookUrl was given, when an idempotencyKey was repeated, and when there are userErrors.`,
       resolve: ({ value }) => value?.webhookSecret,
     }),
   }),
@@ -123,7 +125,7 @@ const UpdateSignalPayload = payloadType<WrittenSignal>(
     ),
     webhookSecret: t.string({
       nullable: true,
-      description: secretSays,
+      description: `${secretSays} null when no webhookUrl was given, and when there are userErrors.`,
       resolve: ({ value }) => value?.webhookSecret,
     }),
   }),

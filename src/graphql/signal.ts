@@ -11,12 +11,12 @@ import { Schedule, scheduleOf } from './schedule.ts';
 export const SignalOperator = builder.enumType('SignalOperator', {
   description: 'How a number stands to a threshold for a signal to be triggered.',
   values: {
-    GT: { description: 'Above it.' },
-    GTE: { description: 'Above it, or just it.' },
-    LT: { description: 'Below it.' },
-    LTE: { description: 'Below it, or just it.' },
-    EQ: { description: 'Just it.' },
-    NEQ: { description: 'Anything but it.' },
+    GT: { description: 'It is above the threshold.' },
+    GTE: { description: 'It is above the threshold, or equal to it.' },
+    LT: { description: 'It is below the threshold.' },
+    LTE: { description: 'It is below the threshold, or equal to it.' },
+    EQ: { description: 'It is equal to the threshold.' },
+    NEQ: { description: 'It is anything but the threshold.' },
   },
 });
 
@@ -118,7 +118,10 @@ export const Signal = builder.prismaNode('Signal', {
       description: 'How the number stands to the threshold when the signal is triggered.',
     }),
     threshold: t.exposeFloat('threshold', { description: 'What the number is held against.' }),
-    measure: t.expose('measure', { type: SignalMeasure, description: 'Which number that is.' }),
+    measure: t.expose('measure', {
+      type: SignalMeasure,
+      description: 'Which number is held against the threshold.',
+    }),
     grain: t.expose('grain', { type: Grain, description: 'How long the periods are that it looks at.' }),
     cooldownMinutes: t.exposeInt('cooldownMinutes', {
       description:

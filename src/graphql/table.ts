@@ -101,7 +101,7 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
   freshness: t.field({
     type: Freshness,
     description:
-      'When it was last written by a job. A view is as fresh as the oldest of the tables behind it.',
+      'When it was last written by a task. A view is as fresh as the oldest of the tables behind it.',
     select: { id: true, kind: true, syncedAt: true, taskId: true },
     resolve: ({ id, kind, syncedAt, taskId }, _args, context, info) =>
       kind === 'VIEW' ? freshnessOfView(context, info, id) : { syncedAt, taskId },
@@ -128,6 +128,7 @@ builder.prismaObjectField('CatalogTable', 'sample', (t) =>
         throw new AppError(
           'BAD_USER_INPUT',
           `first: ${first} is no sample's size: 1 to ${sampleRowsMax} are allowed.`,
+          { fix: 'Give one of these; a sample has no further pages.' },
         );
       }
       try {

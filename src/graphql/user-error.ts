@@ -8,7 +8,7 @@ const meanings: Record<ProblemCode, string> = {
   NOT_FOUND: 'There is no such thing in the project.',
   CONFLICT: 'The thing has changed since it was read: its revision is not expectedRevision.',
   IN_USE: 'Other things depend on it; the message names them.',
-  NOT_ALLOWED: 'Whoever asks may not do this.',
+  NOT_ALLOWED: 'This may not be done, or not by whoever asks; the message says which.',
   CONNECTION_FAILED: 'The other system could not be reached, or did not let us in.',
   UNSUPPORTED: 'The connector or engine cannot do this.',
   ALREADY_RUNNING: 'The job or transformation has a live task, which the answer gives.',

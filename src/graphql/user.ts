@@ -98,13 +98,15 @@ builder.objectFields(User, (t) => ({
   firstSeenAt: t.field({
     type: 'DateTime',
     nullable: true,
-    description: 'When their first event was. Null when they have none.',
+    description:
+      'When their first event was. Null when they have none, and when looking failed; errors says why.',
     resolve: async (user, _args, context) => (await seenOf(context, user.key))?.firstAt,
   }),
   lastSeenAt: t.field({
     type: 'DateTime',
     nullable: true,
-    description: 'When their last event was. Null when they have none.',
+    description:
+      'When their last event was. Null when they have none, and when looking failed; errors says why.',
     resolve: async (user, _args, context) => (await seenOf(context, user.key))?.lastAt,
   }),
 }));

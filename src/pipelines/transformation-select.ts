@@ -95,7 +95,9 @@ async function refusedAt<T>(path: readonly string[], ask: () => Promise<T>): Pro
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'BAD_USER_INPUT' || error instanceof InputError)
       throw error;
-    throw new InputError([{ code: 'INVALID', path, message: error.message, fix: error.fix }]);
+    // Around an expression stands a SELECT that nobody wrote: where in it something is wrong says nothing to anybody.
+    const message = path[0] === 'formula' ? error.message.replace(/\s+LINE \d+:.*$/s, '') : error.message;
+    throw new InputError([{ code: 'INVALID', path, message, fix: error.fix }]);
   }
 }
 

@@ -36,7 +36,8 @@ export function statementError(
       },
     );
   }
-  return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${message.trim()}`, {
+  const said = message.replace(/^Failed to extract statements: /, '').trim();
+  return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${said}`, {
     cause: error,
   });
 }

@@ -299,6 +299,7 @@ test('an expression is one value of its entity: what reaches further or cannot b
     return problem.message as string;
   };
   expect(await message('nope')).toContain('"nope" not found');
+  expect(await message('nope')).not.toContain('SELECT');
   expect(await message('sum(key)')).toContain('GROUP BY');
   expect(await message('(SELECT max(id) FROM raw.other)')).toContain('reads more than its entity: raw.other');
   expect(await message('1) AS c1 FROM (SELECT 1 AS key) UNION ALL SELECT 2, (3')).toContain(
