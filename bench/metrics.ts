@@ -10,34 +10,82 @@ import type { Aggregation } from '#warehouse/dialect.ts';
 import { type BenchGateway, openBenchGateway } from './support/gateway.ts';
 import { machine, printTable, quantile } from './support/table.ts';
 
-const names = ['viewed', 'opened', 'ran', 'purchased'];
-const measures: [Aggregation, string | null][] = [
-  ['COUNT', null],
-  ['SUM', 'amount'],
-  ['AVG', 'amount'],
-  ['MAX', 'seconds'],
-  ['SUM', 'seconds'],
+type Measure = [Aggregation, string | null];
+
+const kinds = [
+  'viewed',
+  'opened',
+  'ran',
+  'purchased',
+  'invited',
+  'shared',
+  'saved',
+  'exported',
+  'left',
+  'returned',
+];
+const sets: { title: string; kinds: number; measures: Measure[] }[] = [
+  {
+    title: '2 measures of 10 kinds of events',
+    kinds: 10,
+    measures: [
+      ['COUNT', null],
+      ['SUM', 'amount'],
+    ],
+  },
+  {
+    title: '5 measures of 4 kinds of events',
+    kinds: 4,
+    measures: [
+      ['COUNT', null],
+      ['SUM', 'amount'],
+      ['AVG', 'amount'],
+      ['MAX', 'seconds'],
+      ['SUM', 'seconds'],
+    ],
+  },
 ];
 
-/** One metric against twenty that become one statement, by day and in a zone with summer time, without kept answers. */
+/**
+ * One metric, of all events or of one kind, against twenty that become one statement: by day, in UTC and in a zone with summer
+ * time, without kept answers.
+ */
 export async function benchMetrics(options: { events: number; rounds: number }): Promise<void> {
   await using gateway = await openBenchGateway();
   await prepare(gateway, options.events);
-  const metrics = await define(gateway);
+  await define(gateway, [{ name: 'events', measure: ['COUNT', null], kind: null }]);
+  for (const set of sets) {
+    const metrics = kinds
+      .slice(0, set.kinds)
+      .flatMap((kind) => set.measures.map((measure) => ({ name: nameOf(kind, measure), kind, measure })));
+    await define(gateway, metrics);
+  }
   for (const timeZone of ['UTC', 'Europe/Berlin']) {
-    const one = await measure(gateway, metrics.slice(0, 1), timeZone, options.rounds);
-    const all = await measure(gateway, metrics, timeZone, options.rounds);
+    const rows: [string, string][] = [];
+    const report = async (title: string, metrics: readonly string[], against?: number) => {
+      const { ms, statements } = await measure(gateway, metrics, timeZone, options.rounds);
+      const ratio = against === undefined ? '' : `, ${(ms / against).toFixed(2)} times the first`;
+      rows.push([title, `${ms.toFixed(0)} ms, ${statements} statement${ratio}`]);
+      return ms;
+    };
+    const one = await report('1 metric: all events', ['events']);
+    await report('1 metric: events of a kind', [nameOf(kinds[0]!, ['COUNT', null])], one);
+    for (const set of sets) {
+      const metrics = kinds
+        .slice(0, set.kinds)
+        .flatMap((kind) => set.measures.map((each) => nameOf(kind, each)));
+      await report(`${metrics.length} metrics: ${set.title}`, metrics, one);
+    }
     printTable(
-      `metrics: ${options.events.toLocaleString('en')} events over a year, by day in ${timeZone}`,
+      `metrics: ${options.events.toLocaleString('en')} events over a year, by day in ${timeZone}, medians`,
       ['figure', 'value'],
-      [
-        ['1 metric, median', `${one.ms.toFixed(0)} ms, ${one.statements} statement`],
-        [`${metrics.length} metrics, median`, `${all.ms.toFixed(0)} ms, ${all.statements} statement`],
-        ['ratio', (all.ms / one.ms).toFixed(2)],
-        ['machine', machine()],
-      ],
+      [...rows, ['machine', machine()]],
     );
   }
+}
+
+function nameOf(kind: string, [aggregation, column]: Measure): string {
+  return `${kind}_${aggregation}_${column ?? 'events'}`.toLowerCase();
 }
 
 /** Events in order of time, as syncs write them. */
@@ -45,7 +93,7 @@ async function prepare({ app, viewer }: BenchGateway, events: number): Promise<v
   const { warehouse } = await app.catalog.datastores.open(viewer.projectId);
   const statements = [
     'CREATE SCHEMA raw',
-    `CREATE TABLE raw.events AS SELECT n AS id, 1 + (hash(n) % 100000)::BIGINT AS user_id, ['${names.join("', '")}'][1 + (hash(n + 1) % 4)::INT] AS name,
+    `CREATE TABLE raw.events AS SELECT n AS id, 1 + (hash(n) % 100000)::BIGINT AS user_id, ['${kinds.join("', '")}'][1 + (hash(n + 1) % ${kinds.length})::INT] AS name,
        TIMESTAMPTZ '2025-01-01 00:00:00+00' + to_microseconds((n * ${Math.floor((365 * 86_400e6) / events)})::BIGINT) AS "at",
        ((hash(n + 2) % 10000) / 100)::DECIMAL(9, 2) AS amount, (hash(n + 3) % 600)::INTEGER AS seconds FROM range(${events}) t(n)`,
   ];
@@ -55,31 +103,25 @@ async function prepare({ app, viewer }: BenchGateway, events: number): Promise<v
   await mapEntity(app.catalog, viewer, { ...event, at: 'at', userKey: 'user_id' });
 }
 
-/** Five measures of each of four kinds of events. */
-async function define({ app, viewer: { projectId } }: BenchGateway): Promise<string[]> {
+/** Those that are there already stay. */
+async function define(
+  { app, viewer: { projectId } }: BenchGateway,
+  metrics: readonly { name: string; measure: Measure; kind: string | null }[],
+): Promise<void> {
   const now = new Date();
-  const all = names.flatMap((event) =>
-    measures.map(([aggregation, column]) => {
-      const filter = [{ property: 'name', eq: event }];
+  const known = await app.store.db.metric.findMany({ where: { projectId }, select: { name: true } });
+  const rows = metrics
+    .filter(({ name }) => known.every((each) => each.name !== name))
+    .map(({ name, kind, measure: [aggregation, column] }) => {
+      const filter = kind === null ? [] : [{ property: 'name', eq: kind }];
       const definition: MetricDefinition = {
         simple: { entity: 'EVENT', measure: { aggregation, column }, filter },
       };
-      return { name: `${event}_${aggregation}_${column ?? 'events'}`.toLowerCase(), definition };
-    }),
-  );
+      return { name, title: name, kind: kindOf(definition), definition: storedDefinition(definition) };
+    });
   await app.store.db.metric.createMany({
-    data: all.map(({ name, definition }) => ({
-      id: newId(),
-      projectId,
-      name,
-      title: name,
-      kind: kindOf(definition),
-      definition: storedDefinition(definition),
-      createdAt: now,
-      updatedAt: now,
-    })),
+    data: rows.map((row) => ({ ...row, id: newId(), projectId, createdAt: now, updatedAt: now })),
   });
-  return all.map(({ name }) => name);
 }
 
 async function measure(
