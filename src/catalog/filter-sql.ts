@@ -55,7 +55,8 @@ export interface EntityFilter {
 /** Filters nested deeper than this are refused, before an engine runs out of room for them. */
 const depthMax = 20;
 
-/** More values in one list of a filter than this are refused. */
+/** More filters than this in one are refused, and more values in one list of it. */
+const filtersMax = 1_000;
 const valuesMax = 1_000;
 
 const stringFields = ['key', 'name', 'email', 'userKey', 'organizationKey'] as const;
@@ -63,17 +64,27 @@ const timeFields = ['createdAt', 'at'] as const;
 
 /** The condition of a filter on the rows of a source. All that is named must hold. Fails with BAD_USER_INPUT. */
 export function entityFilterSql(source: RowSource, filter: Maybe<EntityFilter>): Sql {
-  return filterSql(source, filter, 1);
+  let left = filtersMax;
+  return filterSql(source, filter, 1, (count) => {
+    left -= count;
+    if (left < 0) throw tooManyFilters();
+  });
 }
 
-function filterSql(source: RowSource, filter: Maybe<EntityFilter>, depth: number): Sql {
+function filterSql(
+  source: RowSource,
+  filter: Maybe<EntityFilter>,
+  depth: number,
+  take: (count: number) => void,
+): Sql {
   if (filter == null) return allOf([]);
+  take(1 + (filter.properties?.length ?? 0));
   if (depth > depthMax) {
     throw new AppError('BAD_USER_INPUT', `The filter has filters in filters more than ${depthMax} deep.`, {
       fix: 'Join them with fewer "and", "or" and "not".',
     });
   }
-  const inner = (each: EntityFilter) => filterSql(source, each, depth + 1);
+  const inner = (each: EntityFilter) => filterSql(source, each, depth + 1, take);
   const conditions: Sql[] = [];
   for (const field of stringFields) {
     const asked = filter[field];
@@ -95,7 +106,14 @@ function filterSql(source: RowSource, filter: Maybe<EntityFilter>, depth: number
 
 /** The condition of filters on properties: all must hold. Fails with BAD_USER_INPUT. */
 export function propertyFilterSql(source: RowSource, filters: readonly PropertyFilter[]): Sql {
+  if (filters.length > filtersMax) throw tooManyFilters();
   return allOf(filters.flatMap((filter) => propertyConditions(source, filter)));
+}
+
+function tooManyFilters(): AppError {
+  return new AppError('BAD_USER_INPUT', `The filter has more than ${filtersMax} filters in it.`, {
+    fix: 'Give many values of one thing to its "in".',
+  });
 }
 
 function propertyConditions(source: RowSource, filter: PropertyFilter): Sql[] {

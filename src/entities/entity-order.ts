@@ -2,7 +2,7 @@ import { momentSql, textSql } from '#catalog/compare-sql.ts';
 import type { RowSource } from '#catalog/row-source.ts';
 import { AppError } from '#base/errors.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
-import type { ValueType } from '#warehouse/dialect.ts';
+import type { Dialect, ValueType } from '#warehouse/dialect.ts';
 import { allOf, joinSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
 
 export type OrderField = 'key' | 'name' | 'email' | 'createdAt' | 'at';
@@ -160,10 +160,22 @@ function valueSql({ dialect }: RowSource, type: ValueType, value: string): Sql {
   if (type !== 'integer' && type !== 'uuid') {
     const moment = /^-?infinity$/.test(value)
       ? dialect.cast(sql`${value}`, type)
-      : momentSql(dialect, type, value);
+      : (momentSql(dialect, type, value) ?? farMomentSql(dialect, type, value));
     if (moment) return moment;
   }
   throw new AppError('BAD_USER_INPUT', `The cursor's ${JSON.stringify(value.slice(0, 100))} is no ${type}.`, {
     fix: 'Use a cursor that this very list gave since its entities were mapped.',
   });
+}
+
+/** A moment of a year outside 0 to 9999, as answers write it; an engine takes it for none. Null for all else. */
+function farMomentSql(dialect: Dialect, type: ValueType, value: string): Sql | null {
+  const [, date, clock = 'T00:00:00.000', micros = '0'] =
+    /^([+-]\d{6}-\d{2}-\d{2})(T\d{2}:\d{2}:\d{2}\.\d{3})?(\d{3})?Z?$/.exec(value) ?? [];
+  const moment = new Date(`${date}${clock}Z`);
+  if (Number.isNaN(moment.getTime())) return null;
+  return dialect.cast(
+    dialect.addMs(dialect.cast(sql`${moment}`, 'timestamptz'), Number(micros) / 1000),
+    type,
+  );
 }

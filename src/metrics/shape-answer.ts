@@ -120,8 +120,10 @@ function compareJson(one: Json, two: Json): number {
 }
 
 function cellOf(rows: UnitRows, read: Read, leaf: Leaf, group: Group, key: number): number | null {
-  const cell = rows.find(group.key, key)?.[read.measure];
-  return cell ?? valueOfNone(leaf);
+  const cell = rows.find(group.key, key)?.[read.measure] ?? null;
+  if (cell === null) return valueOfNone(leaf);
+  // A sum over NaN or infinity is no sum of nothing.
+  return Number.isFinite(cell) ? cell : null;
 }
 
 /** What has no value, or would be divided by zero, makes the whole null. */
@@ -165,9 +167,7 @@ function onlyKey(cut: Cut): number {
 }
 
 function numberOf(value: unknown): number | null {
-  if (value === null) return null;
-  const number = Number(value);
-  return Number.isFinite(number) ? number : null;
+  return value === null ? null : Number(value);
 }
 
 /** Whole numbers as numbers as long as they are exact. */

@@ -19,7 +19,8 @@ export function sql(strings: TemplateStringsArray, ...values: readonly (Sql | Bi
     if (text !== '') pieces.push(text);
     if (index >= values.length) continue;
     const value = values[index] as Sql | Bind;
-    if (value instanceof Sql) pieces.push(...value.pieces);
+    // Not spread: they may be more than a call takes arguments.
+    if (value instanceof Sql) for (const piece of value.pieces) pieces.push(piece);
     else pieces.push({ bind: value });
   }
   return new Sql(pieces);
