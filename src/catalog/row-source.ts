@@ -119,6 +119,7 @@ class EntitySource implements EntityRowSource {
     if (path === 'userKey' && this.#mapping.kind === 'EVENT') return this.#userKey();
     // An event without a key of its organization has its user's.
     if (path === 'organizationKey' && this.#isOfUsersOrganization()) return this.#joined('user', path);
+    this.#refuseMisspelled(path);
     return ownColumn(this.#mapping, this.dialect, rows, path);
   }
 
@@ -160,6 +161,21 @@ class EntitySource implements EntityRowSource {
   #belongsTo(entity: 'user' | 'organization'): boolean {
     const { kind } = this.#mapping;
     return kind === 'EVENT' || (kind === 'USER' && entity === 'organization');
+  }
+
+  /** Of a JSON column that may hold any name, "organisation.plan" would be a property that no row has. */
+  #refuseMisspelled(path: string): void {
+    const dot = path.indexOf('.');
+    if (dot < 0 || path.startsWith('properties.') || propertyNames(this.#mapping) !== null) return;
+    const owners = (['user', 'organization'] as const).filter((entity) => this.#belongsTo(entity));
+    const owner = nearest(path.slice(0, dot), owners);
+    if (owner === undefined) return;
+    const what = nounOf(this.#mapping.kind);
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${what} belongs to no "${path.slice(0, dot)}". Did you mean "${owner}${path.slice(dot)}"?`,
+      { fix: `A property of that very name is "properties.${path}".` },
+    );
   }
 
   #other(entity: 'user' | 'organization'): Mapping {
@@ -282,15 +298,15 @@ function unknownPath(mapping: Mapping, path: string, properties: readonly string
   ];
   const joined = { USER: 'organization.…', ORGANIZATION: '', EVENT: 'user.…, organization.…' }[mapping.kind];
   const names = [...fields, ...properties, ...(joined ? [joined] : [])];
-  const what = mapping.kind.toLowerCase();
   return new AppError(
     'BAD_USER_INPUT',
-    `An ${what} has no "${path}".${meant(path, names)} It has: ${names.join(', ')}.`.replace(
-      'An user',
-      'A user',
-    ),
+    `${nounOf(mapping.kind)} has no "${path}".${meant(path, names)} It has: ${names.join(', ')}.`,
     { fix: 'Name one of these, or map more of the table with mapEntity.' },
   );
+}
+
+function nounOf(kind: EntityKind): string {
+  return { USER: 'A user', ORGANIZATION: 'An organization', EVENT: 'An event' }[kind];
 }
 
 function meant(name: string, names: readonly string[]): string {

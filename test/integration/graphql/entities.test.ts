@@ -157,6 +157,7 @@ test.each<[object, string[]]>([
   [{ or: [] }, ['1', '2', '3', '4', '5', '6', '7']],
   [{ and: [{ key: { neq: '1' } }, { not: { key: { in: ['2', '3', '4'] } } }] }, ['5', '6', '7']],
   [{ not: { properties: [{ property: 'missing', gt: 1 }] }, key: { eq: '1' } }, ['1']],
+  [{ properties: [{ property: 'properties.organisation.plan', isNull: true }], key: { eq: '1' } }, ['1']],
 ])('users for whom %j holds', async (filter, expected) => {
   expect(await users(filter)).toEqual(expected);
 });
@@ -204,6 +205,11 @@ test.each<[string, object, RegExp]>([
     /"createdAt", which is of type date/,
   ],
   ['users', { properties: [{ property: 'logins' }] }, /asks for nothing/],
+  [
+    'users',
+    { properties: [{ property: 'organisation.plan', eq: 'free' }] },
+    /A user belongs to no "organisation"\. Did you mean "organization\.plan"\?/,
+  ],
   [
     'users',
     { properties: [{ property: 'logins', in: Array.from({ length: 1001 }, () => 1) }] },
