@@ -265,10 +265,10 @@ function comparable(dialect: Dialect, left: SourceColumn, right: SourceColumn): 
 
 /** What a row of the mapping's own table has, read of the table under that alias. */
 function ownColumn(mapping: Mapping, dialect: Dialect, alias: string, path: string): SourceColumn {
-  if (path === 'key') return plainColumn(mapping.table, dialect, alias, mapping.key);
+  if (path === 'key') return mappedColumn(mapping, dialect, alias, mapping.key);
   const field = entityFields[mapping.kind].find((each) => each === path);
   const column = field && mapping.columns[field];
-  if (column !== undefined) return plainColumn(mapping.table, dialect, alias, column);
+  if (column !== undefined) return mappedColumn(mapping, dialect, alias, column);
   const property = path.startsWith('properties.') ? path.slice('properties.'.length) : path;
   const names = propertyNames(mapping);
   if (names !== null && !names.includes(property)) throw unknownPath(mapping, path, names);
@@ -278,6 +278,17 @@ function ownColumn(mapping: Mapping, dialect: Dialect, alias: string, path: stri
   if (mapping.propertiesColumn === null) return plainColumn(mapping.table, dialect, alias, property);
   const json = nameSql(alias, mapping.propertiesColumn);
   return { sql: dialect.jsonText(json, property), type: 'text', dynamic: true };
+}
+
+/** A column that mapEntity chose: whoever asks did not name it, and is not told to name another. */
+function mappedColumn({ kind, table }: Mapping, dialect: Dialect, alias: string, name: string): SourceColumn {
+  if (table.columns.some((each) => each.name === name)) return plainColumn(table, dialect, alias, name);
+  const names = table.columns.map((each) => each.name).join(', ');
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `${kind} is mapped to the column "${name}" of ${table.schema}.${table.name}, which is gone. It has: ${names}.`,
+    { fix: `Map ${kind} anew with mapEntity, or run refreshCatalog when the column is there.` },
+  );
 }
 
 function plainColumn(table: CatalogedTable, dialect: Dialect, alias: string, name: string): SourceColumn {

@@ -236,6 +236,27 @@ test.each<[string, object, { code: string; path: string[]; message: RegExp }[]]>
   expect(await gql.app.store.db.entityMapping.findMany({ orderBy: { id: 'asc' } })).toEqual(before);
 });
 
+test('a mapped column that is gone is named as such, and all else of the entity is answered', async () => {
+  const bob = await gql.signUp('bob');
+  await fillWarehouse(gql, bob, [
+    'CREATE SCHEMA raw',
+    "CREATE TABLE raw.firms AS SELECT 1 AS id, 'A' AS label",
+  ]);
+  await mapEntity(gql, bob, { kind: 'ORGANIZATION', table: 'raw.firms', key: 'id', name: 'label' });
+  const { warehouse } = await gql.app.catalog.datastores.open(bob.projectId);
+  await warehouse.run({ sql: 'ALTER TABLE raw.firms RENAME label TO title' });
+  await gql.ask(bob, 'mutation { refreshCatalog(input: {}) { tables } }');
+  const { organizations } = await gql.ask(bob, '{ organizations { nodes { key properties } } }');
+  expect(organizations.nodes).toEqual([{ key: '1', properties: { title: 'A' } }]);
+  const { errors } = await gql.answer(bob, '{ organizations { nodes { name } } }');
+  expect(errors).toMatchObject([
+    {
+      message: 'ORGANIZATION is mapped to the column "label" of raw.firms, which is gone. It has: id, title.',
+      extensions: { code: 'BAD_USER_INPUT', fix: expect.stringContaining('mapEntity') },
+    },
+  ]);
+});
+
 test('unmapEntity forgets a mapping, once', async () => {
   await mapEntity(gql, ada, { kind: 'ORGANIZATION', table: 'raw.orders', key: 'id' });
   const unmap = 'mutation { unmapEntity(input: { kind: ORGANIZATION }) { kind userErrors { code path } } }';
