@@ -139,7 +139,7 @@ function cut(
   if (atLeast > pointsMax || periods.length > pointsMax) {
     throw new AppError(
       'BAD_USER_INPUT',
-      `The range from ${iso(range.fromMs)} to ${iso(range.toMs)} has more than ${pointsMax} periods of a ${grain}.`,
+      `The range from ${iso(range.fromMs)} to ${iso(range.toMs)} has more than ${pointsMax} periods of one ${grain}.`,
       { fix: 'Ask for a shorter range, or a coarser grain.' },
     );
   }

@@ -34,7 +34,7 @@ test('equal questions of one minute ask for the same range', () => {
 test.each<[Partial<Question>, RegExp]>([
   [{ metrics: [] }, /No metric is asked for/],
   [{ from: now, to: now }, /The range is empty/],
-  [{ from: new Date('2020-01-01'), to: now, grain: 'MINUTE' }, /more than 10000 periods of a MINUTE/],
+  [{ from: new Date('2020-01-01'), to: now, grain: 'MINUTE' }, /more than 10000 periods of one MINUTE/],
   [{ from: new Date('1700-01-01'), grain: 'YEAR' }, /the years 1800 to 2399 can/],
   [{ timeZone: 'Mars/Base' }, /"Mars\/Base" is no time zone/],
   [{ by: ['a', 'a'] }, /names "a" twice/],
