@@ -51,14 +51,29 @@ interface Context {
   ground: Ground;
   metrics: KnownMetrics;
   by: readonly string[];
+  /** To be called for each metric that is looked at. */
+  onName: () => void;
 }
 
+/** A metric may name others so often, through all that it is made of: each that names the next one twice doubles them. */
+const namesMax = 1_000;
+
 /**
- * The tree of a metric. Fails with BAD_USER_INPUT for a metric that is not there, one that is made of itself, rows that are
- * not there any more, and a dimension that a measure does not allow.
+ * The tree of a metric. Fails with BAD_USER_INPUT for a metric that is not there, one that is made of itself or of too many,
+ * rows that are not there any more, and a dimension that a measure does not allow.
  */
-export function measureTree(context: Context, name: string): MeasureTree {
-  return treeOf(context, name, null, []);
+export function measureTree(context: Omit<Context, 'onName'>, name: string): MeasureTree {
+  let names = 0;
+  const onName = () => {
+    names += 1;
+    if (names <= namesMax) return;
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The metric "${name}" names others more than ${namesMax} times, through those that it is made of.`,
+      { fix: 'Make it of fewer metrics, and name each of them once.' },
+    );
+  };
+  return treeOf({ ...context, onName }, name, null, []);
 }
 
 /** The leaves of a tree, from left to right. */
@@ -91,6 +106,7 @@ export function windowOf({ windowCount, windowGrain, resetGrain }: CumulativeDef
 }
 
 function treeOf(context: Context, name: string, window: Window | null, path: readonly string[]): MeasureTree {
+  context.onName();
   if (path.includes(name)) {
     throw new AppError(
       'BAD_USER_INPUT',

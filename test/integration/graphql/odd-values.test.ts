@@ -79,3 +79,25 @@ test('a sum that is no finite number is null, and not the 0 of no rows', async (
   const { points } = (await gql.ask(ada, query)).metric.series;
   expect(points.map(({ value }: { value: number | null }) => value)).toEqual([null, null, 1.5, 0, 0]);
 });
+
+test('a metric that names others over and over is refused before it is worked out', async () => {
+  const create =
+    'mutation ($input: CreateMetricInput!) { createMetric(input: $input) { userErrors { code message } } }';
+  const make = async (name: string, definition: object) =>
+    (await gql.ask(ada, create, { input: { name, definition } })).createMetric.userErrors;
+  const measure = { aggregation: 'COUNT' };
+  expect(await make('d0', { simple: { table: 'raw.odd', time: 'day', measure } })).toEqual([]);
+  const manyOf = (name: string) => Array.from({ length: 200 }, () => name).join('+');
+  expect(await make('d1', { derived: { expression: manyOf('d0') } })).toEqual([]);
+  const asked = '{ metric(name: "d1") { value(from: "2026-01-01T00:00:00Z", to: "2026-01-06T00:00:00Z") } }';
+  expect((await gql.ask(ada, asked)).metric.value).toBe(800);
+  expect(await make('d2', { derived: { expression: manyOf('d1') } })).toEqual([]);
+  expect(await make('d3', { derived: { expression: manyOf('d2') } })).toEqual([]);
+  const { data, errors } = await gql.answer(
+    ada,
+    '{ viewer { id: __typename } metrics { nodes { name tables { fqn } freshness { syncedAt } } } metric(name: "d3") { value } }',
+  );
+  expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
+  expect(errors[0]?.message).toContain('more than 1000 times');
+  expect(data).toMatchObject({ viewer: { id: 'Viewer' }, metric: { value: null } });
+});
