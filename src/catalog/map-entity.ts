@@ -1,3 +1,4 @@
+import { may } from '#accounts/permissions.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { InputError, inputError, type Problem } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
@@ -205,7 +206,8 @@ async function jsonProblem(
   return {
     code: 'INVALID',
     path,
-    message: `The column "${name}" holds ${quote(wrong)}, which is no JSON.`,
+    // Who may map tables need not be one who may read them.
+    message: `The column "${name}" holds ${may(viewer, 'DATA_READ') ? quote(wrong) : 'a text'}, which is no JSON.`,
     fix,
   };
 }

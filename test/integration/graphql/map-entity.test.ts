@@ -23,6 +23,15 @@ beforeAll(async () => {
 });
 afterAll(() => gql[Symbol.asyncDispose]());
 
+test('a key that may map tables and not read them is not told what they hold', async () => {
+  const key = await gql.apiKey(ada, ['CONTROL_READ', 'CONTROL_WRITE']);
+  const query = 'mutation ($input: MapEntityInput!) { mapEntity(input: $input) { userErrors { message } } }';
+  const input = { kind: 'USER', table: 'raw.people', key: 'id', propertiesColumn: 'plan' };
+  expect((await gql.ask(key, query, { input })).mapEntity.userErrors).toEqual([
+    { message: 'The column "plan" holds a text, which is no JSON.' },
+  ]);
+});
+
 const answer = (input: object) => answerOfMapping(gql, ada, { ...input });
 
 test('a mapping names a table by its end, by its whole name or by its id, and says what it maps', async () => {
