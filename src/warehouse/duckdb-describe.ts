@@ -179,7 +179,8 @@ async function syntaxOf(session: DuckDbSession, select: string): Promise<unknown
 
 /** The SELECT within CREATE VIEW raw.v (a, b) AS SELECT …, whatever the names before it hold. */
 async function bodyOf(session: DuckDbSession, createView: string): Promise<unknown> {
-  for (const { index } of createView.matchAll(/\bAS\b/g)) {
+  for (const { 0: token, index } of createView.matchAll(/"(?:[^"]|"")*"|\bAS\b/g)) {
+    if (token !== 'AS') continue;
     const tree = await syntaxOf(session, createView.slice(index + 2));
     if (tree !== null) return tree;
   }

@@ -113,6 +113,25 @@ test('a table that the catalog did not know is taken into it, and the engine its
   );
 });
 
+test('what a view reads is known whatever its name says', async () => {
+  await using all = await openTransformations();
+  const odd = '"x AS SELECT 1 --"';
+  await all.sql(
+    'CREATE SCHEMA made',
+    'CREATE VIEW made.inner_view AS SELECT id FROM raw.orders',
+    `CREATE VIEW made.${odd} AS SELECT id FROM made.inner_view`,
+  );
+  await all.upsert({ ...daily, sql: `SELECT id FROM made.${odd}` });
+  const inputs = await all.deps.store.db.transformationInput.findMany({
+    select: { table: { select: { name: true } } },
+  });
+  expect(inputs.map(({ table }) => table.name).toSorted()).toEqual([
+    'inner_view',
+    'orders',
+    'x AS SELECT 1 --',
+  ]);
+});
+
 test('transformations cannot be made of each other, and the way round is named', async () => {
   await using all = await openTransformations();
   expect(await messageOf(all.upsert({ ...daily, target: { schema: 'RAW', table: 'Orders' } }))).toBe(
