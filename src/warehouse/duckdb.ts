@@ -12,7 +12,7 @@ import { describeSelect } from './duckdb-describe.ts';
 import { DuckDbSession } from './duckdb-session.ts';
 import { describeSchemas, describeTables } from './duckdb-tables.ts';
 import { writeTarget } from './duckdb-write.ts';
-import { Slots } from './slots.ts';
+import { Slots, takeEach } from './slots.ts';
 import type {
   Answer,
   AnswerPiece,
@@ -38,6 +38,13 @@ interface DuckDbOptions {
 /** Every running statement holds a thread of libuv's pool, so the process as a whole runs no more than this at once. */
 const queriesMax = 8;
 const querySlots = new Slots(queriesMax);
+
+/** Those of one warehouse leave room for the questions of other projects. */
+const queriesOfOneMax = 6;
+
+/** What is written may take an hour: it holds up other writes, and no question. */
+const writesMax = 4;
+const writeSlots = new Slots(writesMax);
 
 /**
  * What DuckDB may keep before it puts things on disk, until extendMemory. Its allocations outside this and the gaps that
@@ -71,8 +78,12 @@ interface Bounds {
 }
 
 /** One step of a statement whose rows are taken one after the other: a slot is held while it runs, not while it waits. */
-async function inSlot<T>(session: DuckDbSession, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
-  const free = await querySlots.take(signal);
+async function inSlot<T>(
+  { session, slots }: { session: DuckDbSession; slots: readonly Slots[] },
+  signal: AbortSignal,
+  step: () => Promise<T>,
+): Promise<T> {
+  const free = await takeEach(slots, signal);
   try {
     return await session.interruptible(signal, step);
   } finally {
@@ -135,6 +146,8 @@ export class DuckDbWarehouse implements Warehouse {
   readonly #onClosed: () => void;
   readonly #busy = new Map<Promise<unknown>, () => void>();
   readonly #streams = new Set<AbortController>();
+  /** Its own first, so that who waits for that holds none of the process's. */
+  readonly #slots = [new Slots(queriesOfOneMax), querySlots];
   #closed = false;
 
   constructor(instance: DuckDBInstance, onClosed: () => void) {
@@ -155,13 +168,14 @@ export class DuckDbWarehouse implements Warehouse {
     this.#streams.add(closing);
     try {
       await using session = await this.session();
+      const of = { session, slots: this.#slots };
       // Nobody may come for the next rows: what was read so far is then let go at once.
       const leave = () => void session[Symbol.asyncDispose]();
       signal.addEventListener('abort', leave, { once: true });
       try {
-        const rows = await inSlot(session, signal, () => session.read(statement));
+        const rows = await inSlot(of, signal, () => session.read(statement));
         for (let isFirst = true; ; isFirst = false) {
-          const some = await inSlot(session, signal, () => rows.next());
+          const some = await inSlot(of, signal, () => rows.next());
           if (some !== null || isFirst) yield { columns: rows.columns, rows: some ?? [] };
           if (some === null) return;
         }
@@ -188,14 +202,18 @@ export class DuckDbWarehouse implements Warehouse {
   }
 
   write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
-    return this.#bounded(options, (session) => writeTarget(session, target, select));
+    return this.#bounded(options, (session) => writeTarget(session, target, select), [writeSlots]);
   }
 
   /** Work on a session of its own, stopped at the deadline and by the signal, with the errors that callers are told. */
-  async #bounded<T>(options: RunOptions, work: (session: DuckDbSession) => Promise<T>): Promise<T> {
+  async #bounded<T>(
+    options: RunOptions,
+    work: (session: DuckDbSession) => Promise<T>,
+    slots: readonly Slots[] = this.#slots,
+  ): Promise<T> {
     const { signal, stoppedBy, deadlineMs } = this.#bounds(options);
     try {
-      const free = await querySlots.take(signal);
+      const free = await takeEach(slots, signal);
       try {
         await using session = await this.session();
         return await session.interruptible(signal, () => work(session));

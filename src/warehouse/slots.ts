@@ -34,3 +34,16 @@ export class Slots {
     });
   }
 }
+
+/** A slot of each, taken in order; gives back what frees them all. Rejects as take does, and then holds none. */
+export async function takeEach(all: readonly Slots[], signal?: AbortSignal): Promise<() => void> {
+  const taken: (() => void)[] = [];
+  const free = () => taken.forEach((each) => each());
+  try {
+    for (const slots of all) taken.push(await slots.take(signal));
+  } catch (error) {
+    free();
+    throw error;
+  }
+  return free;
+}

@@ -223,3 +223,25 @@ describe('a file', () => {
     await (await openDuckDb({ path, allowedDirectories: [] }))[Symbol.asyncDispose]();
   });
 });
+
+test('the long questions of one warehouse leave room for those of another', async () => {
+  await using other = await openDuckDb({ path: ':memory:', allowedDirectories: [] });
+  const leave = new AbortController();
+  const long = Array.from({ length: 12 }, () => warehouse.run({ sql: endless }, { signal: leave.signal }));
+  const settled = Promise.allSettled(long);
+  expect((await other.run({ sql: 'SELECT 1' }, { deadlineMs: 10_000 })).rows).toEqual([[1]]);
+  leave.abort();
+  await settled;
+});
+
+test('long writes hold up no question', async () => {
+  const leave = new AbortController();
+  const target = (name: string) => ({ database: 'warehouse', schema: 'main', name, kind: 'TABLE' as const });
+  const long = Array.from({ length: 10 }, (_, at) =>
+    warehouse.write(target(`endless_${at}`), { sql: endless }, { signal: leave.signal }),
+  );
+  const settled = Promise.allSettled(long);
+  expect((await warehouse.run({ sql: 'SELECT 1' }, { deadlineMs: 10_000 })).rows).toEqual([[1]]);
+  leave.abort();
+  expect((await settled).map(({ status }) => status)).toEqual(Array(10).fill('rejected'));
+});
