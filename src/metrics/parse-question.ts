@@ -72,13 +72,15 @@ function checkCounts({ metrics, by, limit }: Question): void {
       'Ask for the others in another field.',
     );
   }
+  const named = firstTwice(metrics);
+  if (named !== undefined) throw wrong(`The metric "${named}" is asked for twice.`, 'Name each metric once.');
   if (by.length > dimensionsMax) {
     throw wrong(
       `"by" names ${by.length} dimensions; at most ${dimensionsMax} are allowed.`,
       'Leave some out.',
     );
   }
-  const twice = by.find((path, at) => by.indexOf(path) !== at);
+  const twice = firstTwice(by);
   if (twice !== undefined) throw wrong(`"by" names "${twice}" twice.`, 'Name each dimension once.');
   if (limit === null) return;
   if (limit < 1 || limit > groupsMax) {
@@ -87,6 +89,10 @@ function checkCounts({ metrics, by, limit }: Question): void {
   if (by.length === 0) {
     throw wrong('A limit keeps the largest groups, and "by" asks for none.', 'Name dimensions in "by".');
   }
+}
+
+function firstTwice(names: readonly string[]): string | undefined {
+  return names.find((name, at) => names.indexOf(name) !== at);
 }
 
 function checkRange({ grain }: Question, { fromMs, toMs }: { fromMs: number; toMs: number }): void {

@@ -37,6 +37,7 @@ test.each<[Partial<Question>, RegExp]>([
   [{ from: new Date('2020-01-01'), to: now, grain: 'MINUTE' }, /more than 10000 periods of one MINUTE/],
   [{ from: new Date('1700-01-01'), grain: 'YEAR' }, /the years 1800 to 2399 can/],
   [{ timeZone: 'Mars/Base' }, /"Mars\/Base" is no time zone/],
+  [{ metrics: ['a', 'b', 'a'] }, /The metric "a" is asked for twice/],
   [{ by: ['a', 'a'] }, /names "a" twice/],
   [{ by: ['a'], limit: 0 }, /The limit is 0; 1 to 1000/],
   [{ limit: 3 }, /"by" asks for none/],
