@@ -6,14 +6,17 @@ import type { Warehouse } from '#warehouse/warehouse.ts';
 const code = (wanted: string) => expect.objectContaining({ code: wanted }) as unknown;
 
 /** What every engine's dialect means, asked of the engine itself. */
-export function dialectSuite(name: string, openWarehouse: () => Promise<Warehouse & AsyncDisposable>): void {
+export function dialectSuite(
+  name: string,
+  openLab: () => Promise<{ warehouse: Warehouse } & AsyncDisposable>,
+): void {
   describe(`the dialect of ${name}`, () => {
-    const opened: { warehouse?: Warehouse } = {};
+    const opened: { lab?: Awaited<ReturnType<typeof openLab>> } = {};
     beforeAll(async () => {
-      opened.warehouse = await openWarehouse();
+      opened.lab = await openLab();
     });
-    afterAll(() => opened.warehouse?.[Symbol.asyncDispose]());
-    dialects(() => opened.warehouse!);
+    afterAll(() => opened.lab?.[Symbol.asyncDispose]());
+    dialects(() => opened.lab!.warehouse);
   });
 }
 

@@ -4,7 +4,7 @@ import { messageOf } from '#base/errors.ts';
 import { ColumnMisfit, ConnectorError, type OpenPart, type StreamColumn } from '#connectors/contract.ts';
 import type { Fifos } from '#connectors/fifo.ts';
 import { misfitIn } from '#connectors/files/text-casts.ts';
-import { hangUp } from './connect.ts';
+import { hangUp } from '#warehouse/postgres-connect.ts';
 import { CopyOut } from './copy-out.ts';
 import { readError } from './read-error.ts';
 import { scanSql } from './scan-sql.ts';

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { ConnectorError } from '#connectors/contract.ts';
-import { connect, hangUp } from './connect.ts';
+import { hangUp } from '#warehouse/postgres-connect.ts';
+import { connect } from './connect.ts';
 import { readError } from './read-error.ts';
 import type { PostgresConfig } from './spec.ts';
 

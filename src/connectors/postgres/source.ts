@@ -6,7 +6,8 @@ import {
   type SourceConnector,
   type StreamInfo,
 } from '#connectors/contract.ts';
-import { connect, hangUp } from './connect.ts';
+import { hangUp } from '#warehouse/postgres-connect.ts';
+import { connect } from './connect.ts';
 import { describeRelations, streamOf } from './describe-tables.ts';
 import { planStream } from './plan-stream.ts';
 import { readError } from './read-error.ts';

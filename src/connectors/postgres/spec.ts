@@ -1,15 +1,8 @@
 import type { ConfigSchema } from '#connectors/contract.ts';
-
-export const sslModes = ['disable', 'require', 'verify-full'] as const;
+import type { PostgresServer } from '#warehouse/postgres-connect.ts';
 
 /** The config of `postgresSpec`, defaults filled in. */
-export interface PostgresConfig {
-  host: string;
-  port?: number;
-  database: string;
-  username: string;
-  password?: string;
-  ssl?: { mode?: (typeof sslModes)[number]; ca?: string };
+export interface PostgresConfig extends PostgresServer {
   schemas?: string[];
 }
 
@@ -63,7 +56,7 @@ export const postgresSpec: ConfigSchema = {
           title: 'Mode',
           description:
             'disable: never encrypted. require: always encrypted, the server is not verified. verify-full: encrypted, and the certificate must be valid for the host.',
-          enum: [...sslModes],
+          enum: ['disable', 'require', 'verify-full'],
           default: 'disable',
         },
         ca: {

@@ -1,0 +1,56 @@
+import { AppError, messageOf } from '#base/errors.ts';
+import { interruptedError, type Interruption } from './interruption.ts';
+
+/** Classes and codes of SQLSTATE that are the server's trouble and not the statement's. */
+const troubles = /^(08|53|57P|58|F0|XX)/;
+/** Another one writes, or holds what is to be written. */
+const conflicts = /^(40001|40P01|55P03|55006)$/;
+
+/**
+ * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with PostgreSQL's own words, one
+ * that met another writer is CONFLICT, an interrupted one says by what, a server in trouble is WAREHOUSE_UNAVAILABLE.
+ */
+export function statementError(
+  error: unknown,
+  interruption: Interruption | null,
+  deadlineMs: number,
+): AppError {
+  if (error instanceof AppError && interruption === null) return error;
+  if (interruption) return interruptedError(interruption, deadlineMs, error);
+  const code = codeOf(error);
+  const message = messageOf(error);
+  // The server's own limit, or somebody who canceled it there.
+  if (code === '57014') return interruptedError('deadline', null, error);
+  if (code === '' || troubles.test(code)) {
+    return new AppError('WAREHOUSE_UNAVAILABLE', `The warehouse could not run the statement: ${message}`, {
+      fix: "Try again; when it goes on, look into the server's log.",
+      cause: error,
+    });
+  }
+  if (conflicts.test(code)) {
+    return new AppError('CONFLICT', `Somebody else is at what the statement writes: ${message}`, {
+      fix: 'Try again.',
+      cause: error,
+    });
+  }
+  return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${message}`, {
+    fix: fixOf(code, error),
+    cause: error,
+  });
+}
+
+function fixOf(code: string, error: unknown): string | undefined {
+  if (code === '42501') return 'Let the owner GRANT what is missing to the user of the datastore.';
+  return (error as { hint?: string }).hint;
+}
+
+/** Whether the connection went away under the statement, rather than that the server refused it. */
+export function isLost(error: unknown): boolean {
+  return !(error instanceof AppError) && /^$|^08|^57P0[123]/.test(codeOf(error));
+}
+
+/** The SQLSTATE; empty for what comes from the connection. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : '';
+}

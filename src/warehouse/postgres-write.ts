@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import { AppError, messageOf } from '#base/errors.ts';
+import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
+import { describeSelect, type RunInside } from './postgres-describe.ts';
+import { codeOf } from './postgres-errors.ts';
+import { nameSql, toStatement } from './sql.ts';
+import { quoteName, type Statement, type WriteTarget } from './warehouse.ts';
+
+const shown = { quoteName, placeholder: (n: number) => `$${n}` };
+const nameBytesMax = 63;
+
+/** What a write does in its transaction, beside statements that give rows. */
+export interface Writing {
+  rows: RunInside;
+  /** Runs a statement, and gives how many rows it wrote. */
+  run(statement: Statement): Promise<bigint>;
+}
+
+/**
+ * Makes the target from a SELECT in the transaction that is open, as Warehouse.write says. A table is made beside the old one
+ * and put in its place last, so that those who read are kept waiting for a moment alone.
+ */
+export async function writeTarget(
+  writing: Writing,
+  target: WriteTarget,
+  select: Statement,
+): Promise<bigint | null> {
+  try {
+    await refuseNames(writing, target);
+    if (target.kind === 'VIEW') await refuseForView(writing, target, select);
+    await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${quoteName(target.schema)}` });
+    return target.kind === 'VIEW'
+      ? await writeView(writing, target, select.sql)
+      : await writeTable(writing, target, select);
+  } catch (error) {
+    throw concurrent(error) ?? error;
+  }
+}
+
+async function writeTable(writing: Writing, target: WriteTarget, select: Statement): Promise<bigint> {
+  const name = nameOf(target);
+  const staged = { ...target, name: `${stagingPrefix}${randomBytes(8).toString('hex')}` };
+  const staging = nameOf(staged);
+  // Within parentheses nothing but a query can stand, and none that changes anything.
+  const from = `SELECT * FROM (\n${bare(select.sql)}\n) AS made`;
+  const rows = await writing.run({ ...select, sql: `CREATE TABLE ${staging} AS ${from}` });
+  await writing.run({ sql: `ANALYZE ${staging}` });
+  await refuseOtherKind(writing, target);
+  await writing.run({ sql: 'SAVEPOINT swap' });
+  try {
+    await writing.run({ sql: `DROP TABLE IF EXISTS ${name}` });
+    await writing.run({ sql: `ALTER TABLE ${staging} RENAME TO ${quoteName(target.name)}` });
+  } catch (error) {
+    if (codeOf(error) !== dependentObjects) throw error;
+    await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
+    await refill(writing, target, staged, messageOf(error));
+  }
+  return rows;
+}
+
+const dependentObjects = '2BP01';
+
+/** The table that views stand on stays, and takes the new rows. Those who read wait until they are all there. */
+async function refill(
+  { rows, run }: Writing,
+  target: WriteTarget,
+  staged: WriteTarget,
+  why: string,
+): Promise<void> {
+  const columns = async ({ schema, name }: WriteTarget) =>
+    JSON.stringify(
+      await rows({
+        sql: `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+          JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+        binds: [schema, name],
+      }),
+    );
+  const name = nameOf(target);
+  if ((await columns(target)) !== (await columns(staged))) {
+    throw new AppError('CONFLICT', `${name} cannot get other columns while something stands on it: ${why}.`, {
+      fix: 'Drop what stands on it first, and make that anew afterwards.',
+    });
+  }
+  await run({ sql: `TRUNCATE ${name}` });
+  await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
+  await run({ sql: `DROP TABLE ${nameOf(staged)}` });
+  await run({ sql: `ANALYZE ${name}` });
+}
+
+async function writeView(writing: Writing, target: WriteTarget, select: string): Promise<null> {
+  await refuseOtherKind(writing, target);
+  const name = nameOf(target);
+  await writing.run({ sql: 'SAVEPOINT swap' });
+  try {
+    // Views may stand on it, which bear no other columns than it has.
+    await writing.run({ sql: `CREATE OR REPLACE VIEW ${name} AS\n${bare(select)}` });
+  } catch (error) {
+    if (codeOf(error) !== '42P16') throw error;
+    await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
+    await dropView(writing, name);
+    await writing.run({ sql: `CREATE VIEW ${name} AS\n${bare(select)}` });
+  }
+  return null;
+}
+
+async function dropView({ run }: Writing, name: string): Promise<void> {
+  try {
+    await run({ sql: `DROP VIEW ${name}` });
+  } catch (error) {
+    if (codeOf(error) !== dependentObjects) throw error;
+    const message = `${name} cannot get other columns while something stands on it: ${messageOf(error)}.`;
+    throw new AppError('CONFLICT', message, {
+      fix: 'Drop what stands on it first, and make that anew afterwards.',
+      cause: error,
+    });
+  }
+}
+
+/** Without the semicolon that may end it. */
+function bare(select: string): string {
+  return select.replace(/[\s;]+$/, '');
+}
+
+function nameOf({ schema, name }: WriteTarget): string {
+  return toStatement(nameSql(schema, name), shown).sql;
+}
+
+async function refuseNames({ rows }: Writing, { database, schema, name }: WriteTarget): Promise<void> {
+  const isHidden =
+    /^pg_/i.test(schema) ||
+    ['information_schema', stagingSchema].includes(schema.toLowerCase()) ||
+    name.toLowerCase().startsWith(stagingPrefix);
+  if (isHidden) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${database}.${schema}.${name} is kept for the warehouse itself and its connectors.`,
+      { fix: `Take another schema than "${stagingSchema}", and a name that does not begin with it.` },
+    );
+  }
+  const long = [schema, name].find((each) => Buffer.byteLength(each) > nameBytesMax);
+  if (long !== undefined) {
+    const message = `The name "${long}" has more than ${nameBytesMax} bytes, and PostgreSQL would cut it.`;
+    throw new AppError('BAD_USER_INPUT', message, { fix: 'Take a shorter name.' });
+  }
+  const [[current]] = (await rows({ sql: 'SELECT current_database()' })) as [[string]];
+  if (current === database) return;
+  const message = `The datastore is connected to the database "${current}", and cannot write to "${database}".`;
+  throw new AppError('BAD_USER_INPUT', message, { fix: `Name "${current}".` });
+}
+
+/** A view can hold no values, and one that reads itself could not be made anew. */
+async function refuseForView({ rows, run }: Writing, target: WriteTarget, select: Statement): Promise<void> {
+  if (select.binds !== undefined && select.binds.length > 0) {
+    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
+      fix: 'Write a table, or put the values into the SELECT.',
+    });
+  }
+  await run({ sql: 'SAVEPOINT described' });
+  const { reads } = await describeSelect(rows, select.sql);
+  await run({ sql: 'ROLLBACK TO SAVEPOINT described' });
+  if (!reads.some(({ schema, name }) => schema === target.schema && name === target.name)) return;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The view ${target.database}.${target.schema}.${target.name} would read itself.`,
+    { fix: 'Give it another name, or read what it reads.' },
+  );
+}
+
+async function refuseOtherKind({ rows }: Writing, target: WriteTarget): Promise<void> {
+  const [found] = (await rows({
+    sql: `SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = $2`,
+    binds: [target.schema, target.name],
+  })) as [string][];
+  if (!found) return;
+  const [kind] = found;
+  if (kind === (target.kind === 'TABLE' ? 'r' : 'v')) return;
+  throw new AppError(
+    'CONFLICT',
+    `${nameOf(target)} is ${kinds[kind] ?? 'something else'} already, and cannot become a ${target.kind.toLowerCase()}.`,
+    { fix: 'Take another name, or drop what is there.' },
+  );
+}
+
+const kinds: Record<string, string> = {
+  r: 'a table',
+  v: 'a view',
+  m: 'a materialized view',
+  p: 'a partitioned table',
+  f: 'a foreign table',
+  i: 'an index',
+  S: 'a sequence',
+  c: 'a type',
+};
+
+/** Two who make the same schema, table or view at once: the catalog's own keys tell the later one. */
+function concurrent(error: unknown): AppError | undefined {
+  const { table } = error as { table?: string };
+  const code = codeOf(error);
+  const isOfCatalog = code === '23505' && (table?.startsWith('pg_') ?? false);
+  const isMade = code === '42P07' || code === '42P06' || /^tuple concurrently/.test(messageOf(error));
+  if (!isOfCatalog && !isMade) return undefined;
+  return new AppError('CONFLICT', 'What is to be written was written by somebody else at the same time.', {
+    fix: 'Try again.',
+    cause: error,
+  });
+}

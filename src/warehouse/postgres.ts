@@ -1,0 +1,356 @@
+import { closedError, type Interruption } from './interruption.ts';
+import { jsonBytes } from './json-bytes.ts';
+import { type PostgresServer, PostgresUnreachable } from './postgres-connect.ts';
+import { describeSelect, type RunInside } from './postgres-describe.ts';
+import { postgresDialect } from './postgres-dialect.ts';
+import { isLost, statementError } from './postgres-errors.ts';
+import { type PostgresConnection, PostgresPool } from './postgres-pool.ts';
+import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
+import { describeSchemas, describeTables } from './postgres-tables.ts';
+import { writeTarget } from './postgres-write.ts';
+import { Slots } from './slots.ts';
+import type {
+  Answer,
+  AnswerPiece,
+  DescribedSchema,
+  DescribedSelect,
+  DescribedTable,
+  ResultColumn,
+  RunOptions,
+  Statement,
+  TableName,
+  Warehouse,
+  WriteTarget,
+} from './warehouse.ts';
+
+/** Where a PostgreSQL warehouse is, and the schema that names without one are looked up in: the role's own when left out. */
+export interface PostgresOptions extends PostgresServer {
+  schema?: string;
+}
+
+/** What one process asks of one server at once; the others wait. A connection each. */
+const queriesMax = 8;
+const streamsMax = 32;
+const writesMax = 2;
+
+const rowsMaxDefault = 10_000;
+const bytesMaxDefault = 64 * 1024 * 1024;
+/** What is listed is names, as many as there are. */
+const catalogBounds = { rowsMax: 1_000_000, bytesMax: Infinity };
+const streamedAtOnce = 2_000;
+
+/** any_value and pg_input_is_valid are new in 16. */
+const versionMin = 160_000;
+
+/** The server stops what this process could not. */
+const graceMs = 2_000;
+
+/** When a statement is to stop, and why it was stopped. */
+interface Bounds {
+  signal: AbortSignal;
+  deadlineMs: number;
+  tag: string | undefined;
+  stoppedBy: () => Interruption | null;
+}
+
+/** Connects once. Fails with PostgresUnreachable, each wrong field with a message of its own. */
+export async function openPostgres(options: PostgresOptions): Promise<PostgresWarehouse> {
+  const warehouse = new PostgresWarehouse(options);
+  try {
+    await warehouse.check();
+    return warehouse;
+  } catch (error) {
+    await warehouse[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A database of a PostgreSQL server. Statements but writes run in transactions that may only read. */
+export class PostgresWarehouse implements Warehouse {
+  readonly engine = 'POSTGRES';
+  readonly dialect = postgresDialect;
+  readonly #options: PostgresOptions;
+  readonly #pool: PostgresPool;
+  readonly #queries = new Slots(queriesMax);
+  readonly #streams = new Slots(streamsMax);
+  readonly #writes = new Slots(writesMax);
+  readonly #closing = new AbortController();
+  readonly #busy = new Set<Promise<unknown>>();
+  /** By oid and modifier, as format_type writes them. */
+  readonly #typeNames = new Map<string, string>();
+
+  constructor(options: PostgresOptions) {
+    this.#options = options;
+    this.#pool = new PostgresPool(options, options.schema);
+  }
+
+  /** Fails with PostgresUnreachable when the server is not reached, is too old, or has not the schema. */
+  async check(): Promise<void> {
+    const { schema } = this.#options;
+    const { rows } = await this.run({
+      sql: `SELECT current_setting('server_version_num')::int8, current_setting('server_version'), to_regnamespace($1) IS NOT NULL`,
+      binds: [schema === undefined ? 'pg_catalog' : this.dialect.quoteName(schema)],
+    });
+    const [[number, version, hasSchema]] = rows as [[bigint, string, boolean]];
+    if (number < versionMin) {
+      throw new PostgresUnreachable(
+        {
+          kind: 'CONFIG',
+          path: ['host'],
+          said: `The server is PostgreSQL ${version}; a datastore needs 16 or newer.`,
+          fix: 'Use a newer server, or sync its tables into another datastore.',
+        },
+        undefined,
+      );
+    }
+    if (!hasSchema) {
+      throw new PostgresUnreachable(
+        {
+          kind: 'CONFIG',
+          path: ['schema'],
+          said: `The database "${this.#options.database}" has no schema "${schema}".`,
+          fix: 'Check schema, or make it; left out, the search path of the role counts.',
+        },
+        undefined,
+      );
+    }
+  }
+
+  /** Exactly one statement in a transaction that may only read: no setting, lock or transaction outlives it. */
+  run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
+    const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
+    return this.#bounded(options, this.#queries, async (bounds) => {
+      const read = (connection: PostgresConnection, ending: Ending) =>
+        readAll(connection, statement, { rowsMax, bytesMax }, ending);
+      const { fields, ...answer } = await this.#reading(bounds, 'READ ONLY', read);
+      return { columns: await this.#columnsOf(fields, bounds), ...answer };
+    });
+  }
+
+  async *stream(statement: Statement, options: RunOptions = {}): AsyncGenerator<AnswerPiece, void> {
+    const bounds = this.#bounds(options);
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#busy.add(ended);
+    let free: (() => void) | undefined;
+    let connection: PostgresConnection | undefined;
+    let isWhole = false;
+    const stop = () => connection && this.#pool.stop(connection);
+    try {
+      free = await this.#streams.take(bounds.signal);
+      connection = await this.#pool.take(bounds.signal);
+      bounds.signal.addEventListener('abort', stop, { once: true });
+      await begin(connection, bounds, 'READ ONLY');
+      const running = connection.client.query(new PostgresStatement(statement, streamedAtOnce));
+      // Left early, the portal is closed: what the server has not yet computed it never does.
+      try {
+        let piece = await running.piece();
+        const columns = await this.#columnsOf(piece.fields, bounds);
+        for (let isFirst = true; ; isFirst = false) {
+          if (isFirst || piece.rows.length > 0) yield { columns, rows: piece.rows };
+          bounds.signal.throwIfAborted();
+          if (piece.isLast) break;
+          piece = await running.more();
+        }
+      } finally {
+        if (!bounds.signal.aborted) await running.end();
+      }
+      isWhole = true;
+    } catch (error) {
+      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+    } finally {
+      bounds.signal.removeEventListener('abort', stop);
+      if (connection && !bounds.signal.aborted) {
+        if (isWhole || !connection.isLost) this.#pool.give(connection);
+      }
+      free?.();
+      this.#busy.delete(ended);
+      resolve();
+    }
+  }
+
+  describe(select: string, options: RunOptions = {}): Promise<DescribedSelect> {
+    return this.#bounded(options, this.#queries, (bounds) =>
+      this.#reading(bounds, 'READ WRITE', (connection) => describeSelect(insideOf(connection), select)),
+    );
+  }
+
+  tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]> {
+    return describeTables((statement) => this.run(statement, { ...options, ...catalogBounds }), only);
+  }
+
+  schemas(options?: RunOptions): Promise<DescribedSchema[]> {
+    return describeSchemas((statement) => this.run(statement, { ...options, ...catalogBounds }));
+  }
+
+  write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
+    return this.#bounded(options, this.#writes, (bounds) =>
+      this.#onConnection(bounds, async (connection) => {
+        await begin(connection, bounds, 'READ WRITE');
+        const run = async (statement: Statement) => rowsOf((await runInside(connection, statement)).done);
+        const rows = await writeTarget({ rows: insideOf(connection), run }, target, select);
+        await connection.client.query('COMMIT');
+        return rows;
+      }),
+    );
+  }
+
+  /** What only reads is done once more on a new connection when the one that waited for it turns out to be lost. */
+  async #reading<T>(
+    bounds: Bounds,
+    access: 'READ ONLY' | 'READ WRITE',
+    work: (connection: PostgresConnection, ending: Ending) => Promise<T>,
+  ): Promise<T> {
+    let wasUsed = false;
+    const attempt = () =>
+      this.#onConnection(bounds, async (connection, ending) => {
+        wasUsed = connection.isUsed;
+        await begin(connection, bounds, access);
+        return work(connection, ending);
+      });
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!wasUsed || !isLost(error) || bounds.signal.aborted) throw error;
+      this.#pool.forgetIdle();
+      return attempt();
+    }
+  }
+
+  /** A connection for the time of the work; dropped, and what runs there stopped, when the signal aborts. */
+  async #onConnection<T>(
+    { signal }: Bounds,
+    work: (connection: PostgresConnection, ending: Ending) => Promise<T>,
+  ): Promise<T> {
+    const connection = await this.#pool.take(signal);
+    const ending: Ending = { isCut: false };
+    const stop = () => this.#pool.stop(connection);
+    signal.addEventListener('abort', stop, { once: true });
+    let isHealthy = false;
+    try {
+      const result = await work(connection, ending);
+      isHealthy = true;
+      return result;
+    } catch (error) {
+      isHealthy = !isLost(error);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      if (!signal.aborted) {
+        if (isHealthy && !ending.isCut) this.#pool.give(connection);
+        else this.#pool.stop(connection);
+      }
+    }
+  }
+
+  async #columnsOf(fields: readonly PostgresField[], bounds: Bounds): Promise<ResultColumn[]> {
+    const keyOf = ({ oid, modifier }: PostgresField) => `${oid} ${modifier}`;
+    const unknown = fields.filter((field) => !this.#typeNames.has(keyOf(field)));
+    if (unknown.length > 0) {
+      const rows = await this.#reading(bounds, 'READ ONLY', (connection) =>
+        insideOf(connection)({
+          sql: `SELECT format_type(oid::oid, nullif(modifier, -1)::int4)
+            FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS of (oid, modifier, place) ORDER BY place`,
+          binds: [unknown.map(({ oid }) => oid), unknown.map(({ modifier }) => modifier)],
+        }),
+      );
+      for (const [at, [name]] of rows.entries()) this.#typeNames.set(keyOf(unknown[at]!), name as string);
+    }
+    return fields.map((field) => ({ name: field.name, dataType: this.#typeNames.get(keyOf(field))! }));
+  }
+
+  /** Work in a slot, stopped at the deadline and by the signal, with the errors that callers are told. */
+  async #bounded<T>(options: RunOptions, slots: Slots, work: (bounds: Bounds) => Promise<T>): Promise<T> {
+    const bounds = this.#bounds(options);
+    const working = (async () => {
+      const free = await slots.take(bounds.signal);
+      try {
+        return await work(bounds);
+      } finally {
+        free();
+      }
+    })();
+    this.#busy.add(working);
+    try {
+      return await working;
+    } catch (error) {
+      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+    } finally {
+      this.#busy.delete(working);
+    }
+  }
+
+  #bounds({ signal: given, deadlineMs = 30_000, tag }: RunOptions): Bounds {
+    const closing = this.#closing.signal;
+    const deadline = AbortSignal.timeout(deadlineMs);
+    const signal = AbortSignal.any([deadline, closing, ...(given ? [given] : [])]);
+    const stoppedBy = () => {
+      if (closing.aborted) return 'closed';
+      return deadline.aborted ? 'deadline' : signal.aborted ? 'signal' : null;
+    };
+    return { signal, deadlineMs, tag, stoppedBy };
+  }
+
+  /** Stops what runs, waits for it, then closes the connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(closedError());
+    await Promise.allSettled(this.#busy);
+    await this.#pool[Symbol.asyncDispose]();
+  }
+}
+
+/** How a statement ended: cut, the server goes on sending rows that nobody takes. */
+interface Ending {
+  isCut: boolean;
+}
+
+async function begin(
+  { client }: PostgresConnection,
+  { deadlineMs, tag }: Bounds,
+  access: 'READ ONLY' | 'READ WRITE',
+): Promise<void> {
+  const timeoutMs = Math.min(deadlineMs + graceMs, 2 ** 31 - 1);
+  const name = tag === undefined ? 'sluice' : `sluice ${tag}`;
+  await client.query(
+    `BEGIN ISOLATION LEVEL READ COMMITTED ${access}; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)};
+     SET LOCAL application_name = ${postgresDialect.quoteText(name)}`,
+  );
+}
+
+/** All rows within the bounds. The first beyond them cuts the statement. */
+async function readAll(
+  { client }: PostgresConnection,
+  statement: Statement,
+  { rowsMax, bytesMax }: { rowsMax: number; bytesMax: number },
+  ending: Ending,
+): Promise<Omit<Answer, 'columns'> & { fields: PostgresField[] }> {
+  const rows: unknown[][] = [];
+  const cut = Promise.withResolvers<void>();
+  let bytes = 2;
+  const running = new PostgresStatement(statement, 0, (row) => {
+    if (ending.isCut) return;
+    const rowBytes = row.reduce((sum: number, value) => sum + jsonBytes(value), 2);
+    if (rows.length === rowsMax || (bytes + rowBytes > bytesMax && rows.length > 0)) {
+      ending.isCut = true;
+      cut.resolve();
+      return;
+    }
+    rows.push(row);
+    bytes += rowBytes;
+  });
+  client.query(running);
+  await Promise.race([running.piece(), cut.promise]);
+  return { fields: running.fields, rows, truncated: ending.isCut, bytes };
+}
+
+async function runInside(
+  { client }: PostgresConnection,
+  statement: Statement,
+): Promise<{ rows: unknown[][]; done: string }> {
+  const running = client.query(new PostgresStatement(statement));
+  const { rows } = await running.piece();
+  return { rows, done: running.done };
+}
+
+function insideOf(connection: PostgresConnection): RunInside {
+  return async (statement) => (await runInside(connection, statement)).rows;
+}
