@@ -55,6 +55,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
       db: store.db,
       home: config.home,
       homeId: store.homeId,
+      secrets,
       opensEmbedded: role === 'serve',
       scanDirectories: [pipesDir, config.filesRoot],
       cacheBytesMax: config.cacheMb * 1024 * 1024,
@@ -63,7 +64,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
   opening.use(await followWrites(store, datastores.cache, log));
   const queue = opening.use(await openQueue(store, log));
 
-  const catalog: CatalogDeps = { store, log, datastores, now };
+  const catalog: CatalogDeps = { store, log, secrets, datastores, now };
   const accounts: AccountDeps = {
     store,
     log,

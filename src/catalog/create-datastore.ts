@@ -1,13 +1,15 @@
 import { nameTaken, uniquely } from '#accounts/check-name.ts';
 import { once } from '#accounts/idempotency.ts';
+import { sealConfig } from '#accounts/sealed-config.ts';
 import type { Viewer } from '#accounts/viewer.ts';
-import { InputError } from '#base/errors.ts';
+import { InputError, type Problem } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { DatastoreEngine, DatastoreRole } from '#generated/prisma/enums.ts';
 import type { Tx } from '#store/open-store.ts';
-import { checkDatastoreConfig, checkDatastoreName, checkEngine } from './check-datastore.ts';
+import { checkDatastoreName, checkDefault, checkEngine } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
+import { engineInfo } from './engines.ts';
 import { leaveDefault, lockDatastores } from './lock-datastores.ts';
 
 interface CreateDatastoreInput {
@@ -22,8 +24,8 @@ interface CreateDatastoreInput {
 }
 
 /**
- * Makes a datastore: a DuckDB file of its own in the home of this process, opened when it is first asked for. Fails with every
- * problem of the input at once.
+ * Makes a datastore, opened when it is first asked for: a DuckDB file of its own in the home of this process, or a way to an
+ * engine elsewhere. Its secrets are sealed. Fails with every problem of the input at once.
  */
 export async function createDatastore(
   deps: CatalogDeps,
@@ -47,16 +49,14 @@ async function insertDatastore(
   tx: Tx,
   input: CreateDatastoreInput,
 ): Promise<{ id: string }> {
-  const ofEngine = checkEngine(input.engine, input.role);
-  const problems =
-    ofEngine.length > 0
-      ? ofEngine
-      : [...checkDatastoreName(input.name), ...checkDatastoreConfig(input.config)];
-  if (problems.length > 0) throw new InputError(problems);
   const id = newId();
-  const { name } = input;
-  const role = 'WAREHOUSE';
+  const { name, engine } = input;
+  const role = input.role ?? 'WAREHOUSE';
   const isDefault = input.isDefault === true;
+  const sealed = sealNew(deps, viewer, id, input, [
+    ...checkDatastoreName(engine, name),
+    ...checkDefault(role, isDefault),
+  ]);
   await lockDatastores(tx, viewer);
   await nameTaken(tx, 'datastore', viewer, { id, name });
   const at = deps.now();
@@ -66,19 +66,36 @@ async function insertDatastore(
       id,
       projectId: viewer.projectId,
       name,
-      engine: input.engine,
+      engine,
       role,
       isDefault,
-      // A name is free again once its datastore is deleted, its file is not.
       config: {
-        ...(input.config as Prisma.InputJsonObject),
-        home: deps.store.homeId,
-        file: `${id}/${name}.duckdb`,
+        ...sealed.config,
+        // A name is free again once its datastore is deleted, its file is not.
+        ...(engine === 'DUCKDB' && { home: deps.store.homeId, file: `${id}/${name}.duckdb` }),
       },
+      secrets: sealed.secrets,
       createdAt: at,
       updatedAt: at,
       createdById: viewer.memberId,
       updatedById: viewer.memberId,
     },
   });
+}
+
+/** The config as it is stored. Fails with every problem of the input. */
+function sealNew(
+  deps: CatalogDeps,
+  { projectId }: Viewer,
+  id: string,
+  { engine, role, config }: CreateDatastoreInput,
+  others: readonly Problem[],
+): { config: Prisma.InputJsonObject; secrets: Prisma.InputJsonObject } {
+  const info = engineInfo(engine);
+  const ofEngine = checkEngine(engine, role);
+  if (!info || ofEngine.length > 0) throw new InputError(ofEngine);
+  const sealed = sealConfig(deps, info.spec, { projectId, row: id, config, secrets: {} });
+  const problems = [...others, ...sealed.problems];
+  if (problems.length > 0) throw new InputError(problems);
+  return sealed;
 }

@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { openConfig } from '#accounts/sealed-config.ts';
+import type { SecretBox } from '#accounts/secrets.ts';
 import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { ConnectorError, type OpenDatastore } from '#connectors/contract.ts';
@@ -8,6 +10,7 @@ import type { Db, Tx } from '#store/open-store.ts';
 import { openDuckDb } from '#warehouse/duckdb.ts';
 import { ResultCache } from '#warehouse/result-cache.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+import { remoteEngines } from './engines.ts';
 
 const cacheBytesDefault = 64 * 1024 * 1024;
 
@@ -50,6 +53,8 @@ interface DatastoresOptions {
   db: Db;
   home: string;
   homeId: string;
+  /** Opens the secrets of datastores elsewhere. */
+  secrets: SecretBox;
   /** False in workers beside the serving process: they never open embedded warehouses. */
   opensEmbedded: boolean;
   /** What kept answers may take; 64 MiB when left out. */
@@ -82,15 +87,18 @@ export async function createEmbeddedDatastore(
 
 /** Opens nothing yet; disposing closes what was opened. */
 export function openDatastores(options: DatastoresOptions): Datastores {
-  const open = new Map<string, Promise<Warehouse>>();
+  const open = new Map<string, { settings: string; opening: Promise<Warehouse> }>();
 
   const warehouseOf = (row: Datastore): Promise<Warehouse> => {
+    const settings = settingsOf(row);
     const known = open.get(row.id);
-    if (known) return known;
-    const opening = openEmbedded(options, row);
-    open.set(row.id, opening);
+    if (known?.settings === settings) return known.opening;
+    if (known) void close(known.opening);
+    const opening = row.engine === 'DUCKDB' ? openEmbedded(options, row) : openRemote(options, row);
+    const opened = { settings, opening };
+    open.set(row.id, opened);
     // A failed opening is forgotten, so that the next question tries again.
-    opening.catch(() => open.delete(row.id));
+    opening.catch(() => open.get(row.id) === opened && open.delete(row.id));
     return opening;
   };
 
@@ -109,15 +117,34 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     async forget(id) {
       const opened = open.get(id);
       open.delete(id);
-      const warehouse = await opened?.catch(() => undefined);
-      await warehouse?.[Symbol.asyncDispose]();
+      if (opened) await close(opened.opening);
     },
     async [Symbol.asyncDispose]() {
-      const opened = await Promise.allSettled(open.values());
+      const opened = [...open.values()];
       open.clear();
-      for (const each of opened) if (each.status === 'fulfilled') await each.value[Symbol.asyncDispose]();
+      for (const { opening } of opened) await close(opening);
     },
   };
+}
+
+async function close(opening: Promise<Warehouse>): Promise<void> {
+  const warehouse = await opening.catch(() => undefined);
+  await warehouse?.[Symbol.asyncDispose]();
+}
+
+/** What an engine elsewhere is opened with: changed, by whichever process, it is opened anew. A file stays where it is. */
+function settingsOf({ engine, config, secrets }: Datastore): string {
+  return engine === 'DUCKDB' ? '' : JSON.stringify([config, secrets]);
+}
+
+async function openRemote({ secrets }: DatastoresOptions, row: Datastore): Promise<Warehouse> {
+  const engine = remoteEngines[row.engine];
+  if (!engine) {
+    throw new AppError('WAREHOUSE_UNAVAILABLE', `This build cannot open "${row.name}" on ${row.engine}.`, {
+      fix: 'Run a build that has this engine.',
+    });
+  }
+  return engine.open(openConfig({ secrets }, engine.spec, { ...row, row: row.id }));
 }
 
 /** The file is named as its datastore, and lies in a folder of its project, since DuckDB names the database after it. */

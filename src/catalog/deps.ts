@@ -1,3 +1,4 @@
+import type { SecretBox } from '#accounts/secrets.ts';
 import type { Log } from '#base/log.ts';
 import type { Store } from '#store/open-store.ts';
 import type { Datastores } from './datastores.ts';
@@ -6,6 +7,7 @@ import type { Datastores } from './datastores.ts';
 export interface CatalogDeps {
   store: Store;
   log: Log;
+  secrets: SecretBox;
   datastores: Datastores;
   now(): Date;
 }

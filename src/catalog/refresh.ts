@@ -23,26 +23,40 @@ export async function refreshCatalog(
     throw inputError('NOT_FOUND', ['datastoreId'], message, 'List them with the query datastores.');
   }
   let count = 0;
+  const failures: unknown[] = [];
   for (const datastore of datastores) {
-    const { warehouse } = await deps.datastores.open(options.projectId, datastore.name);
-    const startedAt = deps.now();
-    const tables = await warehouse.tables(undefined, { signal: options.signal });
-    await saveTables(deps.store.db, {
+    // What one datastore has does not wait for another that is not reached.
+    await refreshOne(deps, options, datastore).then(
+      (tables) => (count += tables),
+      (error: unknown) => failures.push(error),
+    );
+  }
+  if (failures.length > 0) throw failures[0];
+  return count;
+}
+
+async function refreshOne(
+  deps: CatalogDeps,
+  options: { projectId: string; signal?: AbortSignal },
+  datastore: { id: string; name: string },
+): Promise<number> {
+  const { warehouse } = await deps.datastores.open(options.projectId, datastore.name);
+  const startedAt = deps.now();
+  const tables = await warehouse.tables(undefined, { signal: options.signal });
+  await saveTables(deps.store.db, {
+    projectId: options.projectId,
+    datastoreId: datastore.id,
+    tables,
+    at: startedAt,
+  });
+  await deps.store.db.catalogTable.updateMany({
+    where: {
       projectId: options.projectId,
       datastoreId: datastore.id,
-      tables,
-      at: startedAt,
-    });
-    await deps.store.db.catalogTable.updateMany({
-      where: {
-        projectId: options.projectId,
-        datastoreId: datastore.id,
-        goneAt: null,
-        updatedAt: { lt: startedAt },
-      },
-      data: { goneAt: startedAt },
-    });
-    count += tables.length;
-  }
-  return count;
+      goneAt: null,
+      updatedAt: { lt: startedAt },
+    },
+    data: { goneAt: startedAt },
+  });
+  return tables.length;
 }

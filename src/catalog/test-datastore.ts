@@ -1,10 +1,14 @@
 import type { Viewer } from '#accounts/viewer.ts';
-import { AppError, InputError, inputError } from '#base/errors.ts';
+import { AppError, InputError, inputError, type Problem } from '#base/errors.ts';
+import { checkConfig, withDefaults } from '#connectors/check-config.ts';
+import type { Json } from '#connectors/contract.ts';
 import type { DatastoreEngine } from '#generated/prisma/enums.ts';
 import { openDuckDb } from '#warehouse/duckdb.ts';
+import { Unreachable } from '#warehouse/unreachable.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
-import { checkDatastoreConfig, checkEngine } from './check-datastore.ts';
+import { checkEngine } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
+import { engineInfo, remoteEngines } from './engines.ts';
 
 const deadlineMs = 30_000;
 
@@ -19,6 +23,8 @@ interface TestDatastoreInput {
 interface TestAnswer {
   ok: boolean;
   message: string;
+  /** Which setting is to blame. */
+  problems?: readonly Problem[];
 }
 
 /** Runs a statement on a datastore, saved or not yet, and says whether it answered. Fails with InputError. */
@@ -45,18 +51,22 @@ export async function testDatastore(
   });
 }
 
-/** What is embedded is reached by nothing: whether the engine runs here is all that there is to try. */
 async function testNew({ engine, config, signal }: TestDatastoreInput): Promise<TestAnswer> {
   if (engine == null) {
     const message = 'Neither id nor engine is given.';
     throw inputError('REQUIRED', ['id'], message, 'Give the id of a saved datastore, or engine and config.');
   }
-  const ofEngine = checkEngine(engine);
-  const problems = ofEngine.length > 0 ? ofEngine : checkDatastoreConfig(config ?? {});
+  const info = engineInfo(engine);
+  const said = config ?? {};
+  const problems = info ? checkConfig(info.spec, said) : checkEngine(engine);
   if (problems.length > 0) throw new InputError(problems);
+  const remote = remoteEngines[engine];
   return answerOf(engine, signal, async () => {
-    const warehouse = await openDuckDb({ path: ':memory:', allowedDirectories: [] });
-    return { warehouse, close: () => warehouse[Symbol.asyncDispose]() };
+    const warehouse = remote
+      ? await remote.open(withDefaults(remote.spec, said as { [field: string]: Json }))
+      : // What is embedded is reached by nothing: whether the engine runs here is all that there is to try.
+        await openDuckDb({ path: ':memory:', allowedDirectories: [] });
+    return { warehouse, close: async () => warehouse[Symbol.asyncDispose]() };
   });
 }
 
@@ -75,6 +85,11 @@ async function answerOf(
     }
     return { ok: true, message: `${name} answered in ${Math.round(performance.now() - startedAt)} ms.` };
   } catch (error) {
+    if (error instanceof Unreachable) {
+      const { message, fix, path } = error;
+      const problem: Problem = { code: 'CONNECTION_FAILED', path: ['config', ...path], message, fix };
+      return { ok: false, message, problems: [problem] };
+    }
     if (error instanceof AppError) return { ok: false, message: error.message };
     throw error;
   }

@@ -1,9 +1,11 @@
 import { checkRevision } from '#accounts/check-revision.ts';
+import { sealConfig } from '#accounts/sealed-config.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { InputError, type Problem } from '#base/errors.ts';
-import type { Prisma } from '#generated/prisma/client.ts';
-import { checkDatastoreConfig, saidConfig } from './check-datastore.ts';
+import type { Datastore, Prisma } from '#generated/prisma/client.ts';
+import { checkDefault, checkEngine, saidConfig } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
+import { engineInfo } from './engines.ts';
 import { findLocked, leaveDefault } from './lock-datastores.ts';
 import { announceWritten } from './written.ts';
 
@@ -11,7 +13,7 @@ interface UpdateDatastoreInput {
   id: string;
   /** True takes the place of the default. */
   isDefault?: boolean | null | undefined;
-  /** Takes the place of the whole config. */
+  /** Takes the place of the whole config but for secrets left out, which stay; null clears one. */
   config?: unknown;
   expectedRevision?: number | null | undefined;
 }
@@ -26,7 +28,11 @@ export async function updateDatastore(
   const changed = await db.$transaction(async (tx) => {
     const row = await findLocked(tx, viewer, input.id);
     checkRevision(row, input.expectedRevision, 'datastore');
-    const problems: Problem[] = input.config == null ? [] : checkDatastoreConfig(input.config);
+    const sealed = input.config == null ? null : seal(deps, row, input.config);
+    const problems: Problem[] = [
+      ...(sealed?.problems ?? []),
+      ...checkDefault(row.role, input.isDefault === true),
+    ];
     if (input.isDefault === false && row.isDefault) {
       problems.push({
         code: 'NOT_ALLOWED',
@@ -43,7 +49,7 @@ export async function updateDatastore(
       where: { id: row.id },
       data: {
         ...(isDefault && { isDefault }),
-        ...(input.config != null && { config: withConfig(row.config, input.config) }),
+        ...(sealed && { config: withConfig(row.config, sealed.config), secrets: sealed.secrets }),
         revision: row.revision + 1,
         updatedAt: at,
         updatedById: viewer.memberId,
@@ -55,10 +61,20 @@ export async function updateDatastore(
   return changed;
 }
 
+function seal(
+  deps: CatalogDeps,
+  { engine, projectId, id, secrets }: Datastore,
+  config: unknown,
+): ReturnType<typeof sealConfig> {
+  const info = engineInfo(engine);
+  if (!info) throw new InputError(checkEngine(engine));
+  return sealConfig(deps, info.spec, { projectId, row: id, config, secrets });
+}
+
 /** What was said before goes, and what is no client's business stays. */
-function withConfig(stored: Prisma.JsonValue, said: unknown): Prisma.InputJsonObject {
+function withConfig(stored: Prisma.JsonValue, said: Prisma.InputJsonObject): Prisma.InputJsonObject {
   const kept = Object.entries(stored as Prisma.InputJsonObject).filter(
     ([key]) => !(key in saidConfig(stored)),
   );
-  return { ...Object.fromEntries(kept), ...(said as Prisma.InputJsonObject) };
+  return { ...Object.fromEntries(kept), ...said };
 }

@@ -18,7 +18,8 @@ import {
 } from './payload.ts';
 
 const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
-  description: 'A new datastore. Only DUCKDB can be made today: a file of its own, embedded in Sluice.',
+  description:
+    'A new datastore: on DUCKDB a file of its own, embedded in Sluice; on POSTGRES a database elsewhere.',
   fields: (t) => ({
     name: t.string({
       required: true,
@@ -31,7 +32,7 @@ const CreateDatastoreInput = builder.inputType('CreateDatastoreInput', {
       type: 'JSON',
       required: true,
       description:
-        'How it is reached. Of DUCKDB: cache.maxAgeSeconds and cache.staleSeconds, for tables that change without Sluice; {} for neither.',
+        'How it is reached. Of POSTGRES: host, port, database, username, password, ssl.mode, ssl.ca and schema. Of any engine: cache.maxAgeSeconds and cache.staleSeconds, for tables that change without Sluice.',
     }),
     isDefault: t.boolean({
       description: 'Whether it takes the place of the default. Null or left out, it does not.',
@@ -50,7 +51,11 @@ const UpdateDatastoreInput = builder.inputType('UpdateDatastoreInput', {
     isDefault: t.boolean({
       description: 'True makes it the default in place of the other. Null or left out, it stays as it is.',
     }),
-    config: t.field({ type: 'JSON', description: 'The new config, whole. Null or left out, it stays.' }),
+    config: t.field({
+      type: 'JSON',
+      description:
+        'The new config, whole but for secrets, which stay when they are left out and go when they are null. Null or left out, it stays.',
+    }),
     expectedRevision: t.int({
       description:
         'The revision that this change is based on: CONFLICT when there is a newer one. Null for any.',
@@ -142,7 +147,7 @@ builder.mutationFields((t) => ({
   deleteDatastore: t.field({
     type: DeleteDatastorePayload,
     description:
-      'Deletes a datastore that nothing uses and that is not the default; its rows stay in its file. IN_USE names what uses it. Needs CONTROL_WRITE.',
+      'Deletes a datastore that nothing uses and that is not the default; its rows stay where they are. IN_USE names what uses it. Needs CONTROL_WRITE.',
     args: { input: t.arg({ type: DeleteDatastoreInput, required: true, description: 'What to delete.' }) },
     resolve: (_root, { input }, context) =>
       attempt(async () =>

@@ -3,6 +3,7 @@ import { NotHere } from '#catalog/datastores.ts';
 import { ColumnMisfit, ConnectorError } from '#connectors/contract.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import type { TaskErrorKind } from '#generated/prisma/enums.ts';
+import { Unreachable } from '#warehouse/unreachable.ts';
 
 /** Why a task or one of its streams failed, as users read it. */
 export interface TaskFailure {
@@ -20,6 +21,10 @@ export function classifyError(error: unknown): TaskFailure {
   }
   if (error instanceof ColumnMisfit) {
     return { kind: 'SCHEMA', message: error.message, fix: null, retryable: false };
+  }
+  if (error instanceof Unreachable) {
+    const { kind, message, fix } = error;
+    return { kind, message, fix: fix ?? null, retryable: kind === 'TRANSIENT' };
   }
   if (error instanceof AppError) {
     const retryable = error.code === 'WAREHOUSE_UNAVAILABLE' || error.code === 'WAREHOUSE_TIMEOUT';

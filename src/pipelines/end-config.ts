@@ -6,7 +6,7 @@ import type { DestinationConnector, Json, SourceConnector } from '#connectors/co
 import { connectors } from '#connectors/registry.ts';
 import type { Source } from '#generated/prisma/client.ts';
 import type { PipelineDeps } from './deps.ts';
-import { openConfig } from './sealed-config.ts';
+import { openConfig } from '#accounts/sealed-config.ts';
 
 /** Which end of a job: also the name of its table. */
 export type EndKind = 'source' | 'destination';

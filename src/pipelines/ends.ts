@@ -6,7 +6,7 @@ import { InputError, inputError, type Problem } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
-import { sealConfig } from './sealed-config.ts';
+import { sealConfig } from '#accounts/sealed-config.ts';
 import type { PipelineDeps } from './deps.ts';
 import { findConnector, type End, type EndKind } from './end-config.ts';
 

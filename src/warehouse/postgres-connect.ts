@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { AppError, messageOf } from '#base/errors.ts';
+import { messageOf } from '#base/errors.ts';
+import { Unreachable } from './unreachable.ts';
 
 /** Where a PostgreSQL is, and as whom it is entered. */
 export interface PostgresServer {
@@ -11,24 +12,10 @@ export interface PostgresServer {
   ssl?: { mode?: 'disable' | 'require' | 'verify-full'; ca?: string };
 }
 
-/** The server was not reached, or did not let anybody in. `path` names the field of the config to blame. */
-export class PostgresUnreachable extends AppError {
-  /** CONFIG stays wrong until the config is changed. */
-  readonly kind: 'CONFIG' | 'TRANSIENT';
-  readonly path: readonly string[];
-
-  constructor({ kind, path, said, fix }: Cause, cause: unknown) {
-    super('WAREHOUSE_UNAVAILABLE', said, { fix, cause });
-    this.name = 'PostgresUnreachable';
-    this.kind = kind;
-    this.path = path;
-  }
-}
-
 const connectTimeoutMs = 10_000;
 
 /**
- * A connection for which the settings, which are SQL, were made. Fails with PostgresUnreachable after 10 seconds at most,
+ * A connection for which the settings, which are SQL, were made. Fails with Unreachable after 10 seconds at most,
  * and with the signal's reason when that aborts.
  */
 export async function dial(
@@ -53,7 +40,7 @@ export async function dial(
   } catch (error) {
     if (client) hangUp(client);
     signal.throwIfAborted();
-    throw new PostgresUnreachable(causeOf(config, error), error);
+    throw new Unreachable(causeOf(config, error), error);
   } finally {
     signal.removeEventListener('abort', stop);
   }

@@ -39,7 +39,7 @@ export class PostgresPool implements AsyncDisposable {
     this.#settings = settings + path;
   }
 
-  /** One that waits, or a new one. Fails with PostgresUnreachable, or with the signal's reason. */
+  /** One that waits, or a new one. Fails with Unreachable, or with the signal's reason. */
   async take(signal: AbortSignal): Promise<PostgresConnection> {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
       clearTimeout(idle.timer);

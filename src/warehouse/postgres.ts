@@ -1,6 +1,6 @@
 import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
-import { type PostgresServer, PostgresUnreachable } from './postgres-connect.ts';
+import type { PostgresServer } from './postgres-connect.ts';
 import { describeSelect, type RunInside } from './postgres-describe.ts';
 import { postgresDialect } from './postgres-dialect.ts';
 import { isLost, statementError } from './postgres-errors.ts';
@@ -9,6 +9,7 @@ import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statem
 import { describeSchemas, describeTables } from './postgres-tables.ts';
 import { writeTarget } from './postgres-write.ts';
 import { Slots } from './slots.ts';
+import { Unreachable } from './unreachable.ts';
 import type {
   Answer,
   AnswerPiece,
@@ -53,7 +54,7 @@ interface Bounds {
   stoppedBy: () => Interruption | null;
 }
 
-/** Connects once. Fails with PostgresUnreachable, each wrong field with a message of its own. */
+/** Connects once. Fails with Unreachable, each wrong field with a message of its own. */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresWarehouse> {
   const warehouse = new PostgresWarehouse(options);
   try {
@@ -84,7 +85,7 @@ export class PostgresWarehouse implements Warehouse {
     this.#pool = new PostgresPool(options, options.schema);
   }
 
-  /** Fails with PostgresUnreachable when the server is not reached, is too old, or has not the schema. */
+  /** Fails with Unreachable when the server is not reached, is too old, or has not the schema. */
   async check(): Promise<void> {
     const { schema } = this.#options;
     const { rows } = await this.run({
@@ -93,26 +94,20 @@ export class PostgresWarehouse implements Warehouse {
     });
     const [[number, version, hasSchema]] = rows as [[bigint, string, boolean]];
     if (number < versionMin) {
-      throw new PostgresUnreachable(
-        {
-          kind: 'CONFIG',
-          path: ['host'],
-          said: `The server is PostgreSQL ${version}; a datastore needs 16 or newer.`,
-          fix: 'Use a newer server, or sync its tables into another datastore.',
-        },
-        undefined,
-      );
+      throw new Unreachable({
+        kind: 'CONFIG',
+        path: ['host'],
+        said: `The server is PostgreSQL ${version}; a datastore needs 16 or newer.`,
+        fix: 'Use a newer server, or sync its tables into another datastore.',
+      });
     }
     if (!hasSchema) {
-      throw new PostgresUnreachable(
-        {
-          kind: 'CONFIG',
-          path: ['schema'],
-          said: `The database "${this.#options.database}" has no schema "${schema}".`,
-          fix: 'Check schema, or make it; left out, the search path of the role counts.',
-        },
-        undefined,
-      );
+      throw new Unreachable({
+        kind: 'CONFIG',
+        path: ['schema'],
+        said: `The database "${this.#options.database}" has no schema "${schema}".`,
+        fix: 'Check schema, or make it; left out, the search path of the role counts.',
+      });
     }
   }
 

@@ -47,7 +47,7 @@ export async function openTestPipelines(
   const secrets = await openSecretBox({ home, secretKey: Buffer.alloc(32, 1) });
   const { db, homeId } = store;
   const datastores = opening.use(
-    openDatastores({ db, home, homeId, opensEmbedded: role === 'serve', scanDirectories: [home] }),
+    openDatastores({ db, home, homeId, secrets, opensEmbedded: role === 'serve', scanDirectories: [home] }),
   );
   const deps: PipelineDeps = {
     store,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { ConnectorError } from '#connectors/contract.ts';
-import { dial, PostgresUnreachable } from '#warehouse/postgres-connect.ts';
+import { dial } from '#warehouse/postgres-connect.ts';
+import { Unreachable } from '#warehouse/unreachable.ts';
 import type { PostgresConfig } from './spec.ts';
 
 /** Values arrive in one spelling whatever the server, database or role has configured. */
@@ -23,7 +24,7 @@ export async function connect(config: PostgresConfig, signal: AbortSignal): Prom
     await client.query(noticeHangUp).catch(() => undefined);
     return client;
   } catch (error) {
-    if (!(error instanceof PostgresUnreachable)) throw error;
+    if (!(error instanceof Unreachable)) throw error;
     const { kind, message, fix, path } = error;
     throw new ConnectorError(kind, message, { ...(fix !== undefined && { fix }), path, cause: error.cause });
   }

@@ -1,4 +1,4 @@
-import type { ConfigSchema } from '#connectors/contract.ts';
+import type { ConfigSchema, Json } from '#connectors/contract.ts';
 import type { PostgresServer } from '#warehouse/postgres-connect.ts';
 
 /** The config of `postgresSpec`, defaults filled in. */
@@ -6,12 +6,9 @@ export interface PostgresConfig extends PostgresServer {
   schemas?: string[];
 }
 
-/** What a source of type `postgres` is told. */
-export const postgresSpec: ConfigSchema = {
-  type: 'object',
-  required: ['host', 'database', 'username'],
-  additionalProperties: false,
-  properties: {
+/** How a server is reached, with what its database and its role are for. */
+export function serverProperties(uses: { database: string; username: string }): { [name: string]: Json } {
+  return {
     host: {
       type: 'string',
       title: 'Host',
@@ -29,13 +26,13 @@ export const postgresSpec: ConfigSchema = {
     database: {
       type: 'string',
       title: 'Database',
-      description: 'The database to read from.',
+      description: uses.database,
       minLength: 1,
     },
     username: {
       type: 'string',
       title: 'User name',
-      description: 'A role that may read the tables. It needs no right to write.',
+      description: uses.username,
       minLength: 1,
     },
     password: {
@@ -67,6 +64,19 @@ export const postgresSpec: ConfigSchema = {
         },
       },
     },
+  };
+}
+
+/** What a source of type `postgres` is told. */
+export const postgresSpec: ConfigSchema = {
+  type: 'object',
+  required: ['host', 'database', 'username'],
+  additionalProperties: false,
+  properties: {
+    ...serverProperties({
+      database: 'The database to read from.',
+      username: 'A role that may read the tables. It needs no right to write.',
+    }),
     schemas: {
       type: 'array',
       title: 'Schemas',

@@ -144,7 +144,15 @@ test('a worker beside the serving process does not open an embedded warehouse, a
   const viewer = await makeProject();
   const { home } = catalog;
   const { db, homeId } = store;
-  await using worker = openDatastores({ db, home, homeId, opensEmbedded: false, scanDirectories: [] });
+  const { secrets } = deps;
+  await using worker = openDatastores({
+    db,
+    home,
+    homeId,
+    secrets,
+    opensEmbedded: false,
+    scanDirectories: [],
+  });
   await expect(worker.open(viewer.projectId)).rejects.toBeInstanceOf(NotHere);
   expect(await worker.homeOf(viewer.projectId)).toBe(store.homeId);
 });

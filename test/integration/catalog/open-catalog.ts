@@ -1,3 +1,4 @@
+import { openSecretBox } from '#accounts/secrets.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { newId } from '#base/id.ts';
 import { createLog } from '#base/log.ts';
@@ -24,10 +25,11 @@ export async function openTestCatalog(): Promise<TestCatalog> {
   const database = opening.use(await createTestDatabase());
   const store = opening.use(await openStore({ databaseUrl: database.url, home, role: 'serve', log }));
   const { db, homeId } = store;
+  const secrets = await openSecretBox({ home, secretKey: Buffer.alloc(32, 1) });
   const datastores = opening.use(
-    openDatastores({ db, home, homeId, opensEmbedded: true, scanDirectories: [] }),
+    openDatastores({ db, home, homeId, secrets, opensEmbedded: true, scanDirectories: [] }),
   );
-  const deps: CatalogDeps = { store, log, datastores, now: () => new Date() };
+  const deps: CatalogDeps = { store, log, secrets, datastores, now: () => new Date() };
   const open = opening.move();
   return {
     deps,

@@ -284,7 +284,7 @@ test('what is wrong with a new datastore is said with its place', async () => {
     {
       code: 'UNSUPPORTED',
       path: ['engine'],
-      message: 'A datastore on SNOWFLAKE cannot be added yet. There is: DUCKDB.',
+      message: 'A datastore on SNOWFLAKE cannot be added yet. There are: DUCKDB, POSTGRES.',
     },
   ]);
   expect(await problems({ name: 'oltp', role: 'OPERATIONAL' })).toMatchObject([

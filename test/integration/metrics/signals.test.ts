@@ -301,6 +301,7 @@ test('a process that may not open the datastore leaves its signals to one that m
     db: app.store.db,
     home: app.config.home,
     homeId: app.store.homeId,
+    secrets: app.catalog.secrets,
     opensEmbedded: false,
     scanDirectories: [],
     cacheBytesMax: 1_000_000,

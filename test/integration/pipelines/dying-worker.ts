@@ -58,6 +58,7 @@ function dying(connector: DestinationConnector | undefined): DestinationConnecto
 const log = createLog('warn');
 const store = await openStore({ databaseUrl, home, role: 'worker', log });
 const { db, homeId } = store;
+const secrets = await openSecretBox({ home, secretKey: Buffer.alloc(32, 1) });
 const pipesDir = join(home, 'pipes');
 await mkdir(pipesDir, { recursive: true });
 await runTask(
@@ -66,8 +67,8 @@ await runTask(
     log,
     queue: await openQueue(store, log),
     feed: await openTaskFeed(store, log),
-    secrets: await openSecretBox({ home, secretKey: Buffer.alloc(32, 1) }),
-    datastores: openDatastores({ db, home, homeId, opensEmbedded: false, scanDirectories: [] }),
+    secrets,
+    datastores: openDatastores({ db, home, homeId, secrets, opensEmbedded: false, scanDirectories: [] }),
     connectors: {
       source: sourceConnector,
       destination: (type, version) => dying(destinationConnector(type, version)),

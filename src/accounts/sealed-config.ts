@@ -1,4 +1,4 @@
-import type { SecretBox } from '#accounts/secrets.ts';
+import type { SecretBox } from './secrets.ts';
 import type { Problem } from '#base/errors.ts';
 import { checkConfig, withDefaults } from '#connectors/check-config.ts';
 import { joinSecrets, splitSecrets } from '#connectors/config-secrets.ts';

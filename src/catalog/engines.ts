@@ -1,0 +1,88 @@
+import type { ConfigSchema, Json } from '#connectors/contract.ts';
+import { serverProperties } from '#connectors/postgres/spec.ts';
+import type { DatastoreEngine, DatastoreRole } from '#generated/prisma/enums.ts';
+import { openPostgres, type PostgresOptions } from '#warehouse/postgres.ts';
+import type { Warehouse } from '#warehouse/warehouse.ts';
+
+/** An engine that datastores can be made on. */
+interface EngineInfo {
+  /** What a client says of one; secret fields carry `"secret": true`. */
+  spec: ConfigSchema;
+  roles: readonly DatastoreRole[];
+}
+
+/** An engine elsewhere, which any process can reach. */
+export interface RemoteEngine extends EngineInfo {
+  title: string;
+  /**
+   * Opens it with a config of the spec, its secrets and defaults filled in, and asks it something. Fails with Unreachable,
+   * each wrong setting with a message of its own.
+   */
+  open(config: { [field: string]: Json }): Promise<Warehouse>;
+}
+
+const secondsMax = 31_536_000;
+
+/** Every engine has it. */
+const cacheSpec: Json = {
+  type: 'object',
+  title: 'Cache',
+  description: 'How long answers are kept, where tables change without Sluice.',
+  additionalProperties: false,
+  properties: {
+    maxAgeSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: secondsMax,
+      description:
+        'An answer older than this is not given. Left out, it is kept until its tables are written.',
+    },
+    staleSeconds: {
+      type: 'integer',
+      minimum: 0,
+      maximum: secondsMax,
+      description: 'For so long an answer that is out of date is still given while it is renewed.',
+    },
+  },
+};
+
+const duckDb: EngineInfo = {
+  spec: { type: 'object', additionalProperties: false, properties: { cache: cacheSpec } },
+  roles: ['WAREHOUSE'],
+};
+
+/** The engines that are not embedded, by their names. */
+export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
+  POSTGRES: {
+    title: 'PostgreSQL',
+    roles: ['WAREHOUSE', 'OPERATIONAL'],
+    spec: {
+      type: 'object',
+      required: ['host', 'database', 'username'],
+      additionalProperties: false,
+      properties: {
+        ...serverProperties({
+          database: 'The database that holds the tables.',
+          username: 'A role that may read the tables, and write where transformations do.',
+        }),
+        schema: {
+          type: 'string',
+          title: 'Schema',
+          description: 'Where names without a schema are looked up. Left out, the search path of the role.',
+          minLength: 1,
+          maxLength: 63,
+        },
+        cache: cacheSpec,
+      },
+    },
+    open: ({ cache: _cache, ...config }) => openPostgres(config as unknown as PostgresOptions),
+  },
+};
+
+/** The names of the engines that a datastore can be made on. */
+export const engineNames = ['DUCKDB', ...Object.keys(remoteEngines)] as readonly DatastoreEngine[];
+
+/** What can be said of datastores on that engine; undefined for one that none can be made on. */
+export function engineInfo(engine: DatastoreEngine): EngineInfo | undefined {
+  return engine === 'DUCKDB' ? duckDb : remoteEngines[engine];
+}

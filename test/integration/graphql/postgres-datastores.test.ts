@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Viewer } from '#accounts/viewer.ts';
+import { openDatastores } from '#catalog/datastores.ts';
+import type { PostgresOptions } from '#warehouse/postgres.ts';
+import { type Data, openTestGraphql, type TestGraphql, type Variables } from '../../support/graphql.ts';
+import { openPostgresWarehouse, type TestPostgresWarehouse } from '../../support/postgres-warehouse.ts';
+
+let gql: TestGraphql;
+let ada: Viewer;
+let postgres: TestPostgresWarehouse;
+let server: PostgresOptions;
+
+beforeAll(async () => {
+  gql = await openTestGraphql({ workers: 1 });
+  ada = await gql.signUp('ada');
+  postgres = await openPostgresWarehouse();
+  ({ server } = postgres);
+});
+afterAll(async () => {
+  await gql[Symbol.asyncDispose]();
+  await postgres[Symbol.asyncDispose]();
+});
+
+async function run(mutation: string, input: Variables, fields: string): Promise<Data> {
+  const type = `${mutation[0]?.toUpperCase()}${mutation.slice(1)}Input`;
+  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { ${fields} userErrors { code path message } } }`;
+  return (await gql.ask(ada, query, { input }))[mutation];
+}
+
+const create = (input: Variables) =>
+  run(
+    'createDatastore',
+    { engine: 'POSTGRES', config: server, ...input },
+    'datastore { id name engine role config providedSecrets }',
+  );
+const tested = (input: Variables) => run('testDatastore', input, 'ok message');
+
+test('a datastore on PostgreSQL is made, keeps its password sealed, and answers in any process', async () => {
+  const { datastore, userErrors } = await create({ name: 'pg' });
+  expect(userErrors).toEqual([]);
+  const { password, ...said } = server;
+  expect(datastore).toMatchObject({
+    engine: 'POSTGRES',
+    role: 'WAREHOUSE',
+    config: said,
+    providedSecrets: ['password'],
+  });
+  expect(datastore.config).not.toHaveProperty('password');
+  const row = await gql.app.store.db.datastore.findFirstOrThrow({ where: { name: 'pg' } });
+  expect(JSON.stringify([row.config, row.secrets])).not.toContain(`"${password}"`);
+
+  const { app } = gql;
+  expect(await app.catalog.datastores.homeOf(ada.projectId, 'pg')).toBeNull();
+  await using elsewhere = openDatastores({
+    db: app.store.db,
+    home: app.config.home,
+    homeId: app.store.homeId,
+    secrets: app.catalog.secrets,
+    opensEmbedded: false,
+    scanDirectories: [],
+  });
+  const { warehouse } = await elsewhere.open(ada.projectId, 'pg');
+  expect((await warehouse.run({ sql: 'SELECT 1 AS a' })).rows).toEqual([[1]]);
+  expect(await tested({ id: datastore.id })).toMatchObject({ ok: true, userErrors: [] });
+});
+
+test('a secret that an update leaves out is kept, and other settings count from then on, in all processes', async () => {
+  const { datastore } = await create({ name: 'changed' });
+  const { datastores } = gql.app.catalog;
+  const pathOf = async () => {
+    const { warehouse } = await datastores.open(ada.projectId, 'changed');
+    return (await warehouse.run({ sql: 'SHOW search_path' })).rows[0]![0];
+  };
+  expect(await pathOf()).toBe('"$user", public');
+  const { password: _password, ...said } = server;
+  const update = (config: Variables) =>
+    run('updateDatastore', { id: datastore.id, config }, 'datastore { config providedSecrets }');
+  const updated = await update({ ...said, schema: 'public' });
+  expect(updated.userErrors).toEqual([]);
+  expect(updated.datastore).toMatchObject({ config: { schema: 'public' }, providedSecrets: ['password'] });
+  expect(await pathOf()).toBe('public');
+  expect((await update({ ...said, password: null })).datastore.providedSecrets).toEqual([]);
+});
+
+test('an operational store is always named', async () => {
+  expect((await create({ name: 'hot', role: 'OPERATIONAL' })).datastore).toMatchObject({
+    role: 'OPERATIONAL',
+  });
+  expect((await create({ name: 'hot_2', role: 'OPERATIONAL', isDefault: true })).userErrors).toMatchObject([
+    { code: 'NOT_ALLOWED', path: ['isDefault'] },
+  ]);
+});
+
+test('each wrong setting is named, before anything is asked and when the server refuses it', async () => {
+  const { userErrors } = await create({ name: 'bad', config: { hots: 'x', port: 0, database: 'a' } });
+  expect(userErrors.map(({ path }: { path: string[] }) => path.join('.')).sort()).toEqual([
+    'config.host',
+    'config.hots',
+    'config.port',
+    'config.username',
+  ]);
+  const wrong: [Partial<PostgresOptions>, string, RegExp][] = [
+    [{ host: 'nowhere.invalid' }, 'config.host', /no host named|could not be looked up/],
+    [{ port: 1 }, 'config.port', /Nothing listens on port 1/],
+    [{ database: 'nowhere' }, 'config.database', /refuses the database "nowhere"/],
+    [{ schema: 'nowhere' }, 'config.schema', /has no schema "nowhere"/],
+    [{ ssl: { mode: 'require' } }, 'config.ssl.mode', /offers no TLS/],
+  ];
+  for (const [change, path, message] of wrong) {
+    const {
+      ok,
+      message: said,
+      userErrors: problems,
+    } = await tested({ engine: 'POSTGRES', config: { ...server, ...change } });
+    expect(ok).toBe(false);
+    expect(said).toMatch(message);
+    expect(problems).toMatchObject([{ code: 'CONNECTION_FAILED' }]);
+    expect(problems[0].path.join('.')).toBe(path);
+  }
+  expect(await tested({ engine: 'POSTGRES', config: server })).toMatchObject({ ok: true });
+});
+
+test('a job cannot write to it yet, and says so', async () => {
+  await create({ name: 'target' });
+  const { ok, message, userErrors } = await run(
+    'testDestination',
+    { type: 'datastore', config: { datastore: 'target' } },
+    'ok message',
+  );
+  expect(ok).toBe(false);
+  expect(message).toMatch(/The datastore "target" \(POSTGRES\) cannot be written to yet/);
+  expect(userErrors).toMatchObject([{ path: ['config', 'datastore'] }]);
+});
+
+test('its tables are in the catalog, and a transformation makes tables and views of them', async () => {
+  const { datastore } = await create({ name: 'shop' });
+  const target = { database: server.database, schema: 'raw', name: 'orders', kind: 'TABLE' } as const;
+  await postgres.warehouse.write(target, {
+    sql: `SELECT n AS id, n % 3 AS shop_id, n * 1.5 AS total FROM generate_series(1, 9) AS n`,
+  });
+  const refreshed = await run('refreshCatalog', { datastoreId: datastore.id }, 'tables');
+  expect(refreshed).toMatchObject({ tables: 1, userErrors: [] });
+  const { transformation, userErrors } = await run(
+    'createTransformation',
+    {
+      name: 'by shop',
+      datastoreId: datastore.id,
+      sql: 'SELECT shop_id, sum(total) AS total FROM raw.orders GROUP BY shop_id',
+      target: { schema: 'made', table: 'by_shop', kind: 'TABLE' },
+    },
+    'transformation { id }',
+  );
+  expect(userErrors).toEqual([]);
+  const { task } = await run('runTransformation', { id: transformation.id }, 'task { id }');
+  let status = '';
+  const query = 'subscription ($taskId: ID!) { taskUpdated(taskId: $taskId) { status error { message } } }';
+  for await (const { data } of gql.follow(ada, query, { taskId: task.id })) status = data.taskUpdated.status;
+  expect(status).toBe('SUCCEEDED');
+  const { rows } = await postgres.warehouse.run({ sql: 'SELECT * FROM made.by_shop ORDER BY 1' });
+  expect(rows).toEqual([
+    [0, '27.0'],
+    [1, '18.0'],
+    [2, '22.5'],
+  ]);
+});
