@@ -65,7 +65,7 @@ export const postgresDialect: Dialect = {
     const names = columns.map(({ name }) => nameSql(name));
     return sql`(SELECT * FROM unnest(${joinSql(lists)}) AS lists (${joinSql(names)}))`;
   },
-  jsonText: (json, property) => sql`((${json}) ->> ${property})`,
+  jsonText: (json, property) => sql`(CAST(${json} AS jsonb) ->> ${property})`,
   jsonNames(json, from) {
     const object = sql`CAST(${json} AS jsonb)`;
     const objects = sql`CASE WHEN jsonb_typeof(${object}) = 'object' THEN ${object} END`;

@@ -62,7 +62,7 @@ export interface DescribedColumn {
 export interface DescribedTable extends TableName {
   kind: 'TABLE' | 'VIEW';
   columns: DescribedColumn[];
-  /** Exact where the engine knows it without reading the table, else null. */
+  /** What the engine knows without reading the table: exact, or its own estimate; null when it knows neither. */
   rowCount: bigint | null;
 }
 

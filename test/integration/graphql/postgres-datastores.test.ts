@@ -141,7 +141,7 @@ test('its tables are in the catalog, and a transformation makes tables and views
   const refreshed = await run('refreshCatalog', { datastoreId: datastore.id }, 'tables');
   expect(refreshed).toMatchObject({ tables: 1, userErrors: [] });
   const { transformation, userErrors } = await run(
-    'createTransformation',
+    'upsertTransformation',
     {
       name: 'by shop',
       datastoreId: datastore.id,
