@@ -124,43 +124,52 @@ export class PostgresWarehouse implements Warehouse {
 
   async *stream(statement: Statement, options: RunOptions = {}): AsyncGenerator<AnswerPiece, void> {
     const bounds = this.#bounds(options);
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
-    this.#busy.add(ended);
-    let free: (() => void) | undefined;
-    let connection: PostgresConnection | undefined;
-    let isWhole = false;
-    const stop = () => connection && this.#pool.stop(connection);
+    const { signal } = bounds;
     try {
-      free = await this.#streams.take(bounds.signal);
-      connection = await this.#pool.take(bounds.signal);
-      bounds.signal.addEventListener('abort', stop, { once: true });
-      await begin(connection, bounds, 'READ ONLY');
-      const running = connection.client.query(new PostgresStatement(statement, streamedAtOnce));
-      // Left early, the portal is closed: what the server has not yet computed it never does.
+      const held = await this.#holdStream(signal);
       try {
+        await begin(held.connection, bounds, 'READ ONLY');
+        const running = held.connection.client.query(new PostgresStatement(statement, streamedAtOnce));
         let piece = await running.piece();
         const columns = await this.#columnsOf(piece.fields, bounds);
-        for (let isFirst = true; ; isFirst = false) {
-          if (isFirst || piece.rows.length > 0) yield { columns, rows: piece.rows };
-          bounds.signal.throwIfAborted();
-          if (piece.isLast) break;
-          piece = await running.more();
+        try {
+          for (let isFirst = true; ; isFirst = false) {
+            if (isFirst || piece.rows.length > 0) yield { columns, rows: piece.rows };
+            signal.throwIfAborted();
+            if (piece.isLast) return;
+            piece = await running.more();
+          }
+        } finally {
+          // Left early, the portal is closed: what the server has not yet computed it never does.
+          if (!signal.aborted) await running.end();
         }
       } finally {
-        if (!bounds.signal.aborted) await running.end();
+        held.letGo();
       }
-      isWhole = true;
     } catch (error) {
       throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
-    } finally {
-      bounds.signal.removeEventListener('abort', stop);
-      if (connection && !bounds.signal.aborted) {
-        if (isWhole || !connection.isLost) this.#pool.give(connection);
-      }
-      free?.();
-      this.#busy.delete(ended);
-      resolve();
     }
+  }
+
+  /** A connection for as long as a stream is read. When the signal aborts it is let go at once: its reader may never come back. */
+  async #holdStream(signal: AbortSignal): Promise<{ connection: PostgresConnection; letGo: () => void }> {
+    const free = await this.#streams.take(signal);
+    const connection = await this.#pool.take(signal).catch((error: unknown) => {
+      free();
+      throw error;
+    });
+    let isHeld = true;
+    const letGo = () => {
+      if (!isHeld) return;
+      isHeld = false;
+      signal.removeEventListener('abort', letGo);
+      free();
+      if (signal.aborted || connection.isLost) this.#pool.stop(connection);
+      else this.#pool.give(connection);
+    };
+    signal.addEventListener('abort', letGo, { once: true });
+    if (signal.aborted) letGo();
+    return { connection, letGo };
   }
 
   describe(select: string, options: RunOptions = {}): Promise<DescribedSelect> {

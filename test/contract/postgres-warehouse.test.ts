@@ -9,7 +9,8 @@ warehouseSuite('PostgreSQL', async () => {
   return {
     warehouse,
     database: server.database,
-    numbers: (count) => `SELECT n FROM generate_series(0, ${count - 1}) AS numbers (n)`,
+    // As a column it gives its rows one after the other, and as a table all of them at first.
+    numbers: (count) => `SELECT n FROM (SELECT generate_series(0, ${count - 1}) AS n) AS numbers`,
     endless:
       'SELECT count(*) AS c FROM generate_series(1, 1000000) a (n), generate_series(1, 1000000) b (n) WHERE a.n % 7 = b.n % 3',
     values: [
