@@ -137,7 +137,7 @@ class EntitySource implements EntityRowSource {
       ? this.dialect.tryCast(canonical.sql, column.type)
       : textSql(this.dialect, canonical);
     const isAlias = asked ? sql`${asked.column} = ${asked.value}` : anyOf([]);
-    return sql`${own?.column ?? column.sql} = coalesce((SELECT min(${found}) FROM ${tableSql(alias.table)} AS o WHERE ${isAlias}), ${own?.value ?? rawSql('NULL')})`;
+    return sql`${own?.column ?? column.sql} = coalesce((SELECT ${leastOf(this.dialect, found, isTyped ? column.type : 'text')} FROM ${tableSql(alias.table)} AS o WHERE ${isAlias}), ${own?.value ?? rawSql('NULL')})`;
   }
 
   from(): Sql {
@@ -253,8 +253,13 @@ class EntitySource implements EntityRowSource {
     const canonical = plainColumn(table, this.dialect, 'o', canonicalKey);
     const own = ownColumn(this.#mapping, this.dialect, rows, 'userKey');
     const [theirs, ours] = comparable(this.dialect, { ...key, sql: nameSql('alias', '#alias') }, own);
-    return sql`LEFT JOIN (SELECT ${key.sql} AS ${nameSql('#alias')}, min(${canonical.sql}) AS ${nameSql('#canonical')} FROM ${tableSql(table)} AS o GROUP BY 1) AS ${nameSql('alias')} ON ${theirs} = ${ours}`;
+    return sql`LEFT JOIN (SELECT ${key.sql} AS ${nameSql('#alias')}, ${leastOf(this.dialect, canonical.sql, canonical.type)} AS ${nameSql('#canonical')} FROM ${tableSql(table)} AS o GROUP BY 1) AS ${nameSql('alias')} ON ${theirs} = ${ours}`;
   }
+}
+
+/** Of several keys one, always the same. UUIDs have an order in every engine, and not everywhere a least one. */
+function leastOf(dialect: Dialect, key: Sql, type: ValueType): Sql {
+  return type === 'uuid' ? dialect.cast(sql`min(${dialect.cast(key, 'text')})`, 'uuid') : sql`min(${key})`;
 }
 
 /** Two keys so that they can be compared: as they are when both are of one type, else as text. */

@@ -53,7 +53,7 @@ async function writeTable(writing: Writing, target: WriteTarget, select: Stateme
   } catch (error) {
     if (codeOf(error) !== dependentObjects) throw error;
     await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
-    await refill(writing, target, staged, messageOf(error));
+    await refill(writing, target, staged, error);
   }
   return rows;
 }
@@ -65,7 +65,7 @@ async function refill(
   { rows, run }: Writing,
   target: WriteTarget,
   staged: WriteTarget,
-  why: string,
+  cause: unknown,
 ): Promise<void> {
   const columns = async ({ schema, name }: WriteTarget) =>
     JSON.stringify(
@@ -78,9 +78,7 @@ async function refill(
     );
   const name = nameOf(target);
   if ((await columns(target)) !== (await columns(staged))) {
-    throw new AppError('CONFLICT', `${name} cannot get other columns while something stands on it: ${why}.`, {
-      fix: 'Drop what stands on it first, and make that anew afterwards.',
-    });
+    throw stoodOn(name, cause);
   }
   await run({ sql: `TRUNCATE ${name}` });
   await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
@@ -109,12 +107,18 @@ async function dropView({ run }: Writing, name: string): Promise<void> {
     await run({ sql: `DROP VIEW ${name}` });
   } catch (error) {
     if (codeOf(error) !== dependentObjects) throw error;
-    const message = `${name} cannot get other columns while something stands on it: ${messageOf(error)}.`;
-    throw new AppError('CONFLICT', message, {
-      fix: 'Drop what stands on it first, and make that anew afterwards.',
-      cause: error,
-    });
+    throw stoodOn(name, error);
   }
+}
+
+/** PostgreSQL names what stands on it in the detail, one a line. */
+function stoodOn(name: string, cause: unknown): AppError {
+  const { detail = messageOf(cause) } = cause as { detail?: string };
+  const message = `${name} cannot get other columns while something stands on it: ${detail.replaceAll('\n', ', ')}.`;
+  return new AppError('CONFLICT', message, {
+    fix: 'Drop what stands on it first, and make that anew afterwards.',
+    cause,
+  });
 }
 
 /** Without the semicolon that may end it. */
