@@ -63,7 +63,6 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
   );
   opening.use(await followWrites(store, datastores.cache, log));
   const queue = opening.use(await openQueue(store, log));
-
   const catalog: CatalogDeps = { store, log, secrets, datastores, now };
   const accounts: AccountDeps = {
     store,

@@ -89,7 +89,7 @@ export const postgresDialect: Dialect = {
     const year = part('year', clock);
     if (grain === 'YEAR') return year;
     const [perYear, field] = grain === 'MONTH' ? ['12', 'month'] : ['4', 'quarter'];
-    return sql`${year} * ${rawSql(perYear!)} + ${part(field!, clock)} - 1`;
+    return sql`${year} * ${rawSql(perYear)} + ${part(field, clock)} - 1`;
   },
   addMs: (instant, ms) => sql`(${instant} + CAST(${ms} AS double precision) * interval '1 millisecond')`,
   addMonths: (instant, months) =>

@@ -13,7 +13,7 @@ const nameBytesMax = 63;
 export interface Writing {
   rows: RunInside;
   /** Runs a statement, and gives how many rows it wrote. */
-  run(statement: Statement): Promise<bigint>;
+  run: (statement: Statement) => Promise<bigint>;
 }
 
 /**
@@ -203,7 +203,7 @@ function concurrent(error: unknown): AppError | undefined {
   const { table } = error as { table?: string };
   const code = codeOf(error);
   const isOfCatalog = code === '23505' && (table?.startsWith('pg_') ?? false);
-  const isMade = code === '42P07' || code === '42P06' || /^tuple concurrently/.test(messageOf(error));
+  const isMade = code === '42P07' || code === '42P06' || messageOf(error).startsWith('tuple concurrently');
   if (!isOfCatalog && !isMade) return undefined;
   return new AppError('CONFLICT', 'What is to be written was written by somebody else at the same time.', {
     fix: 'Try again.',

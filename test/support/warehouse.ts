@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
+import { PostgresWarehouse } from '#warehouse/postgres.ts';
 import type { Statement } from '#warehouse/warehouse.ts';
 
 /** Tells the statements of what is measured from those of what goes on beside it, such as a task that runs. */
@@ -46,9 +47,21 @@ async function recording(run: () => Promise<unknown>, record: (statement: Statem
     record({ sql, binds });
     return Reflect.apply(runSql, this, [sql, binds]);
   };
+  const postgres = PostgresWarehouse.prototype;
+  // oxlint-disable-next-line typescript/unbound-method
+  const { run: ask, stream } = postgres;
+  postgres.run = function recorded(this: PostgresWarehouse, statement, options) {
+    record(statement);
+    return Reflect.apply(ask, this, [statement, options]);
+  };
+  postgres.stream = function recorded(this: PostgresWarehouse, statement, options) {
+    record(statement);
+    return Reflect.apply(stream, this, [statement, options]);
+  };
   try {
     await run();
   } finally {
     Object.assign(proto, { answer, read, run: runSql });
+    Object.assign(postgres, { run: ask, stream });
   }
 }
