@@ -2,9 +2,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import type { AccountDeps } from '#accounts/deps.ts';
-import { openSecretBox } from '#accounts/secrets.ts';
+import { openSecretBox, type SecretBox } from '#accounts/secrets.ts';
 import { createLog, type Log } from '#base/log.ts';
-import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts';
+import { createEmbeddedDatastore, type Datastores, openDatastores } from '#catalog/datastores.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
@@ -50,19 +50,10 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     opening.use(await openStore({ databaseUrl: config.databaseUrl, home: config.home, role, log }));
   const secrets = await openSecretBox({ home: config.home, secretKey: config.secretKey });
   const pipesDir = await makePipesDir(config.home, opening);
-  const datastores = opening.use(
-    openDatastores({
-      db: store.db,
-      home: config.home,
-      homeId: store.homeId,
-      secrets,
-      opensEmbedded: role === 'serve',
-      scanDirectories: [pipesDir, config.filesRoot],
-      cacheBytesMax: config.cacheMb * 1024 * 1024,
-    }),
-  );
+  const datastores = opening.use(datastoresOf(config, role, { store, secrets, pipesDir }));
   opening.use(await followWrites(store, datastores.cache, log));
   const queue = opening.use(await openQueue(store, log));
+
   const catalog: CatalogDeps = { store, log, secrets, datastores, now };
   const accounts: AccountDeps = {
     store,
@@ -101,6 +92,22 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     pipelines,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+function datastoresOf(
+  config: Config,
+  role: Role,
+  { store, secrets, pipesDir }: { store: Store; secrets: SecretBox; pipesDir: string },
+): Datastores {
+  return openDatastores({
+    db: store.db,
+    home: config.home,
+    homeId: store.homeId,
+    secrets,
+    opensEmbedded: role === 'serve',
+    scanDirectories: [pipesDir, config.filesRoot],
+    cacheBytesMax: config.cacheMb * 1024 * 1024,
+  });
 }
 
 /** FIFOs live in a folder of this process, which goes with it; what a killed process left there is nobody's. */
