@@ -9,9 +9,11 @@ const idleMs = 30_000;
 /** Values arrive in one spelling whatever the server, database or role has configured. */
 const settings = `
   SET client_encoding = 'UTF8'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
-  SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'; SET lc_monetary = 'C';
-  SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0;
-  SET client_connection_check_interval = '2s'`;
+  SET standard_conforming_strings = on; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'; SET lc_monetary = 'C';
+  SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0`;
+
+/** Else a server that computes for long before its first row goes on for nobody. Not on every system. */
+const noticeHangUp = `SET client_connection_check_interval = '2s'`;
 
 /** What a statement may leave behind, although its transaction is rolled back. */
 const clean = 'ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()';
@@ -31,6 +33,8 @@ export class PostgresPool implements AsyncDisposable {
   readonly #settings: string;
   #idle: { connection: PostgresConnection; timer: NodeJS.Timeout }[] = [];
   readonly #cleaning = new Set<Promise<void>>();
+  /** Those that will wait in a moment, for nobody yet: sooner there than a new one. */
+  readonly #coming: Promise<void>[] = [];
   #closed = false;
 
   constructor(server: PostgresServer, schema: string | undefined) {
@@ -41,11 +45,19 @@ export class PostgresPool implements AsyncDisposable {
 
   /** One that waits, or a new one. Fails with Unreachable, or with the signal's reason. */
   async take(signal: AbortSignal): Promise<PostgresConnection> {
-    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+    for (;;) {
+      const idle = this.#idle.pop();
+      if (!idle) {
+        const coming = this.#coming.shift();
+        if (!coming) break;
+        await coming;
+        continue;
+      }
       clearTimeout(idle.timer);
       if (!idle.connection.isLost) return idle.connection;
     }
     const client = await dial(this.#server, this.#settings, signal);
+    await client.query(noticeHangUp).catch(() => undefined);
     const { processID } = client as unknown as { processID: number };
     const connection = { client, pid: processID, isUsed: false, isLost: false };
     client.once('end', () => {
@@ -56,8 +68,13 @@ export class PostgresPool implements AsyncDisposable {
 
   /** Takes it back in the state of a new one. */
   give(connection: PostgresConnection): void {
-    const cleaning = this.#clean(connection).finally(() => this.#cleaning.delete(cleaning));
+    const cleaning = this.#clean(connection).finally(() => {
+      this.#cleaning.delete(cleaning);
+      const at = this.#coming.indexOf(cleaning);
+      if (at >= 0) this.#coming.splice(at, 1);
+    });
     this.#cleaning.add(cleaning);
+    this.#coming.push(cleaning);
   }
 
   async #clean(connection: PostgresConnection): Promise<void> {
