@@ -28,15 +28,22 @@ interface Protocol {
   stream: { cork(): void; uncork(): void };
 }
 
-/**
- * One statement with typed binds by the extended protocol, which takes no second one behind it. With `rowsAtOnce` the server
- * makes so many rows and waits until more are asked for; without, it sends all of them, and may compute them in parallel.
- */
+interface StatementOptions {
+  /** Statements without rows, sent together with this one and done first. */
+  before?: readonly string[];
+  /** The server makes so many rows and waits until more are asked for; 0 for all of them, which it may compute in parallel. */
+  rowsAtOnce?: number;
+  /** Is given each row, which is then in no piece. */
+  takes?: (row: unknown[]) => void;
+}
+
+/** One statement with typed binds by the extended protocol, which takes no second one behind it. */
 export class PostgresStatement {
   readonly #statement: Statement;
   readonly #rowsAtOnce: number;
-  /** Is given each row, which is then in no piece. */
   readonly #takes: ((row: unknown[]) => void) | undefined;
+  readonly #before: readonly string[];
+  #beforeLeft: number;
   #connection: Protocol | undefined;
   /** Known when the first row comes. */
   fields: PostgresField[] = [];
@@ -49,8 +56,10 @@ export class PostgresStatement {
   /** What the server says was done, such as SELECT 12. */
   done = '';
 
-  constructor(statement: Statement, rowsAtOnce = 0, takes?: (row: unknown[]) => void) {
+  constructor(statement: Statement, { before = [], rowsAtOnce = 0, takes }: StatementOptions = {}) {
     this.#statement = statement;
+    this.#before = before;
+    this.#beforeLeft = before.length;
     this.#rowsAtOnce = rowsAtOnce;
     this.#takes = takes;
     this.#piece.promise.catch(() => undefined);
@@ -96,6 +105,11 @@ export class PostgresStatement {
     this.#connection = protocol;
     protocol.stream.cork();
     try {
+      for (const text of this.#before) {
+        protocol.parse({ text, types: [] });
+        protocol.bind({ values: [] });
+        protocol.execute({ rows: 0 });
+      }
       protocol.parse({ text: sql, types: binds.map(bindType) });
       protocol.bind({ values: binds.map(toPostgres) });
       protocol.describe({ type: 'P' });
@@ -127,6 +141,10 @@ export class PostgresStatement {
   }
 
   handleCommandComplete({ text }: { text: string }): void {
+    if (this.#beforeLeft > 0) {
+      this.#beforeLeft -= 1;
+      return;
+    }
     this.done = text;
     this.#sync();
     this.#piece.resolve({ fields: this.fields, rows: this.#rows, isLast: true });

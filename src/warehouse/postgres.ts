@@ -115,9 +115,9 @@ export class PostgresWarehouse implements Warehouse {
   run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
     const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
     return this.#bounded(options, this.#queries, async (bounds) => {
-      const read = (connection: PostgresConnection, ending: Ending) =>
-        readAll(connection, statement, { rowsMax, bytesMax }, ending);
-      const { fields, ...answer } = await this.#reading(bounds, 'READ ONLY', read);
+      const { fields, ...answer } = await this.#reading(bounds, (connection, ending) =>
+        readAll(connection, statement, { rowsMax, bytesMax, before: beginning(bounds, 'READ ONLY') }, ending),
+      );
       return { columns: await this.#columnsOf(fields, bounds), ...answer };
     });
   }
@@ -128,8 +128,10 @@ export class PostgresWarehouse implements Warehouse {
     try {
       const held = await this.#holdStream(signal);
       try {
-        await begin(held.connection, bounds, 'READ ONLY');
-        const running = held.connection.client.query(new PostgresStatement(statement, streamedAtOnce));
+        const before = beginning(bounds, 'READ ONLY');
+        const running = held.connection.client.query(
+          new PostgresStatement(statement, { before, rowsAtOnce: streamedAtOnce }),
+        );
         let piece = await running.piece();
         const columns = await this.#columnsOf(piece.fields, bounds);
         try {
@@ -174,7 +176,10 @@ export class PostgresWarehouse implements Warehouse {
 
   describe(select: string, options: RunOptions = {}): Promise<DescribedSelect> {
     return this.#bounded(options, this.#queries, (bounds) =>
-      this.#reading(bounds, 'READ WRITE', (connection) => describeSelect(insideOf(connection), select)),
+      this.#reading(bounds, async (connection) => {
+        await begin(connection, bounds, 'READ WRITE');
+        return describeSelect(insideOf(connection), select);
+      }),
     );
   }
 
@@ -201,14 +206,12 @@ export class PostgresWarehouse implements Warehouse {
   /** What only reads is done once more on a new connection when the one that waited for it turns out to be lost. */
   async #reading<T>(
     bounds: Bounds,
-    access: 'READ ONLY' | 'READ WRITE',
     work: (connection: PostgresConnection, ending: Ending) => Promise<T>,
   ): Promise<T> {
     let wasUsed = false;
     const attempt = () =>
       this.#onConnection(bounds, async (connection, ending) => {
         wasUsed = connection.isUsed;
-        await begin(connection, bounds, access);
         return work(connection, ending);
       });
     try {
@@ -250,7 +253,7 @@ export class PostgresWarehouse implements Warehouse {
     const keyOf = ({ oid, modifier }: PostgresField) => `${oid} ${modifier}`;
     const unknown = fields.filter((field) => !this.#typeNames.has(keyOf(field)));
     if (unknown.length > 0) {
-      const rows = await this.#reading(bounds, 'READ ONLY', (connection) =>
+      const rows = await this.#reading(bounds, (connection) =>
         insideOf(connection)({
           sql: `SELECT format_type(oid::oid, nullif(modifier, -1)::int4)
             FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS of (oid, modifier, place) ORDER BY place`,
@@ -307,30 +310,36 @@ interface Ending {
   isCut: boolean;
 }
 
+/** What makes a transaction that ends with its deadline, and says who asks. */
+function beginning({ deadlineMs, tag }: Bounds, access: 'READ ONLY' | 'READ WRITE'): string[] {
+  const timeoutMs = Math.ceil(Math.min(deadlineMs + graceMs, 2 ** 31 - 1));
+  const name = tag === undefined ? 'sluice' : `sluice ${tag}`;
+  return [
+    `BEGIN ISOLATION LEVEL READ COMMITTED ${access}`,
+    `SET LOCAL statement_timeout = ${timeoutMs}`,
+    `SET LOCAL application_name = ${postgresDialect.quoteText(name)}`,
+  ];
+}
+
 async function begin(
   { client }: PostgresConnection,
-  { deadlineMs, tag }: Bounds,
+  bounds: Bounds,
   access: 'READ ONLY' | 'READ WRITE',
 ): Promise<void> {
-  const timeoutMs = Math.min(deadlineMs + graceMs, 2 ** 31 - 1);
-  const name = tag === undefined ? 'sluice' : `sluice ${tag}`;
-  await client.query(
-    `BEGIN ISOLATION LEVEL READ COMMITTED ${access}; SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)};
-     SET LOCAL application_name = ${postgresDialect.quoteText(name)}`,
-  );
+  await client.query(beginning(bounds, access).join('; '));
 }
 
 /** All rows within the bounds. The first beyond them cuts the statement. */
 async function readAll(
   { client }: PostgresConnection,
   statement: Statement,
-  { rowsMax, bytesMax }: { rowsMax: number; bytesMax: number },
+  { rowsMax, bytesMax, before }: { rowsMax: number; bytesMax: number; before: readonly string[] },
   ending: Ending,
 ): Promise<Omit<Answer, 'columns'> & { fields: PostgresField[] }> {
   const rows: unknown[][] = [];
   const cut = Promise.withResolvers<void>();
   let bytes = 2;
-  const running = new PostgresStatement(statement, 0, (row) => {
+  const takes = (row: unknown[]) => {
     if (ending.isCut) return;
     const rowBytes = row.reduce((sum: number, value) => sum + jsonBytes(value), 2);
     if (rows.length === rowsMax || (bytes + rowBytes > bytesMax && rows.length > 0)) {
@@ -340,8 +349,8 @@ async function readAll(
     }
     rows.push(row);
     bytes += rowBytes;
-  });
-  client.query(running);
+  };
+  const running = client.query(new PostgresStatement(statement, { before, takes }));
   await Promise.race([running.piece(), cut.promise]);
   return { fields: running.fields, rows, truncated: ending.isCut, bytes };
 }
