@@ -71,7 +71,7 @@ export class PostgresPool implements AsyncDisposable {
     const cleaning = this.#clean(connection).finally(() => {
       this.#cleaning.delete(cleaning);
       const at = this.#coming.indexOf(cleaning);
-      if (at >= 0) this.#coming.splice(at, 1);
+      if (at >= 0) void this.#coming.splice(at, 1);
     });
     this.#cleaning.add(cleaning);
     this.#coming.push(cleaning);
