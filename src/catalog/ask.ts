@@ -8,6 +8,7 @@ import { lookBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
 import type { CatalogedTable } from './mappings.ts';
 import { addCost, type Meter, metered, noCost } from './meter.ts';
+import { withoutAddress } from './without-address.ts';
 
 export type { CacheStatus };
 
@@ -61,10 +62,11 @@ export async function askWarehouse(
       { datastoreId: datastore.id, statement, rowsMax },
       {
         policy: () => policyOf(deps.store.db, asker.projectId, question),
-        run: async (signal) => {
-          const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
-          return metered(cost, () => warehouse.run(statement, { signal, tag: asker.requestId, rowsMax }));
-        },
+        run: (signal) =>
+          withoutAddress(datastore, async () => {
+            const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
+            return metered(cost, () => warehouse.run(statement, { signal, tag: asker.requestId, rowsMax }));
+          }),
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },
       asker.signal,

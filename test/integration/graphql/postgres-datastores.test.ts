@@ -120,6 +120,21 @@ test('each wrong setting is named, before anything is asked and when the server 
   expect(await tested({ engine: 'POSTGRES', config: server })).toMatchObject({ ok: true });
 });
 
+test('who may read rows is told that it is not reached, and not where it is', async () => {
+  const { datastore } = await create({ name: 'away' });
+  await run('updateDatastore', { id: datastore.id, config: { ...server, port: 1 } }, 'datastore { id }');
+  const query = '{ datastores { nodes { name schemas { schema } } } }';
+  const { data, errors } = await gql.answer(ada, query);
+  expect(data.datastores.nodes).toContainEqual({ name: 'away', schemas: null });
+  expect(errors).toContainEqual(
+    expect.objectContaining({
+      message: 'The datastore "away" cannot be reached.',
+      extensions: expect.objectContaining({ code: 'WAREHOUSE_UNAVAILABLE' }),
+    }),
+  );
+  expect(JSON.stringify(errors)).not.toContain(server.host);
+});
+
 test('a job cannot write to it yet, and says so', async () => {
   await create({ name: 'target' });
   const { ok, message, userErrors } = await run(
