@@ -36,7 +36,7 @@ function keyOf({ database, schema, name }: TableName): string {
 
 /** The whole name of what may be named by its last parts. */
 function tableOf(parts: readonly string[], home: Pick<TableName, 'database' | 'schema'>): TableName {
-  const [name = '', schema = home.schema, database = home.database] = [...parts].reverse();
+  const [name = '', schema = home.schema, database = home.database] = parts.toReversed();
   return { database, schema, name };
 }
 

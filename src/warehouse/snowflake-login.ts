@@ -53,10 +53,11 @@ export async function logIn(login: SnowflakeLogin): Promise<Tokens> {
   await new Promise<void>((resolve, reject) => {
     connection.connect((error) => (error ? reject(loginError(error)) : resolve()));
   });
-  const { tokenInfo } = JSON.parse(connection.serialize()) as {
-    tokenInfo: { sessionToken: string; masterToken: string };
+  const { services } = JSON.parse(connection.serialize()) as {
+    services: { sf: { tokenInfo: { sessionToken: string; masterToken: string } } };
   };
-  return { session: tokenInfo.sessionToken, master: tokenInfo.masterToken };
+  const { sessionToken, masterToken } = services.sf.tokenInfo;
+  return { session: sessionToken, master: masterToken };
 }
 
 /** Names in a login are read as in SQL: one with small letters would be taken for another. */

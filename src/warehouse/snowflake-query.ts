@@ -19,7 +19,7 @@ export interface Result {
   columns: ResultColumn[];
   isSelect: boolean;
   /** Some thousand rows at a time, read no faster than they are taken: one chunk of Snowflake's is held, and the next fetched. */
-  pieces(): AsyncGenerator<unknown[][], void>;
+  pieces: () => AsyncGenerator<unknown[][], void>;
 }
 
 /** Statements of one piece of work, within its bounds. */
@@ -164,12 +164,14 @@ async function* rawRows(
   }
 }
 
+const [opening, closing] = [Buffer.from('['), Buffer.from(']')];
+
 /** Rows one after the other, with commas between them and nothing around. */
 function parseChunk(bytes: Buffer, { rowCount }: Chunk): (string | null)[][] {
-  const text = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString();
+  const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
   let rows: (string | null)[][];
   try {
-    rows = JSON.parse(`[${text}]`) as (string | null)[][];
+    rows = JSON.parse(Buffer.concat([opening, plain, closing]).toString()) as (string | null)[][];
   } catch (error) {
     throw new NoAnswer('a part of its result is broken', { cause: error });
   }

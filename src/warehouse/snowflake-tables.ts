@@ -45,7 +45,7 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
     const [schema, name, type, rowCount, column, , , , , nullable, ordinal] = row;
     const key = JSON.stringify([schema, name]);
     const kind = kindOf(type);
-    const counted = kind === 'TABLE' && rowCount !== null ? BigInt(rowCount) : null;
+    const counted = kind === 'TABLE' ? rowCount : null;
     const table = tables.get(key) ?? { database, schema, name, kind, columns: [], rowCount: counted };
     tables.set(key, table);
     table.columns.push({

@@ -39,7 +39,7 @@ function itemOf(bind: Bind): unknown {
   if (bind === null) return null;
   if (bind instanceof Date) return bind.toISOString();
   if (bind instanceof Uint8Array) return Buffer.from(bind).toString('hex');
-  return Array.isArray(bind) ? bind.map(itemOf) : String(bind as string | number | bigint | boolean);
+  return Array.isArray(bind) ? bind.map(itemOf) : String(bind);
 }
 
 /** The type as Snowflake's own DESCRIBE writes it. */

@@ -27,7 +27,9 @@ export async function writeTarget(
     const schema = toStatement(nameSql(target.database, target.schema), snowflakeDialect).sql;
     await desk.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${schema}` });
   }
-  await desk.run({ ...select, sql: `CREATE OR REPLACE ${target.kind} ${name} AS ${select.sql}` });
+  // Whoever may read what was there may read what takes its place.
+  const made = `CREATE OR REPLACE ${target.kind} ${name} COPY GRANTS AS`;
+  await desk.run({ ...select, sql: `${made} ${select.sql}` });
   if (target.kind === 'VIEW') return null;
   // The statement itself does not say; of a whole table Snowflake knows it without reading any.
   const { rows } = await desk.run({ sql: `SELECT COUNT(*) FROM ${name}` });

@@ -43,7 +43,7 @@ warehouseSuite('Snowflake', async () => {
       ["''", ''],
       ['PARSE_JSON(\'{"n": 12345678901234567890}\')', '{"n": 12345678901234567890}'],
       ['[9007199254740993, NULL]', ['9007199254740993', null]],
-      ["'\\\\x00FF'::BINARY", 'AP8='],
+      ["TO_BINARY('00FF', 'HEX')", 'AP8='],
       ['TRUE', true],
     ],
     notOneSelect: [

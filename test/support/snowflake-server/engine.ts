@@ -1,9 +1,5 @@
-import {
-  type DuckDBConnection,
-  DuckDBInstance,
-  type DuckDBPreparedStatement,
-  type DuckDBType,
-} from '@duckdb/node-api';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBPreparedStatement } from '@duckdb/node-api';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binding, RowType } from '#warehouse/snowflake-values.ts';
 import { macros, type Translated, translate } from './translate.ts';
 import { bindOf, rawOf, rowTypeOf } from './values.ts';
@@ -125,16 +121,20 @@ export class Engine {
     const isSelect = typeOf(statement) === selectTypeId;
     const prepared = await prepare(connection, statement.sql, bindings);
     if (!isSelect) {
-      await prepared.run();
+      await unlocked(() => prepared.run());
       await keepView(connection, statement, this.#database);
       const rowtype = [{ name: 'status', type: 'text', precision: null, scale: null }];
       return { rowtype, rows: [['Statement executed successfully.']], kept: null };
     }
-    const rowtype = Array.from({ length: prepared.columnCount }, (_, at) =>
-      rowTypeOf(prepared.columnName(at), prepared.columnType(at), zoned),
-    );
-    if (describeOnly) return { rowtype, rows: [], kept: null };
+    if (describeOnly) {
+      const rowtype = Array.from({ length: prepared.columnCount }, (_, at) =>
+        rowTypeOf(prepared.columnName(at), prepared.columnType(at), zoned),
+      );
+      return { rowtype, rows: [], kept: null };
+    }
     const result = await prepared.stream();
+    const types = result.columnTypes();
+    const rowtype = result.columnNames().map((name, at) => rowTypeOf(name, types[at]!, zoned));
     const rows: Raw[] = [];
     for (;;) {
       const chunk = await result.fetchChunk();
@@ -187,9 +187,21 @@ async function prepare(
   const binds = bindings.map(bindOf);
   prepared.bind(
     binds.map(([value]) => value),
-    binds.map(([, type]) => type) as DuckDBType[],
+    binds.map(([, type]) => type),
   );
   return prepared;
+}
+
+/** Of two that write one table DuckDB refuses the second, also when the first is being stopped; Snowflake lets it wait. */
+async function unlocked<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === 40 || !/write-write conflict/i.test(String(error))) throw error;
+      await sleep(50);
+    }
+  }
 }
 
 /** DuckDB keeps a view in words of its own; Snowflake in those that it was made with. */
@@ -201,7 +213,7 @@ async function keepView(
   const at = tokens.findIndex(({ text }) => text === 'VIEW');
   if (tokens[0]?.text !== 'CREATE' || at === -1 || at > 3) return;
   const parts = [];
-  for (let of = at + 1; tokens[of] && tokens[of]!.text !== 'AS'; of += 1) {
+  for (let of = at + 1; tokens[of] && !['COPY', 'AS'].includes(tokens[of]!.text); of += 1) {
     if (tokens[of]!.kind !== 'sign') parts.push(tokens[of]!.text);
   }
   const [name, schema = 'PUBLIC', of = database] = parts.toReversed();

@@ -19,6 +19,7 @@ export const macros = [
   `GET(x, k) AS json_extract(x, '/' || replace(replace(CAST(k AS VARCHAR), '~', '~0'), '/', '~1'))`,
   `AS_VARCHAR(x) AS json_extract_string(x, '$')`,
   `TO_VARCHAR(x) AS json_extract_string(x, '$')`,
+  'TO_BINARY(x, format) AS unhex(x)',
   'STARTSWITH(x, y) AS starts_with(x, y)',
   'BITAND(x, y) AS CAST(x AS HUGEINT) & CAST(y AS HUGEINT)',
   `DATEADD(part, n, x) AS x + CASE part WHEN 'MILLISECOND' THEN to_milliseconds(CAST(n AS BIGINT))
@@ -64,6 +65,7 @@ function piece(tokens: Token[], at: number): [string, number] {
   if (is('TABLE', '(', 'GENERATOR', '(', 'ROWCOUNT', '=>')) {
     return [`range(${tokens[at + 6]!.text}) AS GENERATED(SEQ)`, at + 9];
   }
+  if (is('COPY', 'GRANTS', 'AS')) return ['', at + 2];
   if (is('SEQ8', '(', ')')) return ['SEQ', at + 3];
   if (is('TABLE', '(', 'FLATTEN', '(', 'INPUT', '=>')) {
     const [input, end] = argument(tokens, at + 6);

@@ -11,7 +11,6 @@ import {
   HUGEINT,
   TIMESTAMPTZ,
   BLOB,
-  type DuckDBDecimalType,
   type DuckDBType,
   DuckDBTypeId,
   type DuckDBValue,
@@ -45,7 +44,7 @@ export function rowTypeOf(name: string, type: DuckDBType, zoned: string): RowTyp
   if (type.alias === 'JSON') return of('variant');
   switch (type.typeId) {
     case DuckDBTypeId.DECIMAL: {
-      const { width, scale } = type as DuckDBDecimalType;
+      const { width, scale } = type;
       return of('fixed', width, scale);
     }
     case DuckDBTypeId.FLOAT:

@@ -25,7 +25,7 @@ test.each([
   ['variant', '{"a": 12345678901234567890}', null, '{"a": 12345678901234567890}'],
   ['array', '[1, 12345678901234567890, 1.5, null, "x"]', null, [1, '12345678901234567890', 1.5, null, 'x']],
   ['array', '[undefined]', null, '[undefined]'],
-] as const)('%s %s with scale %s is %j', (type, raw, scale, wanted) => {
+] as const)('%s %s with scale %s is read exactly', (type, raw, scale, wanted) => {
   expect(decode(type, raw, scale)).toEqual(wanted);
 });
 
