@@ -1,6 +1,6 @@
-import { gunzipSync } from 'node:zlib';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
+import { type RawRow, rowsOfChunk } from './snowflake-chunk.ts';
 import { NoAnswer } from './snowflake-errors.ts';
 import type { Reply, SnowflakeSession } from './snowflake-session.ts';
 import { bindingsOf, decoderOf, type RowType, typeName } from './snowflake-values.ts';
@@ -18,7 +18,7 @@ interface Asking {
 export interface Result {
   columns: ResultColumn[];
   isSelect: boolean;
-  /** Some thousand rows at a time, read no faster than they are taken: one chunk of Snowflake's is held, and the next fetched. */
+  /** Some thousand rows at a time, read no faster than they are taken: the bytes of one chunk of Snowflake's are held, and the next is fetched. */
   pieces: () => AsyncGenerator<unknown[][], void>;
 }
 
@@ -41,7 +41,7 @@ interface ResultData {
   getResultUrl?: string;
   statementTypeId?: number;
   rowtype?: RowType[];
-  rowset?: (string | null)[][] | null;
+  rowset?: RawRow[] | null;
   chunks?: Chunk[];
   chunkHeaders?: Record<string, string>;
   qrmk?: string;
@@ -119,8 +119,7 @@ function resultOf(session: SnowflakeSession, data: ResultData, signal: AbortSign
   const { rowtype = [], queryResultFormat = 'json' } = data;
   if (queryResultFormat !== 'json') throw new NoAnswer(`its result is ${queryResultFormat}, and not JSON`);
   const decoders = rowtype.map(decoderOf);
-  const decode = (row: (string | null)[]) =>
-    row.map((value, at) => (value === null ? null : decoders[at]!(value)));
+  const decode = (row: RawRow) => row.map((value, at) => (value === null ? null : decoders[at]!(value)));
   return {
     columns: rowtype.map((column) => ({ name: column.name, dataType: typeName(column) })),
     isSelect: data.statementTypeId === selectTypeId,
@@ -140,7 +139,7 @@ async function* rawRows(
   session: SnowflakeSession,
   data: ResultData,
   asked: AbortSignal,
-): AsyncGenerator<(string | null)[][], void> {
+): AsyncGenerator<RawRow[], void> {
   const leaving = new AbortController();
   const signal = AbortSignal.any([asked, leaving.signal]);
   const { chunks = [], rowset } = data;
@@ -157,26 +156,11 @@ async function* rawRows(
     for (let at = 0; next !== null; at += 1) {
       const bytes = await next;
       next = begin(at + 1);
-      yield parseChunk(bytes, chunks[at]!);
+      yield* rowsOfChunk(bytes, chunks[at]!.rowCount, pieceRows);
     }
   } finally {
     leaving.abort();
   }
-}
-
-const [opening, closing] = [Buffer.from('['), Buffer.from(']')];
-
-/** Rows one after the other, with commas between them and nothing around. */
-function parseChunk(bytes: Buffer, { rowCount }: Chunk): (string | null)[][] {
-  const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
-  let rows: (string | null)[][];
-  try {
-    rows = JSON.parse(Buffer.concat([opening, plain, closing]).toString()) as (string | null)[][];
-  } catch (error) {
-    throw new NoAnswer('a part of its result is broken', { cause: error });
-  }
-  if (rows.length === rowCount) return rows;
-  throw new NoAnswer(`a part of its result has ${rows.length} rows in place of ${rowCount}`);
 }
 
 async function fetchChunk(
