@@ -1,4 +1,4 @@
-import type { Problem } from '#base/errors.ts';
+import { InputError, type Problem } from '#base/errors.ts';
 import { openSnowflake, type SnowflakeOptions, type SnowflakeWarehouse } from './snowflake.ts';
 
 /** How a Snowflake is reached, as a client says it. */
@@ -21,7 +21,7 @@ const text = (title: string, description: string, more: object = {}) => ({
 
 /** What a client says of a Snowflake, as JSON Schema. */
 const spec = {
-  type: 'object',
+  type: 'object' as const,
   additionalProperties: false,
   required: ['account', 'username', 'warehouse', 'database'],
   properties: {
@@ -43,7 +43,7 @@ const spec = {
       maxLength: 300,
     }),
   },
-} as const;
+};
 
 /** Snowflake's own domains, private links among them: a config can lead to no other host. */
 const ownDomain = /^([a-z0-9_-]+\.)+snowflakecomputing\.(com|cn)$/i;
@@ -90,12 +90,20 @@ export const snowflakeEngine = {
   title: 'Snowflake',
   spec,
   check: checkConfig,
-  /** Signs in with the first statement. Fails, as `check` says, for a config that must not be opened. */
+  /** Signs in and asks something. Fails with what `check` finds, and with WAREHOUSE_UNAVAILABLE where it is let in nowhere. */
   async open(config: SnowflakeConfig, options: EngineOptions = {}): Promise<SnowflakeWarehouse> {
-    const [problem] = checkConfig(config, options);
-    if (problem) throw new Error(problem.message);
+    const problems = checkConfig(config, options);
+    if (problems.length > 0) throw new InputError(problems);
     const { host: _host, ...rest } = config;
     const host = hostOf(config);
-    return openSnowflake({ ...rest, url: `${ownDomain.test(host) ? 'https' : 'http'}://${host}` });
+    const url = `${ownDomain.test(host) ? 'https' : 'http'}://${host}`;
+    const warehouse = openSnowflake({ ...rest, url });
+    try {
+      await warehouse.run({ sql: 'SELECT 1' });
+      return warehouse;
+    } catch (error) {
+      await warehouse[Symbol.asyncDispose]();
+      throw error;
+    }
   },
 };

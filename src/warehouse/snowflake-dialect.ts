@@ -56,7 +56,7 @@ export const snowflakeDialect: Dialect = {
       ? sql`TRY_PARSE_JSON(CAST(${value} AS VARCHAR))`
       : sql`TRY_CAST(CAST(${value} AS VARCHAR) AS ${rawSql(typeNames[type])})`,
   listRows: (list, type) =>
-    sql`(SELECT ${itemOf(sql`VALUE`, type)} AS item FROM TABLE(FLATTEN(INPUT => PARSE_JSON(${list}))))`,
+    sql`(SELECT ${itemOf(sql`VALUE`, type)} AS ${nameSql('item')} FROM TABLE(FLATTEN(INPUT => PARSE_JSON(${list}))))`,
   listsRows(columns) {
     const rows = (columns[0]?.list ?? []).map((_, at): Bind => columns.map(({ list }) => list[at] as Bind));
     const items = columns.map(
@@ -68,7 +68,7 @@ export const snowflakeDialect: Dialect = {
   // GET takes any name for itself; in a path, dots and quotes would be syntax.
   jsonText: (json, property) => sql`TO_VARCHAR(GET(${json}, ${property}))`,
   jsonNames: (json, from) =>
-    sql`(SELECT DISTINCT names.KEY AS item FROM ${from}, LATERAL FLATTEN(INPUT => ${json}, MODE => 'OBJECT') AS names)`,
+    sql`(SELECT DISTINCT names.KEY AS ${nameSql('item')} FROM ${from}, LATERAL FLATTEN(INPUT => ${json}, MODE => 'OBJECT') AS names)`,
   contains: (text, part) => sql`CONTAINS(LOWER(${text}), LOWER(${part}))`,
   startsWith: (text, part) => sql`STARTSWITH(${text}, ${part})`,
   instant(value, type) {

@@ -98,12 +98,12 @@ function dialects(warehouseOf: () => Warehouse, { hasUuid }: { hasUuid: boolean 
       [['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'], 'uuid'],
     ];
     for (const [list, type] of lists) {
-      const rows = await ask(sql`SELECT item FROM ${d().listRows(list, type)} AS l`);
+      const rows = await ask(sql`SELECT "item" FROM ${d().listRows(list, type)} AS l`);
       expect(new Set(rows.map(([item]) => item))).toEqual(new Set(list));
-      expect(await ask(sql`SELECT item FROM ${d().listRows([], type)} AS l`)).toEqual([]);
+      expect(await ask(sql`SELECT "item" FROM ${d().listRows([], type)} AS l`)).toEqual([]);
     }
     const moment = new Date('2026-01-02T03:04:05Z');
-    expect(await ask(sql`SELECT item FROM ${d().listRows([moment], 'timestamptz')} AS l`)).toEqual([
+    expect(await ask(sql`SELECT "item" FROM ${d().listRows([moment], 'timestamptz')} AS l`)).toEqual([
       ['2026-01-02T03:04:05.000000Z'],
     ]);
   });
@@ -128,7 +128,7 @@ function dialects(warehouseOf: () => Warehouse, { hasUuid }: { hasUuid: boolean 
 
   test('lists the names of a JSON column, each once', async () => {
     const rows = sql`(SELECT ${d().cast(sql`t`, 'json')} AS j FROM ${texts(['{"a": 1, "b.c": 2}', '{"a": null}', null])}) AS s`;
-    const found = await ask(sql`SELECT item FROM ${d().jsonNames(sql`j`, rows)} AS l`);
+    const found = await ask(sql`SELECT "item" FROM ${d().jsonNames(sql`j`, rows)} AS l`);
     expect(found.map(([item]) => String(item)).sort()).toEqual(['a', 'b.c']);
   });
 

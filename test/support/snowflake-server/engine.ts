@@ -1,7 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBPreparedStatement } from '@duckdb/node-api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binding, RowType } from '#warehouse/snowflake-values.ts';
-import { macros, type Translated, translate } from './translate.ts';
+import { macros, type Translated, translate, unmarked, unmarkedSql } from './translate.ts';
 import { bindOf, rawOf, rowTypeOf } from './values.ts';
 
 /** What Snowflake says in place of a result. */
@@ -128,13 +128,13 @@ export class Engine {
     }
     if (describeOnly) {
       const rowtype = Array.from({ length: prepared.columnCount }, (_, at) =>
-        rowTypeOf(prepared.columnName(at), prepared.columnType(at), zoned),
+        rowTypeOf(unmarked(prepared.columnName(at)), prepared.columnType(at), zoned),
       );
       return { rowtype, rows: [], kept: null };
     }
     const result = await prepared.stream();
     const types = result.columnTypes();
-    const rowtype = result.columnNames().map((name, at) => rowTypeOf(name, types[at]!, zoned));
+    const rowtype = result.columnNames().map((name, at) => rowTypeOf(unmarked(name), types[at]!, zoned));
     const rows: Raw[] = [];
     for (;;) {
       const chunk = await result.fetchChunk();
@@ -226,7 +226,7 @@ async function keepView(
 function refusalOf(error: unknown): Error {
   const message = error instanceof Error ? error.message : String(error);
   const [code, sqlState] = codes.find(([, , shape]) => shape.test(message)) ?? ['000603', 'XX000'];
-  return new Refusal(code, sqlState, `SQL compilation error: ${message}`);
+  return new Refusal(code, sqlState, `SQL compilation error: ${unmarked(message)}`);
 }
 
 const codes: [string, string, RegExp][] = [
@@ -245,14 +245,14 @@ const columnType = `CASE WHEN data_type LIKE '%INT%' OR data_type LIKE 'DECIMAL%
 
 /** The information schema, as far as it is asked for. */
 const catalogViews = `
-  CREATE VIEW sf.main.SCHEMATA AS SELECT database_name AS TABLE_CATALOG, schema_name AS SCHEMA_NAME FROM duckdb_schemas()
+  CREATE VIEW sf.main.SCHEMATA AS SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS SCHEMA_NAME FROM duckdb_schemas()
     WHERE schema_name NOT IN ('main', 'information_schema', 'pg_catalog');
   CREATE VIEW sf.main.TABLES AS
-    SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, table_name AS TABLE_NAME,
+    SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME,
       'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT FROM duckdb_tables()
-    UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL FROM duckdb_views() WHERE NOT internal;
+    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL FROM duckdb_views() WHERE NOT internal;
   CREATE VIEW sf.main.COLUMNS AS
-    SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, table_name AS TABLE_NAME, column_name AS COLUMN_NAME,
+    SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME, ${unmarkedSql('column_name')} AS COLUMN_NAME,
       column_index AS ORDINAL_POSITION, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS IS_NULLABLE,
       ${columnType} AS DATA_TYPE,
       CASE WHEN data_type LIKE 'DECIMAL%' THEN numeric_precision WHEN data_type LIKE '%INT%' THEN 38 END AS NUMERIC_PRECISION,
@@ -260,6 +260,6 @@ const catalogViews = `
       CASE WHEN data_type = 'VARCHAR' THEN 16777216 END AS CHARACTER_MAXIMUM_LENGTH
     FROM duckdb_columns();
   CREATE VIEW sf.main.VIEWS AS
-    SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, view_name AS TABLE_NAME, text AS VIEW_DEFINITION
+    SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('view_name')} AS TABLE_NAME, text AS VIEW_DEFINITION
     FROM duckdb_views() LEFT JOIN sf.main.view_texts
-      ON key = database_name || '.' || schema_name || '.' || view_name WHERE NOT internal;`;
+      ON key = database_name || '.' || ${unmarkedSql(`schema_name || '.' || view_name`)} WHERE NOT internal;`;

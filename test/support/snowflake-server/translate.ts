@@ -26,6 +26,24 @@ export const macros = [
      WHEN 'MONTH' THEN to_months(CAST(n AS INTEGER)) ELSE error('DATEADD of ' || part) END`,
 ];
 
+/** Behind names that Snowflake tells from those in capitals, which DuckDB would take for the same. */
+const smallMark = '~small';
+
+/** The name as DuckDB keeps it. */
+function marked(name: string): string {
+  return name === name.toUpperCase() ? name : name + smallMark;
+}
+
+/** The name as it was before. */
+export function unmarked(text: string): string {
+  return text.replaceAll(smallMark, '');
+}
+
+/** The same in DuckDB. */
+export function unmarkedSql(column: string): string {
+  return `replace(${column}, '${smallMark}', '')`;
+}
+
 /** One statement: its text for DuckDB, how many binds it has, and its tokens. */
 export interface Translated {
   sql: string;
@@ -99,7 +117,7 @@ function argument(tokens: Token[], from: number): [string, number] {
 
 function single(tokens: Token[], at: number): string {
   const { kind, text } = tokens[at]!;
-  if (kind === 'name') return `"${text.replaceAll('"', '""')}"`;
+  if (kind === 'name') return `"${marked(text).replaceAll('"', '""')}"`;
   if (kind === 'text') return `'${text.replaceAll("'", "''")}'`;
   if (kind !== 'word' || tokens[at - 1]?.text === '.') return text;
   if (text === 'NUMBER') return tokens[at + 1]?.text === '(' ? 'DECIMAL' : 'DECIMAL(38, 0)';
