@@ -55,14 +55,8 @@ export function statementError(error: unknown, stop: Stop | null, deadlineMs: nu
   if (!(error instanceof SnowflakeError)) {
     return unavailable(`Snowflake did not answer: ${messageOf(error)}`, error, 'Try again in a moment.');
   }
+  // One SQLSTATE stands for many things that end a statement: the code says which.
   const { code, sqlState, message } = error;
-  if (code === '000604' || code === '000630' || sqlState === '57014') {
-    const why = `Snowflake stopped the statement: ${message}`;
-    return new AppError('WAREHOUSE_TIMEOUT', why, {
-      fix: 'Ask for less: a shorter time range, fewer columns, a coarser grain.',
-      cause: error,
-    });
-  }
   if (conflicts.has(code) || sqlState === '40001') {
     const why = 'What the statement writes was written by another one at the same time.';
     return new AppError('CONFLICT', why, { fix: 'Try again.', cause: error });
@@ -74,6 +68,13 @@ export function statementError(error: unknown, stop: Stop | null, deadlineMs: nu
   if (fixes[code] !== undefined || /^(57P|08|53|58|XX)/.test(sqlState) || code === '000603') {
     const fix = fixes[code] ?? 'Try again; when it goes on, look at the status of your Snowflake account.';
     return unavailable(`Snowflake could not run the statement: ${message}`, error, fix);
+  }
+  if (code === '000604' || code === '000630' || sqlState === '57014') {
+    const why = `Snowflake stopped the statement: ${message}`;
+    return new AppError('WAREHOUSE_TIMEOUT', why, {
+      fix: 'Ask for less: a shorter time range, fewer columns, a coarser grain.',
+      cause: error,
+    });
   }
   if (/already exists as (TABLE|VIEW)/i.test(message)) {
     return new AppError('CONFLICT', message, {

@@ -5,7 +5,10 @@ import { openDuckDb } from '#warehouse/duckdb.ts';
 import { dialectSuite } from './dialect.suite.ts';
 import { warehouseSuite } from './warehouse.suite.ts';
 
-dialectSuite('DuckDB', () => openDuckDb({ path: ':memory:', allowedDirectories: [] }));
+dialectSuite('DuckDB', async () => {
+  const warehouse = await openDuckDb({ path: ':memory:', allowedDirectories: [] });
+  return { warehouse, [Symbol.asyncDispose]: () => warehouse[Symbol.asyncDispose]() };
+});
 
 warehouseSuite('DuckDB', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-warehouse-'));

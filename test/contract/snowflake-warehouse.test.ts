@@ -3,23 +3,24 @@ import { startSnowflakeServer } from '../support/snowflake-server/start-server.t
 import { dialectSuite } from './dialect.suite.ts';
 import { warehouseSuite } from './warehouse.suite.ts';
 
-async function openWithServer() {
+async function openLab() {
   const server = await startSnowflakeServer({ database: 'SUITE' });
   const warehouse = openSnowflake({ ...server.login, password: server.password });
-  const dispose = warehouse[Symbol.asyncDispose].bind(warehouse);
-  warehouse[Symbol.asyncDispose] = async () => {
-    await dispose();
-    await server[Symbol.asyncDispose]();
-  };
-  return warehouse;
-}
-
-dialectSuite('Snowflake', openWithServer, { hasUuid: false });
-
-warehouseSuite('Snowflake', async () => {
-  const warehouse = await openWithServer();
   return {
     warehouse,
+    async [Symbol.asyncDispose]() {
+      await warehouse[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+dialectSuite('Snowflake', openLab);
+
+warehouseSuite('Snowflake', async () => {
+  const lab = await openLab();
+  return {
+    ...lab,
     database: 'SUITE',
     unquoted: (name) => name.toUpperCase(),
     // Of a real account SEQ8 may leave numbers out; ROW_NUMBER() OVER (ORDER BY SEQ8()) - 1 does not.
@@ -66,8 +67,5 @@ warehouseSuite('Snowflake', async () => {
       'SELECT * FROM INFORMATION_SCHEMA.TABLES',
       'PUT file:///etc/passwd @~',
     ],
-    async [Symbol.asyncDispose]() {
-      await warehouse[Symbol.asyncDispose]();
-    },
   };
 });
