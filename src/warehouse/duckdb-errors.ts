@@ -1,8 +1,5 @@
 import { AppError, messageOf } from '#base/errors.ts';
-import { leftError } from './left-error.ts';
-
-/** Why a statement was interrupted, so that its error can say so. */
-export type Interruption = 'deadline' | 'signal' | 'closed';
+import { interruptedError, type Interruption } from './interruption.ts';
 
 /**
  * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with DuckDB's own words, one
@@ -14,7 +11,7 @@ export function statementError(
   deadlineMs: number,
 ): AppError {
   if (error instanceof AppError) return error;
-  if (interruption) return interrupted(interruption, deadlineMs, error);
+  if (interruption) return interruptedError(interruption, deadlineMs, error);
   const message = messageOf(error);
   if (/^(Out of Memory|IO|FATAL|Internal|INTERNAL|Connection)\b.*Error/i.test(message)) {
     return new AppError(
@@ -39,28 +36,6 @@ export function statementError(
   const said = message.replace(/^Failed to extract statements: /, '').trim();
   return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${said}`, {
     cause: error,
-  });
-}
-
-function interrupted(interruption: Interruption, deadlineMs: number, cause: unknown): AppError {
-  if (interruption === 'deadline') {
-    return new AppError(
-      'WAREHOUSE_TIMEOUT',
-      `The statement ran longer than ${deadlineMs} ms and was stopped.`,
-      {
-        fix: 'Ask for less: a shorter time range, fewer columns, a coarser grain.',
-        cause,
-      },
-    );
-  }
-  if (interruption === 'closed') return closedError();
-  return leftError(cause);
-}
-
-/** The warehouse was closed before or while the statement ran. */
-export function closedError(): AppError {
-  return new AppError('WAREHOUSE_UNAVAILABLE', 'The warehouse is closed: the process is stopping.', {
-    fix: 'Try again in a moment.',
   });
 }
 

@@ -6,7 +6,8 @@ import {
   StatementType,
 } from '@duckdb/node-api';
 import { AppError, messageOf } from '#base/errors.ts';
-import { bindType, fromDuckDb, jsonBytes, toDuckDb } from './duckdb-values.ts';
+import { bindType, fromDuckDb, toDuckDb } from './duckdb-values.ts';
+import { jsonBytes } from './json-bytes.ts';
 import type { Answer, Bind, ResultColumn, Statement } from './warehouse.ts';
 
 /** The rows of a statement that runs as they are taken; null when there are no more. */

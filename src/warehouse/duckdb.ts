@@ -1,17 +1,12 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { DuckDBInstance } from '@duckdb/node-api';
-import {
-  closedError,
-  type Interruption,
-  openError,
-  openTwiceError,
-  statementError,
-} from './duckdb-errors.ts';
+import { openError, openTwiceError, statementError } from './duckdb-errors.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
 import { describeSelect } from './duckdb-describe.ts';
 import { DuckDbSession } from './duckdb-session.ts';
 import { describeSchemas, describeTables } from './duckdb-tables.ts';
 import { writeTarget } from './duckdb-write.ts';
+import { closedError, type Interruption } from './interruption.ts';
 import { Slots, takeEach } from './slots.ts';
 import type {
   Answer,

@@ -1,5 +1,16 @@
-import { InputError, type Problem } from '#base/errors.ts';
+import { AppError, InputError, type Problem } from '#base/errors.ts';
+import { SnowflakeError } from './snowflake-errors.ts';
 import { openSnowflake, type SnowflakeOptions, type SnowflakeWarehouse } from './snowflake.ts';
+import { Unreachable } from './unreachable.ts';
+
+/** Codes of Snowflake that no waiting mends, and the setting to blame. */
+const settings: Record<string, string> = {
+  '390100': 'password',
+  '390144': 'privateKey',
+  '390189': 'role',
+  '390303': 'token',
+  '390318': 'token',
+};
 
 /** How a Snowflake is reached, as a client says it. */
 export interface SnowflakeConfig extends Omit<SnowflakeOptions, 'url'> {
@@ -90,7 +101,7 @@ export const snowflakeEngine = {
   title: 'Snowflake',
   spec,
   check: checkConfig,
-  /** Signs in and asks something. Fails with what `check` finds, and with WAREHOUSE_UNAVAILABLE where it is let in nowhere. */
+  /** Signs in and asks something. Fails with what `check` finds, and with Unreachable where there is no answer. */
   async open(config: SnowflakeConfig, options: EngineOptions = {}): Promise<SnowflakeWarehouse> {
     const problems = checkConfig(config, options);
     if (problems.length > 0) throw new InputError(problems);
@@ -103,7 +114,15 @@ export const snowflakeEngine = {
       return warehouse;
     } catch (error) {
       await warehouse[Symbol.asyncDispose]();
-      throw error;
+      throw unreachable(error);
     }
   },
 };
+
+function unreachable(error: unknown): unknown {
+  if (!(error instanceof AppError)) return error;
+  const { cause, message, fix = 'Try again in a moment.' } = error;
+  const setting = cause instanceof SnowflakeError ? settings[cause.code] : undefined;
+  const kind = cause instanceof SnowflakeError ? 'CONFIG' : 'TRANSIENT';
+  return new Unreachable({ kind, path: setting === undefined ? [] : [setting], said: message, fix }, error);
+}

@@ -1,8 +1,5 @@
 import { AppError, messageOf } from '#base/errors.ts';
-import { leftError } from './left-error.ts';
-
-/** Why a statement was stopped, so that its error can say so. */
-export type Stop = 'deadline' | 'signal' | 'closed';
+import { interruptedError, type Interruption } from './interruption.ts';
 
 /** What Snowflake answers in place of a result. */
 export class SnowflakeError extends Error {
@@ -49,9 +46,9 @@ const conflicts = new Set(['000625', '000626', '200001']);
  * What the caller is told of a failed statement: a stopped one says by what, one that Snowflake refuses is BAD_USER_INPUT in
  * its own words, one that met another writer is CONFLICT, and whatever else keeps it from an answer is WAREHOUSE_UNAVAILABLE.
  */
-export function statementError(error: unknown, stop: Stop | null, deadlineMs: number): AppError {
+export function statementError(error: unknown, stop: Interruption | null, deadlineMs: number): AppError {
   if (error instanceof AppError) return error;
-  if (stop !== null) return stoppedError(stop, deadlineMs, error);
+  if (stop !== null) return interruptedError(stop, deadlineMs, error);
   if (!(error instanceof SnowflakeError)) {
     return unavailable(`Snowflake did not answer: ${messageOf(error)}`, error, 'Try again in a moment.');
   }
@@ -88,21 +85,6 @@ export function statementError(error: unknown, stop: Stop | null, deadlineMs: nu
   return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${said}`, {
     fix,
     cause: error,
-  });
-}
-
-function stoppedError(stop: Stop, deadlineMs: number, cause: unknown): AppError {
-  if (stop === 'signal') return leftError(cause);
-  if (stop === 'closed') return closedError();
-  const message = `The statement ran longer than ${deadlineMs} ms and was stopped.`;
-  const fix = 'Ask for less: a shorter time range, fewer columns, a coarser grain.';
-  return new AppError('WAREHOUSE_TIMEOUT', message, { fix, cause });
-}
-
-/** The warehouse was closed before or while the statement ran. */
-export function closedError(): AppError {
-  return new AppError('WAREHOUSE_UNAVAILABLE', 'The warehouse is closed: the process is stopping.', {
-    fix: 'Try again in a moment.',
   });
 }
 

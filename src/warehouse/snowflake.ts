@@ -1,5 +1,6 @@
-import { jsonBytes } from './duckdb-values.ts';
-import { closedError, statementError, type Stop } from './snowflake-errors.ts';
+import { closedError, type Interruption } from './interruption.ts';
+import { jsonBytes } from './json-bytes.ts';
+import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
@@ -38,7 +39,7 @@ interface Bounds {
   signal: AbortSignal;
   deadlineMs: number;
   tag: string | undefined;
-  stoppedBy(): Stop | null;
+  stoppedBy(): Interruption | null;
 }
 
 /** Opens no session yet: the first statement does, with Snowflake's own client. */

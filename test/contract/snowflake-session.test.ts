@@ -148,3 +148,30 @@ test('a config opens a Snowflake only at its own domains, and elsewhere only whe
   await using warehouse = await snowflakeEngine.open(config, { hostsAllowed: [config.host] });
   expect((await warehouse.run(one)).rows).toEqual([[1n]]);
 });
+
+test('a config that the account refuses names the setting to blame', async () => {
+  const { url, token, login, privateKey, passphrase } = server();
+  const { url: _url, ...rest } = login;
+  const host = url.replace('http://', '');
+  const wrong = {
+    password: { password: 'x' },
+    token: { token: 'x' },
+    privateKey: { privateKey, passphrase },
+  };
+  for (const [path, how] of Object.entries(wrong)) {
+    const opening = snowflakeEngine.open(
+      { ...rest, ...how, username: 'other', host },
+      { hostsAllowed: [host] },
+    );
+    await expect(opening).rejects.toMatchObject({
+      kind: 'CONFIG',
+      path: [path],
+      code: 'WAREHOUSE_UNAVAILABLE',
+    });
+  }
+  const away = snowflakeEngine.open(
+    { ...rest, token, host: 'localhost:1' },
+    { hostsAllowed: ['localhost:1'] },
+  );
+  await expect(away).rejects.toMatchObject({ kind: 'TRANSIENT', path: [] });
+});
