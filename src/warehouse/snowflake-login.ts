@@ -1,0 +1,73 @@
+import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
+
+/** How an account is reached, and as whom. Exactly one of password, privateKey and token is there. */
+export interface SnowflakeLogin {
+  /** Where the account is reached, such as https://org-account.snowflakecomputing.com. */
+  url: string;
+  account: string;
+  username: string;
+  password?: string;
+  /** PEM. */
+  privateKey?: string;
+  passphrase?: string;
+  token?: string;
+  warehouse: string;
+  database: string;
+  schema?: string;
+  role?: string;
+}
+
+/** What a session is known by: one token for its statements, and one that renews that. */
+export interface Tokens {
+  session: string;
+  master: string;
+}
+
+/** It says no more than we ask: its log would hold statements. */
+const quiet = { logLevel: 'OFF', additionalLogToConsole: false } as const;
+
+/**
+ * Opens a session by Snowflake's own client, which is loaded now. Fails with SnowflakeError when the account lets nobody in,
+ * and with NoAnswer when it cannot be reached.
+ */
+export async function logIn(login: SnowflakeLogin): Promise<Tokens> {
+  const { default: snowflake } = await import('snowflake-sdk');
+  snowflake.configure(quiet);
+  const { url, password, privateKey, passphrase, token } = login;
+  const connection = snowflake.createConnection({
+    accessUrl: url,
+    account: login.account,
+    username: login.username,
+    ...(password !== undefined && { password }),
+    ...(privateKey !== undefined && { privateKey, authenticator: 'SNOWFLAKE_JWT' }),
+    ...(passphrase !== undefined && { privateKeyPass: passphrase }),
+    ...(token !== undefined && { token, authenticator: 'OAUTH' }),
+    warehouse: nameOf(login.warehouse),
+    database: nameOf(login.database),
+    schema: nameOf(login.schema ?? 'PUBLIC'),
+    ...(login.role !== undefined && { role: nameOf(login.role) }),
+    application: 'Sluice',
+    // Whoever waits has a deadline of their own.
+    sfRetryMaxLoginRetries: 2,
+  });
+  await new Promise<void>((resolve, reject) => {
+    connection.connect((error) => (error ? reject(loginError(error)) : resolve()));
+  });
+  const { services } = JSON.parse(connection.serialize()) as {
+    services: { sf: { tokenInfo: { sessionToken: string; masterToken: string } } };
+  };
+  const { sessionToken, masterToken } = services.sf.tokenInfo;
+  return { session: sessionToken, master: masterToken };
+}
+
+/** Names in a login are read as in SQL: one with small letters would be taken for another. */
+function nameOf(name: string): string {
+  return /^[A-Z_][A-Z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+function loginError(error: Error): Error {
+  const { code } = error as { code?: number | string };
+  const text = String(code ?? '');
+  if (/^39\d{4}$/.test(text)) return new SnowflakeError(error.message, text, '08001');
+  return new NoAnswer(error.message, { cause: error });
+}

@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '#base/id.ts';
+import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
+import { logIn, type SnowflakeLogin, type Tokens } from './snowflake-login.ts';
+
+/** An answer of Snowflake, whatever was asked. */
+export interface Reply {
+  success: boolean;
+  code?: string | null;
+  message?: string | null;
+  data: Record<string, unknown> | null;
+}
+
+/** So often one request is sent; the waits between them double from the first. */
+const triesMax = 6;
+const firstWaitMs = 250;
+
+/** Snowflake has the same statement only once for one request id: it can be sent again. */
+const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+const sessionExpired = '390112';
+/** The session is gone, or its renewing is: a new one is opened. */
+const sessionLost = new Set(['390104', '390110', '390111', '390114', '390115']);
+
+const goodbyeMs = 5_000;
+
+/** One session of an account, opened when first needed and renewed as it runs out. It takes many statements at once. */
+export class SnowflakeSession implements AsyncDisposable {
+  readonly #login: SnowflakeLogin;
+  #tokens: Promise<Tokens> | null = null;
+  #closed = false;
+
+  constructor(login: SnowflakeLogin) {
+    this.#login = login;
+  }
+
+  /**
+   * Sends one request and gives its answer. What fails in passing is sent again until `signal` aborts, and so is what an
+   * expired or lost session refused. Fails with SnowflakeError or NoAnswer.
+   */
+  async send(method: 'GET' | 'POST', path: string, body: unknown, signal: AbortSignal): Promise<Reply> {
+    let renewed = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#closed) throw new NoAnswer('the session is closed');
+      const using = (this.#tokens ??= this.#open());
+      const tokens = await orAborted(using, signal);
+      const reply = await this.#exchange({ method, path, body, token: tokens.session }, signal);
+      const code = reply.code ?? '';
+      const isOver = code === sessionExpired || sessionLost.has(code);
+      if (!isOver || renewed === 2) return checked(reply);
+      renewed += 1;
+      // Of all statements that find it over, one renews it for all.
+      if (this.#tokens === using) this.#tokens = this.#kept(this.#renew(tokens, code));
+    }
+  }
+
+  /** Ends the session, so that it does not wait hours for its end at Snowflake. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const tokens = await this.#tokens?.catch(() => null);
+    if (!tokens) return;
+    const path = `/session?delete=true&requestId=${newId()}`;
+    const signal = AbortSignal.timeout(goodbyeMs);
+    await this.#exchange({ method: 'POST', path, body: {}, token: tokens.session }, signal).catch(
+      () => undefined,
+    );
+  }
+
+  #open(): Promise<Tokens> {
+    return this.#kept(logIn(this.#login));
+  }
+
+  /** Forgotten when it fails, so that the next statement tries again. */
+  #kept(opening: Promise<Tokens>): Promise<Tokens> {
+    opening.catch(() => {
+      if (this.#tokens === opening) this.#tokens = null;
+    });
+    return opening;
+  }
+
+  async #renew(tokens: Tokens, code: string): Promise<Tokens> {
+    if (code === sessionExpired) {
+      const request = {
+        method: 'POST' as const,
+        path: `/session/token-request?requestId=${newId()}`,
+        body: { requestType: 'RENEW', oldSessionToken: tokens.session },
+        token: tokens.master,
+      };
+      const { success, data } = await this.#exchange(request, AbortSignal.timeout(30_000));
+      if (success) return { session: String(data?.sessionToken), master: String(data?.masterToken) };
+    }
+    return logIn(this.#login);
+  }
+
+  async #exchange(request: Request, signal: AbortSignal): Promise<Reply> {
+    const { method, path, body, token } = request;
+    for (let tries = 1; ; tries += 1) {
+      const again = tries === 1 ? '' : `${path.includes('?') ? '&' : '?'}retryCount=${tries - 1}`;
+      const reply = await fetchJson(`${this.#login.url}${path}${again}`, {
+        method,
+        redirect: 'error',
+        headers: {
+          accept: 'application/snowflake',
+          'content-type': 'application/json',
+          'user-agent': 'Sluice',
+          authorization: `Snowflake Token="${token}"`,
+        },
+        ...(method === 'POST' && { body: JSON.stringify(body) }),
+        signal,
+      });
+      if (!(reply instanceof NoAnswer)) return reply;
+      if (tries === triesMax) throw reply;
+      await sleep(firstWaitMs * 2 ** (tries - 1), undefined, { signal });
+    }
+  }
+}
+
+interface Request {
+  method: 'GET' | 'POST';
+  path: string;
+  body: unknown;
+  token: string;
+}
+
+/** Gives, not throws, a NoAnswer that another try may do away with. */
+async function fetchJson(url: string, init: RequestInit): Promise<Reply | NoAnswer> {
+  try {
+    const response = await fetch(url, init);
+    if (response.ok) return (await response.json()) as Reply;
+    await response.body?.cancel();
+    const error = new NoAnswer(`it answers with status ${response.status}`);
+    if (passing.has(response.status)) return error;
+    throw error;
+  } catch (error) {
+    if (init.signal?.aborted || error instanceof NoAnswer) throw error;
+    const { cause } = error as { cause?: unknown };
+    return new NoAnswer(cause instanceof Error ? cause.message : String(error), { cause: error });
+  }
+}
+
+function checked(reply: Reply): Reply {
+  if (reply.success) return reply;
+  const sqlState = typeof reply.data?.sqlState === 'string' ? reply.data.sqlState : '';
+  throw new SnowflakeError(reply.message ?? 'it gives no reason', reply.code ?? '', sqlState);
+}
+
+/** What others wait for as well goes on when one of them leaves. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const leave = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}

@@ -1,0 +1,53 @@
+import { AppError } from '#base/errors.ts';
+import { describeSelect } from './snowflake-describe.ts';
+import { snowflakeDialect } from './snowflake-dialect.ts';
+import type { Desk } from './snowflake-query.ts';
+import { findNames, hasSchema } from './snowflake-tables.ts';
+import { nameSql, tableSql, toStatement } from './sql.ts';
+import type { Statement, WriteTarget } from './warehouse.ts';
+
+/** Makes the target from a SELECT, as Warehouse.write says: CREATE OR REPLACE is one step for those who read. */
+export async function writeTarget(
+  desk: Desk,
+  target: WriteTarget,
+  select: Statement,
+): Promise<bigint | null> {
+  if (target.kind === 'VIEW') await refuseForView(desk, target, select);
+  const name = toStatement(tableSql(target), snowflakeDialect).sql;
+  const [[found], isMade] = await Promise.all([findNames(desk, [target]), hasSchema(desk, target)]);
+  if (found && found.kind !== target.kind) {
+    throw new AppError(
+      'CONFLICT',
+      `${name} is a ${found.kind.toLowerCase()} already, and cannot become a ${target.kind.toLowerCase()}.`,
+      { fix: 'Take another name, or drop what is there.' },
+    );
+  }
+  // Asked for only where it is missing, since it takes a grant of its own.
+  if (!isMade) {
+    const schema = toStatement(nameSql(target.database, target.schema), snowflakeDialect).sql;
+    await desk.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${schema}` });
+  }
+  // Whoever may read what was there may read what takes its place.
+  const made = `CREATE OR REPLACE ${target.kind} ${name} COPY GRANTS AS`;
+  await desk.run({ ...select, sql: `${made} ${select.sql}` });
+  if (target.kind === 'VIEW') return null;
+  // The statement itself does not say; of a whole table Snowflake knows it without reading any.
+  const { rows } = await desk.run({ sql: `SELECT COUNT(*) FROM ${name}` });
+  return rows[0]![0] as bigint;
+}
+
+/** A view can hold no values, and one that reads itself would fail only when it is read. */
+async function refuseForView(desk: Desk, target: WriteTarget, select: Statement): Promise<void> {
+  if (select.binds !== undefined && select.binds.length > 0) {
+    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
+      fix: 'Write a table, or put the values into the SELECT.',
+    });
+  }
+  const { reads } = await describeSelect(desk, select.sql);
+  const { database, schema, name } = target;
+  const isItself = reads.some((of) => of.database === database && of.schema === schema && of.name === name);
+  if (!isItself) return;
+  throw new AppError('BAD_USER_INPUT', `The view ${database}.${schema}.${name} would read itself.`, {
+    fix: 'Give it another name, or read what it reads.',
+  });
+}

@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openSnowflake, type SnowflakeOptions } from '#warehouse/snowflake.ts';
+import { sql, toStatement } from '#warehouse/sql.ts';
+import { snowflakeEngine } from '#warehouse/snowflake-config.ts';
+import { type SnowflakeServer, startSnowflakeServer } from '../support/snowflake-server/start-server.ts';
+
+const opened: { server?: SnowflakeServer } = {};
+const server = () => opened.server!;
+beforeAll(async () => {
+  opened.server = await startSnowflakeServer({ database: 'SESSIONS' });
+});
+afterAll(() => opened.server?.[Symbol.asyncDispose]());
+
+const open = (how: Partial<SnowflakeOptions> = { password: server().password }) =>
+  openSnowflake({ ...server().login, ...how });
+const told = () => server().order({ tell: true });
+const code = (wanted: string, message?: RegExp) =>
+  expect.objectContaining({
+    code: wanted,
+    ...(message && { message: expect.stringMatching(message) as unknown }),
+  }) as unknown;
+const one = { sql: 'SELECT 1 AS v' };
+const many = { sql: 'SELECT SEQ8() AS n FROM TABLE(GENERATOR(ROWCOUNT => 70000))' };
+
+describe('a session of Snowflake', () => {
+  test('is opened by password, by key pair and by OAuth token', async () => {
+    const { password, privateKey, passphrase, token } = server();
+    for (const how of [{ password }, { privateKey, passphrase }, { token }]) {
+      await using warehouse = open(how);
+      expect((await warehouse.run(one)).rows).toEqual([[1n]]);
+    }
+  });
+
+  test('that the account refuses says why, and what to check', async () => {
+    const { privateKey, passphrase } = server();
+    for (const how of [
+      { password: 'wrong' },
+      { token: 'wrong' },
+      { privateKey, passphrase, username: 'other' },
+    ]) {
+      await using warehouse = open(how);
+      await expect(warehouse.run(one)).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE', /lets nobody in/));
+    }
+    await using locked = open({ privateKey, passphrase: 'wrong' });
+    await expect(locked.run(one)).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE'));
+  });
+
+  test('that cannot be reached fails by the deadline', async () => {
+    await using warehouse = open({ url: 'http://127.0.0.1:1', password: 'any' });
+    const startedAt = performance.now();
+    await expect(warehouse.run(one, { deadlineMs: 500 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+
+  test('is one for many statements at once, and ended when the warehouse is closed', async () => {
+    const before = await told();
+    {
+      await using warehouse = open();
+      await Promise.all(Array.from({ length: 20 }, () => warehouse.run(one)));
+    }
+    const after = await told();
+    expect([after.logins - before.logins, after.ended - before.ended]).toEqual([1, 1]);
+  });
+
+  test('is renewed when it has run out, and opened anew when it is gone, once for all that find it so', async () => {
+    await using warehouse = open();
+    await warehouse.run(one);
+    const before = await told();
+    await server().order({ expire: 'expired' });
+    await Promise.all(Array.from({ length: 5 }, () => warehouse.run(one)));
+    const renewed = await told();
+    expect([renewed.logins - before.logins, renewed.renewals - before.renewals]).toEqual([0, 1]);
+    await server().order({ expire: 'gone' });
+    await Promise.all(Array.from({ length: 5 }, () => warehouse.run(one)));
+    expect((await told()).logins - before.logins).toBe(1);
+  });
+});
+
+describe('a statement of Snowflake', () => {
+  test('carries its tag and its deadline, and equal questions are equal texts, however long their lists', async () => {
+    await using warehouse = open();
+    const before = await told();
+    for (const list of [['a'], ['a', 'b', 'c']]) {
+      const statement = toStatement(
+        sql`SELECT COUNT(*) FROM ${warehouse.dialect.listRows(list, 'text')} AS l`,
+        warehouse.dialect,
+      );
+      expect(statement.binds).toHaveLength(1);
+      expect((await warehouse.run(statement, { tag: 'req-1 metric', deadlineMs: 4_200 })).rows).toEqual([
+        [BigInt(list.length)],
+      ]);
+    }
+    const after = await told();
+    const from = before.texts.length;
+    expect(after.texts[from]).toBe(after.texts[from + 1]);
+    expect(after.tags.slice(from)).toEqual(['req-1 metric', 'req-1 metric']);
+    expect(after.timeouts.slice(from)).toEqual([5, 5]);
+  });
+
+  test('survives what fails in passing, and is run once', async () => {
+    await using warehouse = open();
+    await warehouse.run(one);
+    const before = await told();
+    await server().order({ trouble: { status: 503, statusCount: 2 } });
+    expect((await warehouse.run(one)).rows).toEqual([[1n]]);
+    expect((await told()).texts.length - before.texts.length).toBe(1);
+    await server().order({ trouble: { status: 503, statusCount: 1_000 } });
+    await expect(warehouse.run(one, { deadlineMs: 20_000 })).rejects.toEqual(
+      code('WAREHOUSE_UNAVAILABLE', /status 503/),
+    );
+    await server().order({ trouble: { statusCount: 0 } });
+  });
+
+  test('reads a broken chunk again, asks for new addresses of expired ones, and never gives a part for the whole', async () => {
+    await using warehouse = open();
+    await server().order({ trouble: { chunks: 1 } });
+    expect((await warehouse.run(many, { rowsMax: 100_000 })).rows).toHaveLength(70_000);
+    await server().order({ trouble: { expiredUrls: 1 } });
+    expect((await warehouse.run(many, { rowsMax: 100_000 })).rows).toHaveLength(70_000);
+    await server().order({ trouble: { chunks: 1_000 } });
+    await expect(warehouse.run(many, { rowsMax: 100_000 })).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE'));
+    await server().order({ trouble: { chunks: 0 } });
+  });
+
+  test('that nobody waits for is stopped at Snowflake', async () => {
+    await using warehouse = open();
+    const before = await told();
+    const endless = {
+      sql: 'SELECT COUNT(*) FROM TABLE(GENERATOR(ROWCOUNT => 100000000000)) WHERE SEQ8() % 7 = 3',
+    };
+    await expect(warehouse.run(endless, { deadlineMs: 300 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    await expect.poll(async () => (await told()).aborted - before.aborted).toBe(1);
+  });
+
+  test('after the warehouse was closed fails at once', async () => {
+    const warehouse = open();
+    await warehouse[Symbol.asyncDispose]();
+    await expect((async () => warehouse.run(one))()).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE', /closed/));
+  });
+});
+
+test('a config opens a Snowflake only at its own domains, and elsewhere only where it is allowed', async () => {
+  const { url, password, login } = server();
+  const { url: _url, ...rest } = login;
+  const config = { ...rest, password, host: url.replace('http://', '') };
+  expect(snowflakeEngine.check(config)).toMatchObject([{ path: ['config', 'host'] }]);
+  await expect(snowflakeEngine.open(config)).rejects.toThrow(/no host of Snowflake/);
+  await using warehouse = await snowflakeEngine.open(config, { hostsAllowed: [config.host] });
+  expect((await warehouse.run(one)).rows).toEqual([[1n]]);
+});
+
+test('a config that the account refuses names the setting to blame', async () => {
+  const { url, token, login, privateKey, passphrase } = server();
+  const { url: _url, ...rest } = login;
+  const host = url.replace('http://', '');
+  const wrong = {
+    password: { password: 'x' },
+    token: { token: 'x' },
+    privateKey: { privateKey, passphrase },
+  };
+  for (const [path, how] of Object.entries(wrong)) {
+    const opening = snowflakeEngine.open(
+      { ...rest, ...how, username: 'other', host },
+      { hostsAllowed: [host] },
+    );
+    await expect(opening).rejects.toMatchObject({
+      kind: 'CONFIG',
+      path: [path],
+      code: 'WAREHOUSE_UNAVAILABLE',
+    });
+  }
+  const away = snowflakeEngine.open(
+    { ...rest, token, host: 'localhost:1' },
+    { hostsAllowed: ['localhost:1'] },
+  );
+  await expect(away).rejects.toMatchObject({ kind: 'TRANSIENT', path: [] });
+});

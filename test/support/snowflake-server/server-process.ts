@@ -1,0 +1,216 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Binding } from '#warehouse/snowflake-values.ts';
+import { Engine, type Outcome, Refusal } from './engine.ts';
+import { type Account, Sessions } from './sessions.ts';
+import type { Command, ServerOptions, Told } from './start-server.ts';
+
+/** One statement as it runs: a request with its id is answered once, however often it is sent. */
+interface Query {
+  id: string;
+  requestId: string;
+  tag: string;
+  outcome: Promise<Outcome | Refusal>;
+  stop: (why: Refusal) => void;
+}
+
+/** So long an answer is held back before it is said that the statement still runs. 45 s at Snowflake. */
+const heldMs = 250;
+const chunkRows = 20_000;
+const chunkKey = 'c2x1aWNlLXRlc3Q=';
+const keptQueries = 1_000;
+
+const gzipped = promisify(gzip);
+
+const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
+const engine = await Engine.open(options.database);
+const sessions = new Sessions(options.account);
+const queries = new Map<string, Query>();
+/** What goes wrong next, and how often. */
+const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0 };
+const told: Told = { logins: 0, renewals: 0, ended: 0, aborted: 0, tags: [], texts: [], timeouts: [] };
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => {
+    response.destroy(error instanceof Error ? error : undefined);
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  process.send!({ port: (server.address() as AddressInfo).port });
+});
+process.on('disconnect', () => process.exit(0));
+process.on('message', (command: Command) => {
+  if ('expire' in command) sessions.expire(command.expire);
+  if ('trouble' in command) Object.assign(troubles, command.trouble);
+  const { logins, renewals, ended } = sessions;
+  process.send!({ ...told, logins, renewals, ended });
+});
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url!, 'http://server');
+  if (url.pathname.startsWith('/chunks/')) return sendChunk(url, request, response);
+  const body = request.method === 'POST' ? ((await json(request)) as Record<string, unknown>) : {};
+  if (troubles.statusCount > 0) {
+    troubles.statusCount -= 1;
+    response.writeHead(troubles.status).end('upstream trouble');
+    return;
+  }
+  const reply = await replyTo(url, body, tokenOf(request));
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
+}
+
+function tokenOf(request: IncomingMessage): string {
+  return /^Snowflake Token="(.+)"$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
+}
+
+async function replyTo(url: URL, body: Record<string, unknown>, token: string): Promise<object> {
+  if (url.pathname === '/session/v1/login-request') return logIn(body.data as object);
+  if (url.pathname === '/session/token-request') return renew(token);
+  const problem = sessions.problemOf(token);
+  if (problem !== null) return failure(problem, '08001', 'The session is over.');
+  if (url.pathname === '/session') {
+    sessions.end(token);
+    return success({});
+  }
+  if (url.pathname === '/queries/v1/query-request') return ask(url, body);
+  if (url.pathname === '/queries/v1/abort-request') {
+    const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
+    told.aborted += 1;
+    running?.stop(new Refusal('000604', '57014', 'SQL execution canceled'));
+    return success({});
+  }
+  const [, id = ''] = /^\/queries\/([^/]+)\/result$/.exec(url.pathname) ?? [];
+  const query = queries.get(id);
+  return query ? resultOf(query) : failure('000709', '02000', `Statement ${id} not found`);
+}
+
+function logIn(data: object): object {
+  const session = sessions.logIn(data);
+  if (Array.isArray(session)) return failure(session[0], '08001', session[1]);
+  return success({
+    token: session.session,
+    masterToken: session.master,
+    validityInSeconds: 3_600,
+    masterValidityInSeconds: 14_400,
+    sessionId: 1,
+    parameters: [],
+    sessionInfo: {
+      databaseName: options.database,
+      schemaName: 'PUBLIC',
+      warehouseName: 'WH',
+      roleName: 'SLUICE',
+    },
+  });
+}
+
+function renew(master: string): object {
+  const session = sessions.renew(master);
+  if (!session) return failure('390114', '08001', 'The master token has expired.');
+  return success({
+    sessionToken: session.session,
+    masterToken: session.master,
+    validityInSecondsST: 3_600,
+    validityInSecondsMT: 14_400,
+  });
+}
+
+interface QueryBody {
+  sqlText: string;
+  describeOnly?: boolean;
+  bindings?: Record<string, Binding>;
+  parameters?: { QUERY_TAG?: string; STATEMENT_TIMEOUT_IN_SECONDS?: number };
+}
+
+function ask(url: URL, body: Record<string, unknown>): Promise<object> {
+  const requestId = url.searchParams.get('requestId') ?? '';
+  const known = [...queries.values()].find((query) => query.requestId === requestId);
+  if (known) return resultOf(known);
+  const { sqlText, describeOnly = false, bindings = {}, parameters = {} } = body as unknown as QueryBody;
+  told.texts.push(sqlText);
+  told.tags.push(parameters.QUERY_TAG ?? '');
+  told.timeouts.push(parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 0);
+  let stopped: Refusal | null = null;
+  let interrupt = () => {};
+  const stop = (why: Refusal) => {
+    stopped ??= why;
+    interrupt();
+  };
+  const onStart = (stopIt: () => void) => {
+    interrupt = stopIt;
+    if (stopped) stopIt();
+  };
+  const running = engine.run(sqlText, bindings, { describeOnly, onStart });
+  const limit = setTimeout(
+    () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
+    (parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 172_800) * 1000,
+  );
+  const outcome = running
+    .catch((error: unknown) => stopped ?? (error as Refusal))
+    .finally(() => clearTimeout(limit));
+  const query = { id: `q${queries.size}-${requestId}`, requestId, tag: '', outcome, stop };
+  queries.set(query.id, query);
+  if (queries.size > keptQueries) queries.delete(queries.keys().next().value!);
+  return resultOf(query);
+}
+
+async function resultOf(query: Query): Promise<object> {
+  const outcome = await Promise.race([query.outcome, sleep(heldMs, null)]);
+  if (outcome === null) {
+    const data = { queryId: query.id, getResultUrl: `/queries/${query.id}/result` };
+    return { success: true, code: '333333', message: 'Query execution in progress', data };
+  }
+  if (outcome instanceof Refusal) {
+    return failure(outcome.code, outcome.sqlState, outcome.message, { queryId: query.id });
+  }
+  if (!('rowtype' in outcome)) throw outcome;
+  const { rowtype, rows, kept, statementTypeId } = outcome;
+  const total = kept?.total ?? rows.length;
+  const chunks = Array.from({ length: kept ? Math.ceil(total / chunkRows) : 0 }, (_, at) => ({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/chunks/${query.id}/${at}`,
+    rowCount: Math.min(chunkRows, total - at * chunkRows),
+    uncompressedSize: 0,
+    compressedSize: 0,
+  }));
+  return success({
+    queryId: query.id,
+    queryResultFormat: 'json',
+    statementTypeId,
+    version: 1,
+    parameters: [],
+    rowtype,
+    rowset: rows,
+    total,
+    returned: total,
+    ...(kept && { chunks, qrmk: chunkKey }),
+  });
+}
+
+async function sendChunk(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [, , id, at] = url.pathname.split('/');
+  const outcome = await queries.get(id!)?.outcome;
+  const isKnown = request.headers['x-amz-server-side-encryption-customer-key'] === chunkKey;
+  if (troubles.expiredUrls > 0 || !isKnown || !outcome || !('kept' in outcome) || !outcome.kept) {
+    troubles.expiredUrls -= 1;
+    response.writeHead(403).end();
+    return;
+  }
+  const rows = await engine.read(outcome.kept, outcome.rowtype, Number(at) * chunkRows, chunkRows);
+  const bytes = await gzipped(rows.map((row) => JSON.stringify(row)).join(',\n'), { level: 1 });
+  const isBroken = troubles.chunks > 0;
+  if (isBroken) troubles.chunks -= 1;
+  response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': bytes.byteLength });
+  if (isBroken) response.write(bytes.subarray(0, bytes.byteLength / 2), () => response.destroy());
+  else response.end(bytes);
+}
+
+function success(data: object): object {
+  return { success: true, code: null, message: null, data };
+}
+
+function failure(code: string, sqlState: string, message: string, more: object = {}): object {
+  return { success: false, code, message, data: { sqlState, errorCode: code, ...more } };
+}

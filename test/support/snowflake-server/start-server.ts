@@ -1,0 +1,84 @@
+import { fork } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+export interface ServerOptions {
+  /** The one database that there is. */
+  database: string;
+}
+
+/** What the server was told by its clients. */
+export interface Told {
+  logins: number;
+  renewals: number;
+  ended: number;
+  aborted: number;
+  texts: string[];
+  tags: string[];
+  timeouts: number[];
+}
+
+/** What a test makes of the server: it answers each with what it was told so far. */
+export type Command =
+  | { expire: 'expired' | 'gone' }
+  | { trouble: { chunks?: number; status?: number; statusCount?: number; expiredUrls?: number } }
+  | { tell: true };
+
+/** A server that speaks as Snowflake does, in a process of its own, and what lets one in. */
+export interface SnowflakeServer extends AsyncDisposable {
+  url: string;
+  login: {
+    url: string;
+    account: string;
+    username: string;
+    warehouse: string;
+    database: string;
+  };
+  password: string;
+  token: string;
+  /** Encrypted with `passphrase`. */
+  privateKey: string;
+  passphrase: string;
+  order(command: Command): Promise<Told>;
+}
+
+/** Starts the server with an empty database. See README.md for what of Snowflake it has. */
+export async function startSnowflakeServer(options: ServerOptions): Promise<SnowflakeServer> {
+  const passphrase = 'the passphrase of the key';
+  const keys = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase },
+  });
+  const account = {
+    name: 'ORG-TEST',
+    user: 'SLUICE',
+    password: 'the password of a test',
+    publicKey: keys.publicKey,
+    token: 'an OAuth token of a test',
+  };
+  const child = fork(join(import.meta.dirname, 'server-process.ts'), [
+    JSON.stringify({ ...options, account }),
+  ]);
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    login: { url, account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database },
+    password: account.password,
+    token: account.token,
+    privateKey: keys.privateKey,
+    passphrase,
+    async order(command) {
+      const told = once(child, 'message');
+      child.send(command);
+      return ((await told) as [Told])[0];
+    },
+    async [Symbol.asyncDispose]() {
+      const gone = once(child, 'exit');
+      child.kill();
+      await gone;
+    },
+  };
+}
