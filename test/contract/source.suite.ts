@@ -77,7 +77,9 @@ export function sourceSuite(name: string, openLab: () => Promise<SourceLab>): vo
       expect(numbers.namespace).toBe(lab.namespace);
       expect(numbers.columns.map((column) => column.name)).toEqual(['id', 'name']);
       await using planned = await plan();
-      expect(planned.columns).toMatchObject(numbers.columns);
+      // What statistics say of the values is the plan's alone: discovery names what does not change by the hour.
+      const columns = planned.columns.map(({ nearlyUnique: _, ...column }) => column);
+      expect(columns).toEqual(numbers.columns);
       if (lab.cursorField !== null) expect(numbers.cursorFields).toContain(lab.cursorField);
     });
 

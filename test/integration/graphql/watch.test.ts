@@ -158,15 +158,21 @@ test('followers at the live edge are given the very same batch, and resolving it
   await until('everyone to have caught up', () =>
     followers.every(({ answers }) => answers.some((answer) => answer.data?.taskLogs.caughtUp)),
   );
-  const made = await statementsDuring(async () => {
-    await write(taskId, ['a line']);
-    await until('everyone to have the line', () =>
-      followers.every(({ answers }) => answers.at(-1)?.data?.taskLogs.lines.length > 0),
-    );
-  });
-  const reads = made.filter(({ text }) => /task_log/.test(text) && !/INSERT/i.test(text));
-  // One for all; on a busy machine the look that makes up for lost notices may fall into the same moment.
-  expect(reads.length, reads.map(({ text }) => text).join('\n')).toBeLessThanOrEqual(3);
+  let fewest: string[] | undefined;
+  // The fewest of some turns: the look that makes up for lost notices may fall into one of them.
+  for (const line of ['one line', 'another', 'a third']) {
+    const made = await statementsDuring(async () => {
+      await write(taskId, [line]);
+      await until('everyone to have the line', () =>
+        followers.every(({ answers }) => answers.at(-1)?.data?.taskLogs.lines.at(-1)?.message === line),
+      );
+    });
+    const reads = made
+      .map(({ text }) => text)
+      .filter((text) => /task_log/.test(text) && !/INSERT/i.test(text));
+    if (fewest === undefined || reads.length < fewest.length) fewest = reads;
+  }
+  expect(fewest?.length, fewest?.join('\n')).toBeLessThanOrEqual(1);
   await write(taskId, ['Done.'], 'SUCCEEDED');
   await Promise.all(followers.map(({ ended }) => ended));
 });
