@@ -104,6 +104,7 @@ function datastoresOf(
     home: config.home,
     homeId: store.homeId,
     secrets,
+    reach: { emulatorHosts: config.emulatorHosts },
     opensEmbedded: role === 'serve',
     scanDirectories: [pipesDir, config.filesRoot],
     cacheBytesMax: config.cacheMb * 1024 * 1024,

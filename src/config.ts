@@ -24,6 +24,8 @@ export interface Config {
   cacheMb: number;
   /** Hosts, or host:port, that webhooks may go to though their addresses are not public. */
   webhookHosts: readonly string[];
+  /** Hosts, or host:port, at which a cloud warehouse may be spoken to without TLS: its emulators. */
+  emulatorHosts: readonly string[];
   logLevel: LogThreshold;
 }
 
@@ -110,6 +112,13 @@ export const settings = [
     description: 'where webhooks may go though the address is not public; without it nowhere',
   },
   {
+    name: 'SLUICE_EMULATOR_HOSTS',
+    default: null,
+    allowed: 'hosts or host:port, parted by commas',
+    description:
+      'where a datastore on a cloud engine may be reached besides its own domains, without TLS; without it nowhere',
+  },
+  {
     name: 'SLUICE_CACHE_MB',
     default: '64',
     allowed: 'a whole number from 0 to 65536',
@@ -151,6 +160,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     workers: read.integer('SLUICE_WORKERS', 0, 64),
     cacheMb: read.integer('SLUICE_CACHE_MB', 0, 65_536),
     webhookHosts: read.hosts('SLUICE_WEBHOOK_HOSTS'),
+    emulatorHosts: read.hosts('SLUICE_EMULATOR_HOSTS'),
     logLevel: read.oneOf('SLUICE_LOG_LEVEL', logLevels),
   };
   read.apart(config);

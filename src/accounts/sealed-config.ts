@@ -19,7 +19,12 @@ type JsonObject = { [key: string]: Json };
 export function sealConfig(
   deps: { secrets: SecretBox },
   spec: ConfigSchema,
-  input: ConfigPlace & { config: unknown; secrets: Prisma.JsonValue },
+  input: ConfigPlace & {
+    config: unknown;
+    secrets: Prisma.JsonValue;
+    /** What the schema does not say, asked of a config that it allows. */
+    alsoCheck?: ((config: JsonObject) => Problem[]) | undefined;
+  },
 ): { config: Prisma.InputJsonObject; secrets: Prisma.InputJsonObject; problems: Problem[] } {
   const { projectId, row } = input;
   if (!isObject(input.config)) return { config: {}, secrets: {}, problems: checkConfig(spec, input.config) };
@@ -36,10 +41,12 @@ export function sealConfig(
     plain[field] = value;
     sealed[field] = deps.secrets.seal(value, { projectId, row, field });
   }
+  const whole = joinSecrets(given.config, plain);
+  const problems = checkConfig(spec, whole);
   return {
     config: given.config,
     secrets: sealed,
-    problems: checkConfig(spec, joinSecrets(given.config, plain)),
+    problems: problems.length > 0 ? problems : (input.alsoCheck?.(whole) ?? []),
   };
 }
 

@@ -9,7 +9,7 @@ import type { DatastoreEngine, DatastoreRole } from '#generated/prisma/enums.ts'
 import type { Tx } from '#store/open-store.ts';
 import { checkDatastoreName, checkDefault, checkEngine } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
-import { engineInfo } from './engines.ts';
+import { configCheck, engineInfo } from './engines.ts';
 import { leaveDefault, lockDatastores } from './lock-datastores.ts';
 
 interface CreateDatastoreInput {
@@ -94,7 +94,13 @@ function sealNew(
   const info = engineInfo(engine);
   const ofEngine = checkEngine(engine, role);
   if (!info || ofEngine.length > 0) throw new InputError(ofEngine);
-  const sealed = sealConfig(deps, info.spec, { projectId, row: id, config, secrets: {} });
+  const sealed = sealConfig(deps, info.spec, {
+    projectId,
+    row: id,
+    config,
+    secrets: {},
+    alsoCheck: configCheck(deps, engine),
+  });
   const problems = [...others, ...sealed.problems];
   if (problems.length > 0) throw new InputError(problems);
   return sealed;

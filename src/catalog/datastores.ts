@@ -8,6 +8,7 @@ import { ConnectorError, type OpenDatastore } from '#connectors/contract.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
 import type { Db, Tx } from '#store/open-store.ts';
 import { openDuckDb } from '#warehouse/duckdb.ts';
+import type { EngineReach } from '#warehouse/engine-reach.ts';
 import { ResultCache } from '#warehouse/result-cache.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 import { remoteEngines } from './engines.ts';
@@ -38,6 +39,8 @@ export class NotHere extends AppError {
 export interface Datastores extends AsyncDisposable {
   /** What they answered. */
   readonly cache: ResultCache;
+  /** Where their engines may be. */
+  readonly reach: EngineReach;
   /**
    * The project's datastore of that name, or its default warehouse. Fails with CONFIG naming those that exist, with
    * NotHere in a process that may not open it, and with WAREHOUSE_UNAVAILABLE when its engine does not answer.
@@ -53,6 +56,8 @@ interface DatastoresOptions {
   db: Db;
   home: string;
   homeId: string;
+  /** Where datastores elsewhere may be: on their engines' own domains alone when left out. */
+  reach?: EngineReach;
   /** Opens the secrets of datastores elsewhere. */
   secrets: SecretBox;
   /** False in workers beside the serving process: they never open embedded warehouses. */
@@ -103,6 +108,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
   };
 
   return {
+    reach: reachOf(options),
     cache: new ResultCache({ bytesMax: options.cacheBytesMax ?? cacheBytesDefault }),
     async open(projectId, name) {
       const row = await findDatastore(options.db, projectId, name);
@@ -127,6 +133,10 @@ export function openDatastores(options: DatastoresOptions): Datastores {
   };
 }
 
+function reachOf({ reach }: DatastoresOptions): EngineReach {
+  return reach ?? { emulatorHosts: [] };
+}
+
 async function close(opening: Promise<Warehouse>): Promise<void> {
   const warehouse = await opening.catch(() => undefined);
   await warehouse?.[Symbol.asyncDispose]();
@@ -137,14 +147,14 @@ function settingsOf({ engine, config, secrets }: Datastore): string {
   return engine === 'DUCKDB' ? '' : JSON.stringify([config, secrets]);
 }
 
-async function openRemote({ secrets }: DatastoresOptions, row: Datastore): Promise<Warehouse> {
+async function openRemote(options: DatastoresOptions, row: Datastore): Promise<Warehouse> {
   const engine = remoteEngines[row.engine];
   if (!engine) {
     throw new AppError('WAREHOUSE_UNAVAILABLE', `This build cannot open "${row.name}" on ${row.engine}.`, {
       fix: 'Run a build that has this engine.',
     });
   }
-  return engine.open(openConfig({ secrets }, engine.spec, { ...row, row: row.id }));
+  return engine.open(openConfig(options, engine.spec, { ...row, row: row.id }), reachOf(options));
 }
 
 /** The file is named as its datastore, and lies in a folder of its project, since DuckDB names the database after it. */

@@ -1,7 +1,10 @@
 import type { ConfigSchema, Json } from '#connectors/contract.ts';
 import { serverProperties } from '#connectors/postgres/spec.ts';
 import type { DatastoreEngine, DatastoreRole } from '#generated/prisma/enums.ts';
+import type { Problem } from '#base/errors.ts';
+import type { EngineReach } from '#warehouse/engine-reach.ts';
 import { openPostgres, type PostgresOptions } from '#warehouse/postgres.ts';
+import { type SnowflakeConfig, snowflakeEngine } from '#warehouse/snowflake-config.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 
 /** An engine that datastores can be made on. */
@@ -14,11 +17,13 @@ interface EngineInfo {
 /** An engine elsewhere, which any process can reach. */
 export interface RemoteEngine extends EngineInfo {
   title: string;
+  /** Everything about a config, its secrets filled in, that the schema does not say. */
+  check?(config: { [field: string]: Json }, reach: EngineReach): Problem[];
   /**
    * Opens it with a config of the spec, its secrets and defaults filled in, and asks it something. Fails with Unreachable,
    * each wrong setting with a message of its own.
    */
-  open(config: { [field: string]: Json }): Promise<Warehouse>;
+  open(config: { [field: string]: Json }, reach: EngineReach): Promise<Warehouse>;
 }
 
 const secondsMax = 31_536_000;
@@ -51,6 +56,10 @@ const duckDb: EngineInfo = {
   roles: ['WAREHOUSE'],
 };
 
+function withCache(spec: ConfigSchema & { properties: { [field: string]: Json } }): ConfigSchema {
+  return { ...spec, properties: { ...spec.properties, cache: cacheSpec } };
+}
+
 /** The engines that are not embedded, by their names. */
 export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
   POSTGRES: {
@@ -77,6 +86,15 @@ export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
     },
     open: ({ cache: _cache, ...config }) => openPostgres(config as unknown as PostgresOptions),
   },
+  SNOWFLAKE: {
+    title: snowflakeEngine.title,
+    roles: ['WAREHOUSE'],
+    spec: withCache(snowflakeEngine.spec),
+    check: ({ cache: _cache, ...config }, reach) =>
+      snowflakeEngine.check(config as unknown as SnowflakeConfig, reach),
+    open: ({ cache: _cache, ...config }, reach) =>
+      snowflakeEngine.open(config as unknown as SnowflakeConfig, reach),
+  },
 };
 
 /** The names of the engines that a datastore can be made on. */
@@ -85,4 +103,13 @@ export const engineNames = ['DUCKDB', ...Object.keys(remoteEngines)] as readonly
 /** What can be said of datastores on that engine; undefined for one that none can be made on. */
 export function engineInfo(engine: DatastoreEngine): EngineInfo | undefined {
   return engine === 'DUCKDB' ? duckDb : remoteEngines[engine];
+}
+
+/** What the engine says of a config besides its schema; undefined where there is nothing. */
+export function configCheck(
+  { datastores: { reach } }: { datastores: { reach: EngineReach } },
+  engine: DatastoreEngine,
+): ((config: { [field: string]: Json }) => Problem[]) | undefined {
+  const remote = remoteEngines[engine];
+  return remote?.check && ((config) => remote.check!(config, reach));
 }

@@ -8,9 +8,11 @@ import { Unreachable } from '#warehouse/unreachable.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 import { checkEngine } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
-import { engineInfo, remoteEngines } from './engines.ts';
+import { configCheck, engineInfo, remoteEngines } from './engines.ts';
 
 const deadlineMs = 30_000;
+
+type JsonObject = { [field: string]: Json };
 
 interface TestDatastoreInput {
   /** A saved datastore; without one, engine and config of something new. */
@@ -33,7 +35,7 @@ export async function testDatastore(
   viewer: Viewer,
   input: TestDatastoreInput,
 ): Promise<TestAnswer> {
-  if (input.id == null) return testNew(input);
+  if (input.id == null) return testNew(deps, input);
   const row = await deps.store.db.datastore.findFirst({
     where: { id: input.id, projectId: viewer.projectId, deletedAt: null },
   });
@@ -51,7 +53,10 @@ export async function testDatastore(
   });
 }
 
-async function testNew({ engine, config, signal }: TestDatastoreInput): Promise<TestAnswer> {
+async function testNew(
+  deps: CatalogDeps,
+  { engine, config, signal }: TestDatastoreInput,
+): Promise<TestAnswer> {
   if (engine == null) {
     const message = 'Neither id nor engine is given.';
     throw inputError('REQUIRED', ['id'], message, 'Give the id of a saved datastore, or engine and config.');
@@ -59,11 +64,12 @@ async function testNew({ engine, config, signal }: TestDatastoreInput): Promise<
   const info = engineInfo(engine);
   const said = config ?? {};
   const problems = info ? checkConfig(info.spec, said) : checkEngine(engine);
+  if (problems.length === 0) problems.push(...(configCheck(deps, engine)?.(said as JsonObject) ?? []));
   if (problems.length > 0) throw new InputError(problems);
   const remote = remoteEngines[engine];
   return answerOf(engine, signal, async () => {
     const warehouse = remote
-      ? await remote.open(withDefaults(remote.spec, said as { [field: string]: Json }))
+      ? await remote.open(withDefaults(remote.spec, said as JsonObject), deps.datastores.reach)
       : // What is embedded is reached by nothing: whether the engine runs here is all that there is to try.
         await openDuckDb({ path: ':memory:', allowedDirectories: [] });
     return { warehouse, close: async () => warehouse[Symbol.asyncDispose]() };

@@ -5,7 +5,7 @@ import { InputError, type Problem } from '#base/errors.ts';
 import type { Datastore, Prisma } from '#generated/prisma/client.ts';
 import { checkDefault, checkEngine, saidConfig } from './check-datastore.ts';
 import type { CatalogDeps } from './deps.ts';
-import { engineInfo } from './engines.ts';
+import { configCheck, engineInfo } from './engines.ts';
 import { findLocked, leaveDefault } from './lock-datastores.ts';
 import { announceWritten } from './written.ts';
 
@@ -68,7 +68,8 @@ function seal(
 ): ReturnType<typeof sealConfig> {
   const info = engineInfo(engine);
   if (!info) throw new InputError(checkEngine(engine));
-  return sealConfig(deps, info.spec, { projectId, row: id, config, secrets });
+  const alsoCheck = configCheck(deps, engine);
+  return sealConfig(deps, info.spec, { projectId, row: id, config, secrets, alsoCheck });
 }
 
 /** What was said before goes, and what is no client's business stays. */

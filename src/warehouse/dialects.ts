@@ -1,11 +1,13 @@
 import type { Dialect } from './dialect.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
 import { postgresDialect } from './postgres-dialect.ts';
+import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Warehouse } from './warehouse.ts';
 
 const dialects: Partial<Record<Warehouse['engine'], Dialect>> = {
   DUCKDB: duckDbDialect,
   POSTGRES: postgresDialect,
+  SNOWFLAKE: snowflakeDialect,
 };
 
 /** How an engine spells SQL, known without opening a datastore of it. Fails for an engine that none can be made of. */

@@ -1,4 +1,5 @@
 import { AppError, InputError, type Problem } from '#base/errors.ts';
+import type { EngineReach } from './engine-reach.ts';
 import { SnowflakeError } from './snowflake-errors.ts';
 import { openSnowflake, type SnowflakeOptions, type SnowflakeWarehouse } from './snowflake.ts';
 import { Unreachable } from './unreachable.ts';
@@ -15,11 +16,6 @@ const settings: Record<string, string> = {
 /** How a Snowflake is reached, as a client says it. */
 export interface SnowflakeConfig extends Omit<SnowflakeOptions, 'url'> {
   host?: string;
-}
-
-interface EngineOptions {
-  /** Hosts outside Snowflake's own domains that may be reached, as host or host:port; those are spoken to without TLS. */
-  hostsAllowed?: readonly string[];
 }
 
 const text = (title: string, description: string, more: object = {}) => ({
@@ -60,7 +56,7 @@ const spec = {
 const ownDomain = /^([a-z0-9_-]+\.)+snowflakecomputing\.(com|cn)$/i;
 
 /** Everything about a config that the schema does not say. */
-function checkConfig(config: SnowflakeConfig, options: EngineOptions = {}): Problem[] {
+function checkConfig(config: SnowflakeConfig, reach: EngineReach): Problem[] {
   const problems: Problem[] = [];
   const given = (['password', 'privateKey', 'token'] as const).filter((name) => config[name] !== undefined);
   if (given.length !== 1) {
@@ -81,7 +77,7 @@ function checkConfig(config: SnowflakeConfig, options: EngineOptions = {}): Prob
     });
   }
   const host = hostOf(config);
-  if (!ownDomain.test(host) && !options.hostsAllowed?.includes(host)) {
+  if (!ownDomain.test(host) && !reach.emulatorHosts.includes(host)) {
     problems.push({
       code: 'INVALID',
       path: ['config', config.host === undefined ? 'account' : 'host'],
@@ -102,8 +98,8 @@ export const snowflakeEngine = {
   spec,
   check: checkConfig,
   /** Signs in and asks something. Fails with what `check` finds, and with Unreachable where there is no answer. */
-  async open(config: SnowflakeConfig, options: EngineOptions = {}): Promise<SnowflakeWarehouse> {
-    const problems = checkConfig(config, options);
+  async open(config: SnowflakeConfig, reach: EngineReach): Promise<SnowflakeWarehouse> {
+    const problems = checkConfig(config, reach);
     if (problems.length > 0) throw new InputError(problems);
     const { host: _host, ...rest } = config;
     const host = hostOf(config);

@@ -131,7 +131,7 @@ describe('while a table is read', () => {
     moving.catch(() => undefined);
     await readersAppear(database);
     await database.sql(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice' AND query LIKE 'COPY%'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice' AND datname = current_database() AND query LIKE 'COPY%'`,
     );
     await expect(moving).rejects.toMatchObject({ kind: 'TRANSIENT', retryable: true });
     expect(await database.mover.warehouse.tables()).toEqual([]);
@@ -203,7 +203,7 @@ async function readers(database: SourceDatabase): Promise<number> {
 async function readersAppear(database: SourceDatabase): Promise<void> {
   const copying = async () => {
     const [row] = await database.sql(
-      `SELECT count(*)::int4 AS n FROM pg_stat_activity WHERE application_name = 'sluice' AND query LIKE 'COPY%' AND state = 'active'`,
+      `SELECT count(*)::int4 AS n FROM pg_stat_activity WHERE application_name = 'sluice' AND datname = current_database() AND query LIKE 'COPY%' AND state = 'active'`,
     );
     return row!.n as number;
   };

@@ -139,13 +139,15 @@ describe('a statement of Snowflake', () => {
   });
 });
 
+const nowhere = { emulatorHosts: [] };
+
 test('a config opens a Snowflake only at its own domains, and elsewhere only where it is allowed', async () => {
   const { url, password, login } = server();
   const { url: _url, ...rest } = login;
   const config = { ...rest, password, host: url.replace('http://', '') };
-  expect(snowflakeEngine.check(config)).toMatchObject([{ path: ['config', 'host'] }]);
-  await expect(snowflakeEngine.open(config)).rejects.toThrow(/no host of Snowflake/);
-  await using warehouse = await snowflakeEngine.open(config, { hostsAllowed: [config.host] });
+  expect(snowflakeEngine.check(config, nowhere)).toMatchObject([{ path: ['config', 'host'] }]);
+  await expect(snowflakeEngine.open(config, nowhere)).rejects.toThrow(/no host of Snowflake/);
+  await using warehouse = await snowflakeEngine.open(config, { emulatorHosts: [config.host] });
   expect((await warehouse.run(one)).rows).toEqual([[1n]]);
 });
 
@@ -161,7 +163,7 @@ test('a config that the account refuses names the setting to blame', async () =>
   for (const [path, how] of Object.entries(wrong)) {
     const opening = snowflakeEngine.open(
       { ...rest, ...how, username: 'other', host },
-      { hostsAllowed: [host] },
+      { emulatorHosts: [host] },
     );
     await expect(opening).rejects.toMatchObject({
       kind: 'CONFIG',
@@ -171,7 +173,7 @@ test('a config that the account refuses names the setting to blame', async () =>
   }
   const away = snowflakeEngine.open(
     { ...rest, token, host: 'localhost:1' },
-    { hostsAllowed: ['localhost:1'] },
+    { emulatorHosts: ['localhost:1'] },
   );
   await expect(away).rejects.toMatchObject({ kind: 'TRANSIENT', path: [] });
 });

@@ -58,6 +58,7 @@ export interface TestGraphql extends AsyncDisposable {
 export async function openTestGraphql({
   workers = 0,
   webhookHosts = [] as string[],
+  emulatorHosts = [] as string[],
 } = {}): Promise<TestGraphql> {
   await using opening = new AsyncDisposableStack();
   const database = opening.use(await createTestDatabase());
@@ -77,6 +78,7 @@ export async function openTestGraphql({
         workers,
         cacheMb: 64,
         webhookHosts,
+        emulatorHosts,
         logLevel: 'error',
       },
       'serve',

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
-import type { Statement } from '#warehouse/warehouse.ts';
+import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
+import type { Statement, Warehouse } from '#warehouse/warehouse.ts';
 
 /** Tells the statements of what is measured from those of what goes on beside it, such as a task that runs. */
 const measured = new AsyncLocalStorage<Statement[]>();
@@ -47,21 +48,34 @@ async function recording(run: () => Promise<unknown>, record: (statement: Statem
     record({ sql, binds });
     return Reflect.apply(runSql, this, [sql, binds]);
   };
-  const postgres = PostgresWarehouse.prototype;
-  // oxlint-disable-next-line typescript/unbound-method
-  const { run: ask, stream } = postgres;
-  postgres.run = function recorded(this: PostgresWarehouse, statement, options) {
-    record(statement);
-    return Reflect.apply(ask, this, [statement, options]);
-  };
-  postgres.stream = function recorded(this: PostgresWarehouse, statement, options) {
-    record(statement);
-    return Reflect.apply(stream, this, [statement, options]);
-  };
+  const restore = remoteWarehouses.map((warehouse) => recordRemote(warehouse, record));
   try {
     await run();
   } finally {
     Object.assign(proto, { answer, read, run: runSql });
-    Object.assign(postgres, { run: ask, stream });
+    for (const undo of restore) undo();
   }
+}
+
+/** Every engine that is not embedded. */
+const remoteWarehouses: readonly Pick<Warehouse, 'run' | 'stream'>[] = [
+  PostgresWarehouse.prototype,
+  SnowflakeWarehouse.prototype,
+];
+
+function recordRemote(
+  proto: Pick<Warehouse, 'run' | 'stream'>,
+  record: (statement: Statement) => void,
+): () => void {
+  // oxlint-disable-next-line typescript/unbound-method
+  const { run, stream } = proto;
+  proto.run = function recorded(this: Warehouse, statement, options) {
+    record(statement);
+    return Reflect.apply(run, this, [statement, options]);
+  };
+  proto.stream = function recorded(this: Warehouse, statement, options) {
+    record(statement);
+    return Reflect.apply(stream, this, [statement, options]);
+  };
+  return () => Object.assign(proto, { run, stream });
 }

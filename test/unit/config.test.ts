@@ -27,6 +27,7 @@ test('without any variable every setting has its default', () => {
     workers: 2,
     cacheMb: 64,
     webhookHosts: [],
+    emulatorHosts: [],
     logLevel: 'info',
   });
 });
@@ -47,6 +48,7 @@ test('every setting is taken from its variable', () => {
     SLUICE_SIGN_UP: 'closed',
     SLUICE_WORKERS: '64',
     SLUICE_CACHE_MB: '512',
+    SLUICE_EMULATOR_HOSTS: 'localhost:8080',
     SLUICE_WEBHOOK_HOSTS: 'Hooks.Internal, localhost:9000,[::1]:8080',
     SLUICE_LOG_LEVEL: 'silent',
   });
@@ -60,6 +62,7 @@ test('every setting is taken from its variable', () => {
     signUp: 'closed',
     workers: 64,
     cacheMb: 512,
+    emulatorHosts: ['localhost:8080'],
     webhookHosts: ['hooks.internal', 'localhost:9000', '[::1]:8080'],
     logLevel: 'silent',
   });
