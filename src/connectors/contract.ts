@@ -31,6 +31,11 @@ export interface StreamColumn {
   asTextBecause?: string;
   /** The source expects hardly any value twice, so that a destination need not look for values to store once. */
   nearlyUnique?: boolean;
+  /**
+   * A boolean that no table gets: a row in which it is true takes the row of its key out of the table, and is otherwise
+   * empty. Only UPSERT takes such a column, and a plan has one at most.
+   */
+  marksRemoved?: true;
 }
 
 /** A table, collection or file set that a source offers. */
