@@ -81,7 +81,10 @@ export const databricksEngine = {
     const problems = checkConfig(config, reach);
     if (problems.length > 0) throw new InputError(problems);
     const { host, ...rest } = config;
-    const warehouse = openDatabricks({ ...rest, url: `${ownDomain.test(host) ? 'https' : 'http'}://${host}` });
+    const warehouse = openDatabricks({
+      ...rest,
+      url: `${ownDomain.test(host) ? 'https' : 'http'}://${host}`,
+    });
     try {
       await warehouse.run({ sql: `USE CATALOG ${warehouse.dialect.quoteName(config.catalog)}` });
       return warehouse;

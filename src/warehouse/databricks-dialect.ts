@@ -1,4 +1,5 @@
-import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
+import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
+import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import type { Bind } from './warehouse.ts';
 
@@ -71,7 +72,8 @@ export const databricksDialect: Dialect = {
   listsRows(columns) {
     const rows = (columns[0]?.list ?? []).map((_, at): Bind => columns.map(({ list }) => list[at] as Bind));
     const items = columns.map(
-      ({ name, type }, at) => sql`${itemOf(sql`get(listed, ${rawSql(String(at))})`, type)} AS ${nameSql(name)}`,
+      ({ name, type }, at) =>
+        sql`${itemOf(sql`get(listed, ${rawSql(String(at))})`, type)} AS ${nameSql(name)}`,
     );
     return sql`(SELECT ${joinSql(items)} FROM (SELECT explode(from_json(${rows}, 'ARRAY<ARRAY<STRING>>')) AS listed))`;
   },
@@ -100,7 +102,17 @@ export const databricksDialect: Dialect = {
   addMonths: (instant, months) => sql`timestampadd(MONTH, ${months}, ${instant})`,
   hasBit: (number, bit) => sql`(${number} & ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
+  rowHash: (values) =>
+    sql`md5(${joinedTexts(values.map(exactText), (text) => sql`CAST(length(${text}) AS STRING)`)})`,
 };
+
+/** A value as a text that no other value of its type has: floats with all their digits, moments in the session's zone. */
+function exactText({ value, dataType }: HashedValue): Sql {
+  const [name = ''] = /^\w+/.exec(dataType.toUpperCase()) ?? [];
+  if (name === 'BINARY') return sql`hex(${value})`;
+  const isNested = ['ARRAY', 'MAP', 'STRUCT', 'VARIANT'].includes(name);
+  return isNested ? sql`to_json(${value})` : sql`CAST(${value} AS STRING)`;
+}
 
 /** An element of a list bind: each is text in its JSON. */
 function itemOf(text: Sql, type: ValueType): Sql {

@@ -102,8 +102,9 @@ function isMissingGrant({ condition, sqlState }: DatabricksError): boolean {
 /** Unity Catalog says what is missing: "User does not have USE SCHEMA on Schema 'main.sales'." */
 function grantFix(message: string): string {
   const [, privilege, kind, name] =
-    /does not have ([A-Z][A-Z_ ]*[A-Z]) (?:privilege )?on (\w+) [`'"]?([^`'"]+?)[`'"]?[.\s]*$/m.exec(message) ??
-    [];
+    /does not have ([A-Z][A-Z_ ]*[A-Z]) (?:privilege )?on (\w+) [`'"]?([^`'"]+?)[`'"]?[.\s]*$/m.exec(
+      message,
+    ) ?? [];
   if (privilege === undefined) return 'Grant the user of the datastore what it lacks.';
   return `Grant it: GRANT ${privilege} ON ${kind!.toUpperCase()} ${name} TO the user of the datastore.`;
 }

@@ -41,14 +41,24 @@ interface Operation {
 
 const pieceRows = 1_024;
 const fetchRows = 100_000;
-/** What one fetch gives at most; two are held at once. */
+/** What the first answer gives at most, and what one fetch does; two are held at once. */
+const firstBytes = 1024 * 1024;
 const fetchBytes = 4 * 1024 * 1024;
 const stopMs = 10_000;
 const tagLengthMax = 128;
 const waitMsMax = 500;
 
 /** TOperationState. */
-const state = { initialized: 0, running: 1, finished: 2, canceled: 3, closed: 4, error: 5, pending: 7, timedOut: 8 };
+const state = {
+  initialized: 0,
+  running: 1,
+  finished: 2,
+  canceled: 3,
+  closed: 4,
+  error: 5,
+  pending: 7,
+  timedOut: 8,
+};
 const underWay = new Set([state.initialized, state.running, state.pending]);
 
 /** Runs one statement and waits for its result; it is stopped at Databricks, too, when the signal aborts. */
@@ -113,7 +123,7 @@ function requestOf(
     statement: sql,
     runAsync: true,
     // A short result comes with the answer, and its statement is closed by then.
-    getDirectResults: { maxRows: fetchRows, maxBytes: fetchBytes },
+    getDirectResults: { maxRows: fetchRows, maxBytes: firstBytes },
     maxBytesPerBatch: fetchBytes,
     canReadArrowResult: true,
     canDownloadResult: false,
@@ -127,7 +137,7 @@ function requestOf(
     },
     ...(binds.length > 0 && { parameters: parametersOf(binds) }),
     ...(note !== '' && { confOverlay: { query_tags: `sluice:${note}` } }),
-  } as unknown as ExecuteRequest;
+  };
 }
 
 /** A slow statement is asked for again and again until it has ended. */
@@ -157,7 +167,9 @@ async function finished(
 function stop(sessions: DatabricksSessions, operationHandle: Handle, isRunning: boolean): void {
   const signal = AbortSignal.timeout(stopMs);
   const close = () => sessions.call('closeOperation', { operationHandle }, { signal });
-  const ended = isRunning ? sessions.call('cancelOperation', { operationHandle }, { signal }).then(close) : close();
+  const ended = isRunning
+    ? sessions.call('cancelOperation', { operationHandle }, { signal }).then(close)
+    : close();
   ended.catch(() => undefined);
 }
 
@@ -166,12 +178,7 @@ interface Shape {
   columns: Column[];
 }
 
-function resultOf(
-  sessions: DatabricksSessions,
-  operation: Operation,
-  shape: Shape,
-  asking: Asking,
-): Result {
+function resultOf(sessions: DatabricksSessions, operation: Operation, shape: Shape, asking: Asking): Result {
   return {
     columns: shape.columns.map(({ name, dataType }) => ({ name, dataType })),
     async *pieces() {
@@ -209,7 +216,8 @@ async function* allRows(
       const batches = results?.arrowBatches ?? [];
       const rowCount = batches.reduce((sum, batch) => sum + Number(batch.rowCount), 0);
       taken += rowCount;
-      if (hasMoreRows && rowCount === 0 && taken > 0) throw new NoAnswer('it says that there are more rows, and gives none');
+      if (hasMoreRows && rowCount === 0 && taken > 0)
+        throw new NoAnswer('it says that there are more rows, and gives none');
       next = hasMoreRows ? begin(fetchFrom(sessions, operation.handle, taken, asking)) : undefined;
       yield* readBatches(metadata.arrowSchema, batches, columns);
     }
@@ -228,14 +236,20 @@ async function fetchFrom(
 ): Promise<Fetched> {
   const fetched = await sessions.call(
     'fetchResults',
-    { operationHandle, orientation: 0, maxRows: fetchRows, maxBytes: fetchBytes, startRowOffset } as unknown as Parameters<
-      Driver['fetchResults']
-    >[0],
+    {
+      operationHandle,
+      orientation: 0,
+      maxRows: fetchRows,
+      maxBytes: fetchBytes,
+      startRowOffset,
+    },
     asking,
   );
   const found = Number(fetched.results?.startRowOffset ?? startRowOffset);
   if (found !== startRowOffset) {
-    throw new NoAnswer(`a part of its result is missing: it goes on with row ${found} in place of ${startRowOffset}`);
+    throw new NoAnswer(
+      `a part of its result is missing: it goes on with row ${found} in place of ${startRowOffset}`,
+    );
   }
   return fetched;
 }

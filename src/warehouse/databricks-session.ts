@@ -9,16 +9,16 @@ type Response<K extends keyof Driver> = Awaited<ReturnType<Driver[K]>>;
 export type SessionHandle = Request<'closeSession'>['sessionHandle'];
 
 /** What one call may cost, and who is told what Databricks says in place of an answer. */
-export interface Calling<Answer = never> {
+export interface Calling<Answer = unknown> {
   signal: AbortSignal;
   onWait?: ((said: string) => void) | undefined;
   /** Is given an answer that came after the signal had aborted. */
-  onLate?: ((answer: Answer) => void) | undefined;
+  onLate?: ((this: void, answer: Answer) => void) | undefined;
 }
 
 /** So often one call is made; the waits between double from the first. */
 const triesMax = 6;
-const firstWaitMs = 250;
+const firstWaitMs = 100;
 const longestWaitMs = 30_000;
 
 /** These change nothing at Databricks when they are made twice. */
@@ -32,6 +32,9 @@ const repeatable: readonly (keyof Driver)[] = [
 ];
 
 const goodbyeMs = 5_000;
+
+/** The client misses it when a connection breaks in the middle of an answer whose length was said: it waits for the rest. */
+const patienceMs = 15_000;
 
 /** Protocol V8: the first with named parameters. */
 const protocol = 0xa508;
@@ -72,12 +75,13 @@ export class DatabricksSessions implements AsyncDisposable {
           (answer) => signal.aborted && onLate?.(answer),
           () => undefined,
         );
-        return checked(await orAborted(sent, signal));
+        return checked(await orAborted(withPatience(sent, name), signal));
       } catch (error) {
         if (signal.aborted || error instanceof DatabricksError) throw error;
         const turned = turnedAway(error);
         // A token that ran out between two calls.
-        if (turned?.status === 401 && !signedInAgain && this.#login.token === undefined) {
+        const isOut = turned?.status === 401 || turned?.status === 403;
+        if (isOut && !signedInAgain && this.#login.token === undefined) {
           signedInAgain = true;
           signIn.forget();
           continue;
@@ -130,7 +134,7 @@ export class DatabricksSessions implements AsyncDisposable {
     const signal = AbortSignal.timeout(goodbyeMs);
     await Promise.all(
       [...this.#open].map((sessionHandle) =>
-        this.call('closeSession', { sessionHandle } as Request<'closeSession'>, { signal }).catch(() => null),
+        this.call('closeSession', { sessionHandle }, { signal }).catch(() => null),
       ),
     );
   }
@@ -145,7 +149,7 @@ export class DatabricksSessions implements AsyncDisposable {
         initialNamespace: { catalogName: catalog, schemaName: schema ?? 'default' },
         // What our SQL relies on, whatever the workspace says.
         configuration: { TIMEZONE: 'UTC', ANSI_MODE: 'true', STATEMENT_TIMEOUT: String(seconds) },
-      } as unknown as Request<'openSession'>,
+      },
       calling,
     );
     if (!sessionHandle) throw new NoAnswer('it opens no session');
@@ -162,10 +166,24 @@ export class DatabricksSessions implements AsyncDisposable {
   }
 }
 
+/** Gives up what may be asked for again and takes too long. */
+async function withPatience<T>(sent: Promise<T>, name: keyof Driver): Promise<T> {
+  if (!repeatable.includes(name)) return sent;
+  const done = new AbortController();
+  const late = sleep(patienceMs, undefined, { signal: done.signal, ref: false }).then(
+    () => Promise.reject(new NoAnswer('its answer does not come')),
+    () => sent,
+  );
+  return Promise.race([sent, late]).finally(() => done.abort());
+}
+
 /** Whether the session that a statement was sent in was over before it began. */
 export function isSessionLost(error: unknown): boolean {
   if (!(error instanceof DatabricksError)) return false;
-  return error.condition === 'INVALID_HANDLE' || /Invalid SessionHandle|session .*(closed|expired)/i.test(error.message);
+  return (
+    error.condition === 'INVALID_HANDLE' ||
+    /Invalid SessionHandle|session .*(closed|expired)/i.test(error.message)
+  );
 }
 
 interface Status {

@@ -56,7 +56,8 @@ export class SignIn {
     });
     const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
     if (response.status >= 400 && response.status < 500) {
-      const why = typeof body.error_description === 'string' ? body.error_description : 'it knows no such client';
+      const why =
+        typeof body.error_description === 'string' ? body.error_description : 'it knows no such client';
       throw new NotLetIn(response.status, why);
     }
     if (!response.ok || typeof body.access_token !== 'string') {

@@ -1,4 +1,5 @@
 import { databricksDialect } from './databricks-dialect.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import type { Desk } from './databricks-query.ts';
 import { nameSql, rawSql, type Sql, sql, toStatement } from './sql.ts';
 import type { DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
@@ -30,17 +31,29 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
   const piece = sql`SELECT t.table_schema, t.table_name, t.table_type, c.column_name, c.full_data_type, c.is_nullable, c.ordinal_position
     FROM ${catalogOf(database, 'tables')} AS t
     JOIN ${catalogOf(database, 'columns')} AS c ON c.table_schema = t.table_schema AND c.table_name = t.table_name${join}
-    WHERE t.table_schema <> 'information_schema'
+    WHERE t.table_schema NOT IN ('information_schema', '${rawSql(stagingSchema)}')
     ORDER BY 1, 2, 7`;
   const { rows } = await desk.run(toStatement(piece, databricksDialect));
   const tables = new Map<string, DescribedTable>();
   for (const [schema, name, type, column, dataType, nullable] of rows as ColumnRow[]) {
     const key = JSON.stringify([schema, name]);
-    const table = tables.get(key) ?? { database, schema, name, kind: kindOf(type), columns: [], rowCount: null };
+    const table = tables.get(key) ?? {
+      database,
+      schema,
+      name,
+      kind: kindOf(type),
+      columns: [],
+      rowCount: null,
+    };
     tables.set(key, table);
     // Its own numbers begin with 0.
     const ordinal = table.columns.length + 1;
-    table.columns.push({ name: column, dataType: typeNameOf(dataType), nullable: nullable === 'YES', ordinal });
+    table.columns.push({
+      name: column,
+      dataType: typeNameOf(dataType),
+      nullable: nullable === 'YES',
+      ordinal,
+    });
   }
   return [...tables.values()];
 }
@@ -51,11 +64,15 @@ export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
   const piece = sql`SELECT s.schema_name, count(t.table_name)
     FROM ${catalogOf(database, 'schemata')} AS s
     LEFT JOIN ${catalogOf(database, 'tables')} AS t ON t.table_schema = s.schema_name
-    WHERE s.schema_name <> 'information_schema'
+    WHERE s.schema_name NOT IN ('information_schema', '${rawSql(stagingSchema)}')
     GROUP BY s.schema_name
     ORDER BY 1`;
   const { rows } = await desk.run(toStatement(piece, databricksDialect));
-  return (rows as [string, bigint][]).map(([schema, tables]) => ({ database, schema, tables: Number(tables) }));
+  return (rows as [string, bigint][]).map(([schema, tables]) => ({
+    database,
+    schema,
+    tables: Number(tables),
+  }));
 }
 
 /** What lies under a name; the text of a view where the user may see it. */
@@ -106,7 +123,9 @@ export async function hasSchema(desk: Desk, { database, schema }: TableName): Pr
 
 /** As answers write it; the names of the fields of a STRUCT stay as they are. */
 export function typeNameOf(dataType: string): string {
-  return dataType.includes('<') ? dataType.replace(/^\w+/, (name) => name.toUpperCase()) : dataType.toUpperCase();
+  return dataType.includes('<')
+    ? dataType.replace(/^\w+/, (name) => name.toUpperCase())
+    : dataType.toUpperCase();
 }
 
 /** A relation of the names, each once. Databricks keeps them in small letters, and takes them in any. */

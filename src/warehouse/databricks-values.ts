@@ -119,6 +119,7 @@ function decoderOf(dataType: string): Column['decode'] {
 
 /** The session's zone is UTC: 2026-01-02 03:04:05.000006, with as many digits as it needs. */
 function isoOf(raw: string): string {
-  const [, day = '', clock = '', digits = ''] = /^([+-]?\d+-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?/.exec(raw) ?? [];
+  const [, day = '', clock = '', digits = ''] =
+    /^([+-]?\d+-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?/.exec(raw) ?? [];
   return day === '' ? raw : `${day}T${clock}.${digits.padEnd(6, '0')}Z`;
 }

@@ -3,6 +3,7 @@ import { describeSelect } from './databricks-describe.ts';
 import { databricksDialect } from './databricks-dialect.ts';
 import type { Desk } from './databricks-query.ts';
 import { findNames, hasSchema } from './databricks-tables.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import { nameSql, tableSql, toStatement } from './sql.ts';
 import type { Statement, WriteTarget } from './warehouse.ts';
 
@@ -40,6 +41,30 @@ export async function writeTarget(
   // Of a whole table Delta knows it without reading any.
   const { rows } = await desk.run({ sql: `SELECT count(*) FROM ${name}` });
   return rows[0]![0] as bigint;
+}
+
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeOwn(desk: Desk, name: string, select: Statement): Promise<bigint> {
+  const { database } = desk.home;
+  return (await writeTarget(desk, { database, schema: stagingSchema, name, kind: 'TABLE' }, select)) ?? 0n;
+}
+
+export async function dropOwn(desk: Desk, name: string): Promise<void> {
+  const { database } = desk.home;
+  const table = toStatement(nameSql(database, stagingSchema, name), databricksDialect).sql;
+  // Without its schema there is no table either, and Databricks would fail all the same.
+  if (await hasSchema(desk, { database, schema: stagingSchema, name })) {
+    await desk.run({ sql: `DROP TABLE IF EXISTS ${table}` });
+  }
+}
+
+export async function ownTables(desk: Desk): Promise<string[]> {
+  const { rows } = await desk.run({
+    sql: `SELECT table_name FROM ${databricksDialect.quoteName(desk.home.database)}.information_schema.tables
+      WHERE table_schema = :p1`,
+    binds: [stagingSchema],
+  });
+  return rows.flat() as string[];
 }
 
 /** A view can hold no values, and one that reads itself would fail only when it is read. */

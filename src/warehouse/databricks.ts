@@ -7,7 +7,7 @@ import { ask, type Desk, type Result } from './databricks-query.ts';
 import { DatabricksSessions } from './databricks-session.ts';
 import type { DatabricksLogin } from './databricks-sign-in.ts';
 import { describeSchemas, describeTables } from './databricks-tables.ts';
-import { writeTarget } from './databricks-write.ts';
+import { dropOwn, ownTables, writeOwn, writeTarget } from './databricks-write.ts';
 import { Slots } from './slots.ts';
 import type {
   Answer,
@@ -107,6 +107,18 @@ export class DatabricksWarehouse implements Warehouse {
 
   write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
     return this.#bounded(options, (bounds) => writeTarget(this.#desk(bounds), target, select), this.#writes);
+  }
+
+  writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
+    return this.#bounded(options, (bounds) => writeOwn(this.#desk(bounds), name, select), this.#writes);
+  }
+
+  dropOwn(name: string, options: RunOptions = {}): Promise<void> {
+    return this.#bounded(options, (bounds) => dropOwn(this.#desk(bounds), name), this.#writes);
+  }
+
+  ownTables(options: RunOptions = {}): Promise<string[]> {
+    return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
   }
 
   /** Stops what runs, and ends the sessions. */
