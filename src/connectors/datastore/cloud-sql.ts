@@ -26,7 +26,9 @@ export interface Publishing {
 
 const namesOf = ({ columns }: Publishing) => joinSql(columns.map(({ name }) => nameSql(name)));
 /** What the rows of staged tables have besides the target's columns: where a version came, and whether it removes its key. */
-const [partNumber, order, removed] = [rawSql('part_number'), rawSql('row_order'), rawSql('is_removed')];
+const [partNumber, order, removed] = ['part', 'order', 'removed'].map((name) =>
+  rawSql(`_sluice_${name}`),
+) as [Sql, Sql, Sql];
 
 /** The target's columns, made of those of a staged table. */
 function valuesOf({ columns }: Publishing): Sql {
@@ -97,7 +99,7 @@ export function lastVersions(publishing: Publishing): Sql {
   const keys = primaryKey.map((name) => keyOf(publishing, name));
   const version = sql`ROW_NUMBER() OVER (PARTITION BY ${joinSql(keys)} ORDER BY ${joinSql(newest)})`;
   const kept = sql`${namesOf(publishing)}, ${removed}`;
-  return sql`SELECT ${kept} FROM (SELECT ${kept}, ${version} AS version FROM (${staged(publishing)}) AS s) AS n WHERE version = 1`;
+  return sql`SELECT ${kept} FROM (SELECT ${kept}, ${version} AS _sluice_version FROM (${staged(publishing)}) AS s) AS n WHERE _sluice_version = 1`;
 }
 
 /** Rows of last versions that are there to stay. */
@@ -123,19 +125,19 @@ export function newRows(publishing: Publishing): Sql {
       : sql`CAST(NULL AS ${rawSql(engineType)})`;
     return keyColumn(loader.comparable(same, type), at);
   });
-  const keys = joinSql(columns.map((_, at) => rawSql(`k${at}`)));
-  const equal = columns.map((_, at) => rawSql(`n.k${at} IS NOT DISTINCT FROM h.k${at}`));
+  const keys = joinSql(columns.map((_, at) => rawSql(`_sluice_k${at}`)));
+  const equal = columns.map((_, at) => rawSql(`n._sluice_k${at} IS NOT DISTINCT FROM h._sluice_k${at}`));
   const names = namesOf(publishing);
-  return sql`SELECT ${names} FROM (${allRows(publishing)}) AS a WHERE (${isTie}) IS NOT TRUE
+  return sql`SELECT ${names} FROM (${allRows(publishing)}) AS a WHERE NOT COALESCE(${isTie}, FALSE)
     UNION ALL SELECT ${joinSql(columns.map(({ name }) => sql`n.${nameSql(name)}`))} FROM (
-      SELECT ${names}, ${keys}, ROW_NUMBER() OVER (PARTITION BY ${keys} ORDER BY k0) AS nth
+      SELECT ${names}, ${keys}, ROW_NUMBER() OVER (PARTITION BY ${keys} ORDER BY _sluice_k0) AS _sluice_nth
       FROM (SELECT ${names}, ${joinSql(now)} FROM (${allRows(publishing)}) AS b WHERE ${isTie}) AS c) AS n
-    LEFT JOIN (SELECT ${keys}, COUNT(*) AS held FROM (SELECT ${joinSql(was)} FROM ${tableSql(target)} WHERE ${isTie}) AS w
+    LEFT JOIN (SELECT ${keys}, COUNT(*) AS _sluice_held FROM (SELECT ${joinSql(was)} FROM ${tableSql(target)} WHERE ${isTie}) AS w
       GROUP BY ${keys}) AS h ON ${allOf(equal)}
-    WHERE n.nth > COALESCE(h.held, 0)`;
+    WHERE n._sluice_nth > COALESCE(h._sluice_held, 0)`;
 }
 
-const keyColumn = (value: Sql, at: number) => sql`${value} AS ${rawSql(`k${at}`)}`;
+const keyColumn = (value: Sql, at: number) => sql`${value} AS ${rawSql(`_sluice_k${at}`)}`;
 
 /** The target's rows in its new columns; with a condition on them under the name `was`. */
 export function oldRows(publishing: Publishing, where: Sql = rawSql('TRUE')): Sql {

@@ -193,10 +193,8 @@ class CloudWriter implements StreamWriter {
           state,
           ties,
           target: this.#target,
-          columns: this.#columns.map((column) => ({
-            ...column,
-            engineType: loader.travel(column.type).type,
-          })),
+          columns: plan.target,
+          versions: plan.versions,
           parts: parts.map(({ table }) => ({ ...this.#target, name: table })),
           staged: parts,
           primaryKey: selection.primaryKey,
