@@ -16,6 +16,6 @@ export async function readPropertyNames(reads: EntityReads, kind: EntityKind): P
   const some = sql`(SELECT ${column} FROM ${tableSql(mapping.table)} LIMIT ${rawSql(String(rowsRead))}) AS ${nameSql('some')}`;
   const names = dialectOf(mapping.table.datastore.engine).jsonNames(column, some);
   const question = sql`SELECT ${nameSql('item')} FROM ${names} AS ${nameSql('names')} ORDER BY 1 LIMIT ${rawSql(String(namesMax))}`;
-  const rows = await ask(reads, source, question, namesMax);
+  const { rows } = await ask(reads, source, question, namesMax);
   return rows.map(([name]) => name as string);
 }

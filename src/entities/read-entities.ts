@@ -1,10 +1,11 @@
 import { AppError } from '#base/errors.ts';
-import { type Asker, askWarehouse } from '#catalog/ask.ts';
+import { type Asker, askWarehouse, type WarehouseAnswer } from '#catalog/ask.ts';
 import { keyList } from '#catalog/compare-sql.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { type EntityFilter, entityFilterSql } from '#catalog/filter-sql.ts';
 import type { Mapping, Mappings } from '#catalog/mappings.ts';
 import { type EntityRowSource, entitySource, mappingOf, type RowSource } from '#catalog/row-source.ts';
+import { servedMappings } from '#catalog/served-from.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import { allOf, joinSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
@@ -37,13 +38,13 @@ export async function readPage(
   const reader = rowReader(source, mapping, fields, ordered.value);
   const where = allOf([areEntities(source, kind), entityFilterSql(source, filter), ordered.where(page)]);
   const take = page.size + 1;
-  const rows = await ask(
+  const { rows, freshness } = await ask(
     reads,
     source,
     sql`SELECT ${joinSql(reader.columns)} FROM ${source.from()} WHERE ${where} ORDER BY ${ordered.orderBy(page)} LIMIT ${rawSql(String(take))}`,
     take,
   );
-  return rows.map((row) => reader.read(row));
+  return rows.map((row) => reader.read(row, freshness));
 }
 
 /** Whether an entity of the list stands at the key or beyond it, towards that side. One statement. */
@@ -59,7 +60,7 @@ export async function existsFrom(
     entityFilterSql(source, filter),
     order.over(source).from(key, side),
   ]);
-  const rows = await ask(reads, source, sql`SELECT 1 FROM ${source.from()} WHERE ${where} LIMIT 1`, 1);
+  const { rows } = await ask(reads, source, sql`SELECT 1 FROM ${source.from()} WHERE ${where} LIMIT 1`, 1);
   return rows.length > 0;
 }
 
@@ -70,7 +71,7 @@ export async function countEntities(
 ): Promise<number> {
   const { source } = openEntities(reads, kind);
   const where = allOf([areEntities(source, kind), entityFilterSql(source, filter)]);
-  const rows = await ask(reads, source, sql`SELECT count(*) FROM ${source.from()} WHERE ${where}`, 1);
+  const { rows } = await ask(reads, source, sql`SELECT count(*) FROM ${source.from()} WHERE ${where}`, 1);
   return Number(rows[0]?.[0]);
 }
 
@@ -111,41 +112,45 @@ async function readWhere(
   const reader = rowReader(source, mapping, fields, rawSql('NULL'));
   const all = allOf([areEntities(source, mapping.kind), where]);
   const limited = limit === null ? rawSql('') : rawSql(` LIMIT ${limit}`);
-  const rows = await ask(
+  const { rows, freshness } = await ask(
     reads,
     source,
     sql`SELECT ${joinSql(reader.columns)} FROM ${source.from()} WHERE ${all}${limited}`,
     limit ?? rowsMax,
   );
-  return rows.map((row) => reader.read(row));
+  return rows.map((row) => reader.read(row, freshness));
 }
 
 /** More rows than this in one answer are refused: pages of pages of pages. */
 export const rowsMax = 1_000_000;
 
-/** The entities of a kind as a source of rows. Fails with BAD_USER_INPUT that says how to map when they are not mapped. */
+/**
+ * The entities of a kind as a source of rows: of their operational copy where they have one. Fails with BAD_USER_INPUT that
+ * says how to map when they are not mapped.
+ */
 export function openEntities(
-  { mappings }: EntityReads,
+  reads: EntityReads,
   kind: EntityKind,
 ): { source: EntityRowSource; mapping: Mapping } {
+  const mappings = servedMappings(reads.mappings, kind);
   const mapping = mappingOf(mappings, kind);
   return { mapping, source: entitySource(mappings, kind, dialectOf(mapping.table.datastore.engine)) };
 }
 
-/** The rows of an answer, all of them. Fails with QUERY_TOO_COMPLEX when they are more than an answer may hold. */
+/** An answer, all of its rows. Fails with QUERY_TOO_COMPLEX when they are more than an answer may hold. */
 export async function ask(
   { deps, asker }: EntityReads,
   source: RowSource,
   question: Sql,
   most: number,
-): Promise<unknown[][]> {
+): Promise<WarehouseAnswer> {
   const answer = await askWarehouse(deps, asker, {
     datastore: source.datastore,
     sql: question,
     tableIds: source.tableIds(),
     rowsMax: Math.min(most, rowsMax),
   });
-  if (!answer.truncated) return answer.rows;
+  if (!answer.truncated) return answer;
   throw new AppError(
     'QUERY_TOO_COMPLEX',
     'What the warehouse answers for this is more than one answer may hold.',

@@ -40,7 +40,7 @@ export async function readPages(
   const take = page.size + 1;
   const place = nameSql('place');
   // Only the first of each parent leave the engine.
-  const rows = await ask(
+  const { rows, freshness } = await ask(
     reads,
     source,
     sql`SELECT ${names} FROM (SELECT ${named}, row_number() OVER (PARTITION BY ${column} ORDER BY ${ordered.orderBy(page)}) AS ${place} FROM ${source.from()} WHERE ${where}) AS ${nameSql('ranked')} WHERE ${place} <= ${rawSql(String(take))} ORDER BY ${place}`,
@@ -49,7 +49,7 @@ export async function readPages(
   const pages = new Map<string, EntityRow[]>();
   for (const [key, ...values] of rows) {
     const ofParent = pages.get(key as string);
-    const row = reader.read(values);
+    const row = reader.read(values, freshness);
     if (ofParent) ofParent.push(row);
     else pages.set(key as string, [row]);
   }
@@ -66,7 +66,7 @@ export async function existRelatedFrom(
 ): Promise<Map<string, boolean>> {
   const { source } = openEntities(reads, list.kind);
   const { parent, where } = ofParents(source, list, parents, list.order.over(source).from(at, side));
-  const rows = await ask(
+  const { rows } = await ask(
     reads,
     source,
     sql`SELECT DISTINCT ${parent} FROM ${source.from()} WHERE ${where}`,
@@ -83,7 +83,7 @@ export async function countRelated(
 ): Promise<Map<string, bigint>> {
   const { source } = openEntities(reads, list.kind);
   const { parent, column, where } = ofParents(source, list, parents);
-  const rows = await ask(
+  const { rows } = await ask(
     reads,
     source,
     sql`SELECT ${parent}, count(*) FROM ${source.from()} WHERE ${where} GROUP BY ${column}`,
@@ -100,7 +100,7 @@ export async function readSeen(reads: EntityReads, users: readonly string[]): Pr
   const moments = ['min', 'max'].map((name) =>
     source.dialect.instant(sql`${rawSql(name)}(${at.sql})`, at.type),
   );
-  const rows = await ask(
+  const { rows } = await ask(
     reads,
     source,
     sql`SELECT ${parent}, ${joinSql(moments)} FROM ${source.from()} WHERE ${where} GROUP BY ${column}`,
