@@ -9,9 +9,12 @@ import {
 } from '#connectors/contract.ts';
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
+import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+import { cloudTables } from './cloud-tables.ts';
 import { duckDbTables } from './duckdb-tables.ts';
 import type { EngineTables, Place } from './engine-tables.ts';
+import { snowflakeLoader } from './snowflake-loader.ts';
 
 /** The config of `spec`. */
 export interface DatastoreConfig {
@@ -115,6 +118,7 @@ async function openDatastore(
 /** How the tables of that engine are written; undefined where nothing can. */
 function engineTables(warehouse: Warehouse): EngineTables | undefined {
   if (warehouse instanceof DuckDbWarehouse) return duckDbTables(warehouse);
+  if (warehouse instanceof SnowflakeWarehouse) return cloudTables(snowflakeLoader(warehouse));
   return undefined;
 }
 
