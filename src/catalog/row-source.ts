@@ -226,9 +226,15 @@ class EntitySource implements EntityRowSource {
     return sql`LEFT JOIN (SELECT ${joinSql([sql`${key.sql} AS ${nameSql('#key')}`, ...read])} FROM ${tableSql(other.table)} AS ${nameSql('o')} GROUP BY 1) AS ${nameSql(entity)} ON ${theirs} = ${ours}`;
   }
 
+  /** Fails with BAD_USER_INPUT where they lie elsewhere: without them, what an alias did would count for nobody. */
   #alias(): Mapping['alias'] {
     const alias = this.#mappings.USER?.alias ?? null;
-    return alias?.table.datastore.id === this.datastore.id ? alias : null;
+    if (!alias || alias.table.datastore.id === this.datastore.id) return alias;
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The aliases of users lie in the datastore "${alias.table.datastore.name}" and ${this.#mapping.kind} in "${this.datastore.name}": one statement cannot read both.`,
+      { fix: 'Sync both into one datastore, and map them there.' },
+    );
   }
 
   /** The user that a row counts for. */

@@ -13,7 +13,7 @@ export async function readPropertyNames(reads: EntityReads, kind: EntityKind): P
   const { mapping } = openEntities(reads.mappings, kind);
   const known = propertyNames(mapping);
   if (known !== null || mapping.propertiesColumn === null) return [...(known ?? [])];
-  const rows = await ask(reads, namesQuestion(reads.mappings, kind, mapping.propertiesColumn));
+  const { rows } = await ask(reads, namesQuestion(reads.mappings, kind, mapping.propertiesColumn));
   return rows.map(([name]) => name as string);
 }
 
