@@ -53,7 +53,7 @@ export async function openEngineLab(engine: LabEngine): Promise<EngineLab> {
     viewer,
     datastore: name,
     database,
-    load: (tables) => makeTables(gql, viewer, database, tables),
+    load: (tables) => makeTables(gql, viewer, { database, schema: 'raw' }, tables),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -3,9 +3,9 @@ import { createDatastore } from '#catalog/create-datastore.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { newId } from '#base/id.ts';
 import { globalId } from '#base/global-id.ts';
-import type { EngineLab } from './engine-lab.ts';
 import type { Data, TestGraphql, Variables } from './graphql.ts';
-import type { LabTable } from './lab-tables.ts';
+import { type LabTable, makeTables } from './lab-tables.ts';
+import type { TestPostgresWarehouse } from './postgres-warehouse.ts';
 
 /** Runs statements on the warehouse of the viewer's project, and lets the catalog find what they made. */
 export async function fillWarehouse(gql: TestGraphql, viewer: Viewer, statements: string[]): Promise<void> {
@@ -33,8 +33,8 @@ export async function mapEntity(gql: TestGraphql, viewer: Viewer, input: Variabl
  * anon-1 and anon-2 of user 1: events 41 to 45 are theirs. Mapped, with properties as JSON (users), as text that holds JSON
  * (events) and as columns (organizations).
  */
-export async function fillEntities({ gql, viewer, load }: EngineLab): Promise<void> {
-  await load(entityTables());
+export async function fillEntities(gql: TestGraphql, viewer: Viewer, database = 'warehouse'): Promise<void> {
+  await makeTables(gql, viewer, { database, schema: 'raw' }, entityTables());
   await mapEntities(gql, viewer);
 }
 
@@ -44,7 +44,6 @@ export async function copyEntities(
   viewer: Viewer,
   postgres: TestPostgresWarehouse,
 ): Promise<void> {
-  await postgres.load(postgresRows.map((sql) => sql.replaceAll(/\braw\b/g, 'live')));
   const config = { ...postgres.server };
   await createDatastore(gql.app.catalog, viewer, {
     name: 'ops',
@@ -52,7 +51,8 @@ export async function copyEntities(
     role: 'OPERATIONAL',
     config,
   });
-  await fillWarehouse(gql, viewer, []);
+  const place = { datastore: 'ops', database: postgres.server.database, schema: 'live' };
+  await makeTables(gql, viewer, place, entityTables());
 }
 
 /** The mappings of these rows, each with what is said besides. */

@@ -3,7 +3,7 @@ import type { Dialect, ValueType } from '#warehouse/dialect.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql, toStatement } from '#warehouse/sql.ts';
 import type { TestGraphql } from './graphql.ts';
 
-/** A table of the schema "raw", said in a way that any engine can be told. */
+/** A table, said in a way that any engine can be told. */
 export interface LabTable {
   name: string;
   /** `money` is a decimal of ten digits, two of them behind the point. */
@@ -14,17 +14,24 @@ export interface LabTable {
 /** No value of a lab's tables is this text. */
 const noValue = '(none)';
 
-/** Makes the tables in the default datastore of the viewer's project, by its warehouse's own write, and lets the catalog find them. */
+/** Where tables are made: in the default datastore when none is named. */
+interface Place {
+  datastore?: string;
+  database: string;
+  schema: string;
+}
+
+/** Makes the tables by the warehouse's own write, and lets the catalog find them. */
 export async function makeTables(
   { app, ask }: TestGraphql,
   viewer: Viewer,
-  database: string,
+  { datastore, ...place }: Place,
   tables: readonly LabTable[],
 ): Promise<void> {
-  const { warehouse } = await app.catalog.datastores.open(viewer.projectId);
+  const { warehouse } = await app.catalog.datastores.open(viewer.projectId, datastore);
   for (const table of tables) {
     const select = toStatement(selectOf(table, warehouse.dialect), warehouse.dialect);
-    await warehouse.write({ database, schema: 'raw', name: table.name, kind: 'TABLE' }, select);
+    await warehouse.write({ ...place, name: table.name, kind: 'TABLE' }, select);
   }
   await ask(viewer, 'mutation { refreshCatalog(input: {}) { tables userErrors { message } } }');
 }

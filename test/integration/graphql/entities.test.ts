@@ -14,7 +14,7 @@ describe.each(labEngines)('on %s', (engine) => {
   beforeAll(async () => {
     lab = await openEngineLab(engine);
     ({ gql, viewer: ada } = lab);
-    await fillEntities(lab);
+    await fillEntities(gql, ada, lab.database);
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 
