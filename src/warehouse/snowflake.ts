@@ -140,7 +140,7 @@ export class SnowflakeWarehouse implements Warehouse {
   ): Promise<T> {
     const runAll = async (bounds: Bounds): Promise<T> => {
       await using session = new SnowflakeSession(this.#options, { isOne: true });
-      return work(async (statement) => {
+      return await work(async (statement) => {
         const result = await ask(session, statement, bounds);
         return (await take(result, rowsMaxDefault, bytesMaxDefault)).rows;
       });

@@ -167,11 +167,11 @@ export function snowflakeColumnType(dataType: string): ColumnType {
 export function snowflakeConvert(value: Sql, from: ColumnType, to: ColumnType): Sql {
   if (to.kind !== 'text') return sql`CAST(${value} AS ${typeSql(snowflakeTravel(to).type)})`;
   const clock = (format: string, of: Sql = value) =>
-    sql`RTRIM(RTRIM(TO_VARCHAR(${of}, ${textSql(format)}), '0'), '.')`;
+    sql`RTRIM(RTRIM(TO_CHAR(${of}, ${textSql(format)}), '0'), '.')`;
   const seconds = 'YYYY-MM-DD HH24:MI:SS.FF6';
   switch (from.kind) {
     case 'date':
-      return sql`TO_VARCHAR(${value}, 'YYYY-MM-DD')`;
+      return sql`TO_CHAR(${value}, 'YYYY-MM-DD')`;
     case 'time':
       return clock('HH24:MI:SS.FF6');
     case 'timestamp':
