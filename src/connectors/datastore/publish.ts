@@ -47,6 +47,15 @@ export function refuseKeyless(
   });
 }
 
+/** UPSERT could never find such rows again. */
+export function nullKeys({ name, primaryKey }: StreamSelection, rows: bigint): ConnectorError {
+  return new ConnectorError(
+    'SCHEMA',
+    `${rows} rows of "${name}" have NULL in their primary key (${primaryKey.join(', ')}): no row could ever be recognised by it. The table is untouched.`,
+    { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
+  );
+}
+
 /**
  * Puts the staged rows into the table and writes the marker, in one transaction: readers see the table before or after,
  * and nothing between. Returns the rows written. Fails with SCHEMA on NULL in an UPSERT's key, leaving all as it was.
@@ -180,13 +189,7 @@ async function keepLastVersions(session: DuckDbSession, { staging, selection }: 
   const [[nulls]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)} WHERE ${empty}`)) as [
     [bigint],
   ];
-  if (nulls > 0n) {
-    throw new ConnectorError(
-      'SCHEMA',
-      `${nulls} rows of "${selection.name}" have NULL in their primary key (${selection.primaryKey.join(', ')}): no row could ever be recognised by it. The table is untouched.`,
-      { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
-    );
-  }
+  if (nulls > 0n) throw nullKeys(selection, nulls);
   const [[spare]] = (await session.rows(
     `SELECT coalesce(sum(versions - 1), 0)::BIGINT
      FROM (SELECT count(*) AS versions FROM ${tableSql(staging)} GROUP BY ${keys.join(', ')})`,
