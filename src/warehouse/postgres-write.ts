@@ -29,6 +29,16 @@ export async function writeTarget(
   }
 }
 
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeOwn(writing: Writing, name: string, select: Statement): Promise<bigint> {
+  try {
+    await makeSchema(writing, stagingSchema);
+    return await writeTable(writing, { database: '', schema: stagingSchema, name, kind: 'TABLE' }, select);
+  } catch (error) {
+    throw concurrent(error) ?? error;
+  }
+}
+
 async function writeTable(writing: Writing, target: WriteTarget, select: Statement): Promise<bigint> {
   const staged = { ...target, name: `${stagingPrefix}${randomBytes(8).toString('hex')}` };
   const staging = nameOf(staged);

@@ -5,7 +5,7 @@ import { type DescribedRelation, describeRelations } from '#connectors/postgres/
 import type { PostgresSession } from '#warehouse/postgres-session.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 import { postgresColumns, postgresType } from './postgres-types.ts';
-import { refuseKeyless, tableSql } from './publish.ts';
+import { refuseKeyless, refuseRemovals, tableSql } from './publish.ts';
 
 type Name = { schema: string; name: string };
 
@@ -39,6 +39,7 @@ export async function planShape(
   const kept = postgresColumns(arriving.filter((column) => !column.marksRemoved));
   const { columns, changes } = evolveColumns(existing?.columns ?? null, kept, selection.name);
   refuseKeyless(selection, columns);
+  refuseRemovals(selection, arriving);
   refuseLongNames([table.name, ...kept.map(({ name }) => name)]);
   const held = heldBy(existing);
   const warnings = kept

@@ -139,7 +139,8 @@ class PostgresWriter implements StreamWriter {
       await using fifo = await fifos.openReader();
       // Before the scan, which holds a thread that looking up the host may need.
       await using session = await this.#options.warehouse.session(signal);
-      const { arriving, columns } = shape;
+      const { arriving } = shape;
+      const columns = [...shape.columns, ...arriving.filter((column) => column.marksRemoved)];
       const staged = await session.transaction(async () => {
         const copying = { duckDb, session, fifo, table: tableSql(staging), arriving, columns };
         const rows = await copyScan(copying, part, signal);
