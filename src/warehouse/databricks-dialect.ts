@@ -1,4 +1,4 @@
-import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
+import type { Aggregate, Dialect, Grain, HashedValue, JsonType, ValueType } from './dialect.ts';
 import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import type { Bind } from './warehouse.ts';
@@ -54,6 +54,7 @@ const shortGrains: readonly Grain[] = ['MINUTE', 'HOUR'];
  * without a zone are read in, and in ANSI mode, in which a cast fails for what is none of the type.
  */
 export const databricksDialect: Dialect = {
+  ignoresCase: true,
   quoteName: (name) => `\`${name.replaceAll('`', '``')}\``,
   // Two quotes would join two literals, and ${ would name a variable.
   quoteText: (text) =>
@@ -77,9 +78,9 @@ export const databricksDialect: Dialect = {
     );
     return sql`(SELECT ${joinSql(items)} FROM (SELECT explode(from_json(${rows}, 'ARRAY<ARRAY<STRING>>')) AS listed))`;
   },
-  jsonText: (json, property) => sql`try_element_at(${propertiesOf(json)}, ${property})`,
-  jsonNames: (json, from) =>
-    sql`(SELECT DISTINCT explode(map_keys(${propertiesOf(json)})) AS ${nameSql('item')} FROM ${from})`,
+  jsonText: (json, property, held) => sql`try_element_at(${propertiesOf(json, held)}, ${property})`,
+  jsonNames: (json, from, held) =>
+    sql`(SELECT DISTINCT explode(map_keys(${propertiesOf(json, held)})) AS ${nameSql('item')} FROM ${from})`,
   contains: (text, part) => sql`contains(lower(${text}), lower(${part}))`,
   startsWith: (text, part) => sql`startswith(${text}, ${part})`,
   instant: (value, type) => (type === 'timestamptz' ? value : sql`CAST(${value} AS TIMESTAMP)`),
@@ -119,9 +120,9 @@ function itemOf(text: Sql, type: ValueType): Sql {
   return typeNames[type] === 'STRING' ? text : databricksDialect.cast(text, type);
 }
 
-/** The properties of a VARIANT, MAP or STRUCT as texts by their names; NULL for what is no object. */
-function propertiesOf(json: Sql): Sql {
-  return sql`from_json(to_json(${json}), 'MAP<STRING, STRING>')`;
+/** The properties of a VARIANT, MAP, STRUCT or text as texts by their names; NULL for what is no object. */
+function propertiesOf(json: Sql, held: JsonType): Sql {
+  return sql`from_json(${held === 'text' ? json : sql`to_json(${json})`}, 'MAP<STRING, STRING>')`;
 }
 
 function aggregate({ aggregation, value, percentile, where }: Aggregate): Sql {

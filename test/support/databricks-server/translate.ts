@@ -126,7 +126,7 @@ function pieceOf(tokens: Token[], at: number, text: string): [string, number] {
     const [json, end] = argument(tokens, at + 2, text);
     const schema = tokens[end + 1]!.text;
     const lists = { 'ARRAY<STRING>': 'VARCHAR[]', 'ARRAY<ARRAY<STRING>>': 'VARCHAR[][]' }[schema];
-    return [lists ? `CAST(CAST(${json} AS JSON) AS ${lists})` : `CAST(${json} AS JSON)`, end + 3];
+    return [lists ? `CAST(CAST(${json} AS JSON) AS ${lists})` : `TRY_CAST(${json} AS JSON)`, end + 3];
   }
   if (is('TIMESTAMPADD', '(', 'MONTH', ',')) return ['dbx_add_months(', at + 4];
   if (tokens[at + 1]?.text === '.' && tokens[at + 2]?.text === 'INFORMATION_SCHEMA') {
