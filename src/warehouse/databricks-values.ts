@@ -26,11 +26,17 @@ export function parametersOf(binds: readonly Bind[]): Parameter[] {
 function typed(bind: Exclude<Bind, null>): [type: string, value: string] {
   if (typeof bind === 'string') return ['STRING', bind];
   if (typeof bind === 'boolean') return ['BOOLEAN', String(bind)];
-  if (typeof bind === 'bigint') return ['BIGINT', String(bind)];
+  if (typeof bind === 'bigint') return [integerType(bind), String(bind)];
   if (typeof bind === 'number') return [numberType(bind), String(bind)];
   if (bind instanceof Date) return ['TIMESTAMP', bind.toISOString()];
   if (bind instanceof Uint8Array) return ['STRING', Buffer.from(bind).toString('hex')];
   return ['STRING', JSON.stringify(bind.map(itemOf))];
+}
+
+/** What no 64 bits hold is a decimal, as long as those are. */
+function integerType(value: bigint): string {
+  if (BigInt.asIntN(64, value) === value) return 'BIGINT';
+  return String(value).replace('-', '').length <= 38 ? 'DECIMAL(38,0)' : 'DOUBLE';
 }
 
 /** LIMIT takes an INT alone. */

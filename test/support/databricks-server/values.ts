@@ -1,8 +1,10 @@
 import {
   BIGINT,
   BOOLEAN,
+  DECIMAL,
   DOUBLE,
   DuckDBDateValue,
+  DuckDBDecimalValue,
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
@@ -101,6 +103,8 @@ export function bindOf({ type, value }: Given): [DuckDBValue, DuckDBType] {
       return [Number(text), INTEGER];
     case 'BIGINT':
       return [BigInt(text), BIGINT];
+    case 'DECIMAL(38,0)':
+      return [new DuckDBDecimalValue(BigInt(text), 38, 0), DECIMAL(38, 0)];
     case 'DOUBLE':
       return [Number(text), DOUBLE];
     case 'BOOLEAN':
