@@ -2,6 +2,7 @@ import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
+import { examine } from './snowflake-examine.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk, type Result } from './snowflake-query.ts';
@@ -15,6 +16,7 @@ import type {
   DescribedSchema,
   DescribedSelect,
   DescribedTable,
+  Examination,
   RunOptions,
   Statement,
   TableName,
@@ -53,12 +55,15 @@ export class SnowflakeWarehouse implements Warehouse {
   readonly dialect = snowflakeDialect;
   readonly #session: SnowflakeSession;
   readonly #home: Desk['home'];
+  readonly #names: Parameters<typeof examine>[1];
   readonly #closing = new AbortController();
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
 
   constructor(options: SnowflakeOptions) {
     this.#session = new SnowflakeSession(options);
+    const { warehouse, database, schema = null } = options;
+    this.#names = { warehouse, database, schema };
     this.#home = { database: options.database, schema: options.schema ?? 'PUBLIC' };
   }
 
@@ -113,6 +118,10 @@ export class SnowflakeWarehouse implements Warehouse {
 
   ownTables(options: RunOptions = {}): Promise<string[]> {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
+  }
+
+  examine(options: RunOptions = {}): Promise<Examination> {
+    return this.#bounded(options, (bounds) => examine(this.#desk(bounds), this.#names));
   }
 
   /** Stops what runs, and ends the session. */

@@ -1,6 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBPreparedStatement } from '@duckdb/node-api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binding, RowType } from '#warehouse/snowflake-values.ts';
+import type { Seen } from './access.ts';
 import { macros, type Translated, translate, unmarked, unmarkedSql } from './translate.ts';
 import { bindOf, rawOf, rowTypeOf } from './values.ts';
 
@@ -37,11 +38,13 @@ export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #database: string;
   readonly #kept: { table: string; total: number }[] = [];
+  readonly databases: Set<string>;
   #count = 0;
 
   private constructor(instance: DuckDBInstance, database: string) {
     this.#instance = instance;
     this.#database = database;
+    this.databases = new Set([database]);
   }
 
   static async open(database: string): Promise<Engine> {
@@ -61,14 +64,14 @@ export class Engine {
   async run(
     text: string,
     bindings: Record<string, Binding>,
-    options: { describeOnly: boolean; onStart: (stop: () => void) => void },
+    options: { describeOnly: boolean; onStart: (stop: () => void) => void; seen?: Seen | null },
   ): Promise<Outcome> {
     const statement = { ...onlyOne(text, bindings), text };
     const statementTypeId = typeOf(statement);
     if (options.describeOnly && statementTypeId !== selectTypeId) {
       return { statementTypeId, rowtype: [], rows: [], kept: null };
     }
-    const connection = await this.#connect();
+    const connection = await this.#connect(options.seen);
     const life = { isOver: false };
     options.onStart(() => {
       // DuckDB forgets an interrupt that comes before its statement has begun.
@@ -90,6 +93,16 @@ export class Engine {
     }
   }
 
+  /** Another database, empty but for its schema PUBLIC, unless it is there. */
+  async makeDatabase(name: string): Promise<void> {
+    if (this.databases.has(name)) return;
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    const connection = await this.#connect();
+    await connection.run(`ATTACH ':memory:' AS ${quoted}; CREATE SCHEMA ${quoted}."PUBLIC";`);
+    connection.closeSync();
+    this.databases.add(name);
+  }
+
   /** Some rows of what was kept. */
   async read({ table }: { table: string }, rowtype: RowType[], from: number, count: number): Promise<Raw[]> {
     const connection = await this.#connect();
@@ -103,8 +116,11 @@ export class Engine {
     }
   }
 
-  async #connect(): Promise<DuckDBConnection> {
+  async #connect(seen?: Seen | null): Promise<DuckDBConnection> {
     const connection = await this.#instance.connect();
+    for (const [name, pattern] of Object.entries(seen ?? {})) {
+      await connection.run(`SET VARIABLE seen_${name} = '${pattern.replaceAll("'", "''")}'`);
+    }
     await connection.run(`SET search_path = '"${this.#database}"."PUBLIC",sf.main'`);
     return connection;
   }
@@ -243,14 +259,21 @@ const columnType = `CASE WHEN data_type LIKE '%INT%' OR data_type LIKE 'DECIMAL%
   WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_LTZ' WHEN data_type = 'DOUBLE' THEN 'FLOAT'
   WHEN data_type = 'JSON' THEN 'VARIANT' WHEN data_type LIKE '%[]' THEN 'ARRAY' ELSE data_type END`;
 
+/** Whether who asks has anything on it. */
+function isSeen(what: keyof Seen, name: string): string {
+  const pattern = `getvariable('seen_${what}')`;
+  return `(${pattern} IS NULL OR regexp_full_match(${unmarkedSql(name)}, CAST(${pattern} AS VARCHAR)))`;
+}
+
 /** The information schema, as far as it is asked for. */
 const catalogViews = `
   CREATE VIEW sf.main.SCHEMATA AS SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS SCHEMA_NAME FROM duckdb_schemas()
-    WHERE schema_name NOT IN ('main', 'information_schema', 'pg_catalog');
-  CREATE VIEW sf.main.TABLES AS
+    WHERE schema_name NOT IN ('main', 'information_schema', 'pg_catalog') AND ${isSeen('schemas', "database_name || '.' || schema_name")};
+  CREATE VIEW sf.main.TABLES AS SELECT * FROM (
     SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME,
       'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT FROM duckdb_tables()
-    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL FROM duckdb_views() WHERE NOT internal;
+    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL FROM duckdb_views() WHERE NOT internal)
+    WHERE ${isSeen('tables', "TABLE_CATALOG || '.' || TABLE_SCHEMA || '.' || TABLE_NAME")};
   CREATE VIEW sf.main.COLUMNS AS
     SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME, ${unmarkedSql('column_name')} AS COLUMN_NAME,
       column_index AS ORDINAL_POSITION, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS IS_NULLABLE,

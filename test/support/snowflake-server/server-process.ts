@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Binding } from '#warehouse/snowflake-values.ts';
+import { tokensOf } from '#warehouse/snowflake-tokens.ts';
+import { Access, type Who } from './access.ts';
 import { Engine, type Outcome, Refusal } from './engine.ts';
 import { type Account, Sessions } from './sessions.ts';
 import type { Command, ServerOptions, Told } from './start-server.ts';
@@ -29,6 +31,8 @@ const gzipped = promisify(gzip);
 const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
 const engine = await Engine.open(options.database);
 const sessions = new Sessions(options.account);
+const access = new Access();
+const places = { databases: engine.databases, database: options.database };
 const queries = new Map<string, Query>();
 /** What goes wrong next, and how often. */
 const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0 };
@@ -68,7 +72,7 @@ function tokenOf(request: IncomingMessage): string {
 }
 
 async function replyTo(url: URL, body: Record<string, unknown>, token: string): Promise<object> {
-  if (url.pathname === '/session/v1/login-request') return logIn(body.data as object);
+  if (url.pathname === '/session/v1/login-request') return logIn(url, body.data as object);
   if (url.pathname === '/session/token-request') return renew(token);
   const problem = sessions.problemOf(token);
   if (problem !== null) return failure(problem, '08001', 'The session is over.');
@@ -76,7 +80,7 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
     sessions.end(token);
     return success({});
   }
-  if (url.pathname === '/queries/v1/query-request') return ask(url, body);
+  if (url.pathname === '/queries/v1/query-request') return ask(url, body, sessions.whoOf(token));
   if (url.pathname === '/queries/v1/abort-request') {
     const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
     told.aborted += 1;
@@ -88,8 +92,18 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
   return query ? resultOf(query) : failure('000709', '02000', `Statement ${id} not found`);
 }
 
-function logIn(data: object): object {
-  const session = sessions.logIn(data);
+function logIn({ searchParams }: URL, data: object): object {
+  // A name in quotes is what stands in them.
+  const named = (of: string) => tokensOf(searchParams.get(of) ?? '')[0]?.text ?? null;
+  const [role, warehouse] = [named('roleName'), named('warehouse') ?? ''];
+  const session = sessions.logIn(data, { role, warehouse });
+  if (role !== null && !access.hasRole(role)) {
+    return failure(
+      '390189',
+      '08001',
+      `Role '${role}' specified in the connect string is not granted to this user.`,
+    );
+  }
   if (Array.isArray(session)) return failure(session[0], '08001', session[1]);
   return success({
     token: session.session,
@@ -125,7 +139,7 @@ interface QueryBody {
   parameters?: { QUERY_TAG?: string; STATEMENT_TIMEOUT_IN_SECONDS?: number };
 }
 
-function ask(url: URL, body: Record<string, unknown>): Promise<object> {
+function ask(url: URL, body: Record<string, unknown>, who: Who): Promise<object> {
   const requestId = url.searchParams.get('requestId') ?? '';
   const known = [...queries.values()].find((query) => query.requestId === requestId);
   if (known) return resultOf(known);
@@ -143,7 +157,7 @@ function ask(url: URL, body: Record<string, unknown>): Promise<object> {
     interrupt = stopIt;
     if (stopped) stopIt();
   };
-  const running = engine.run(sqlText, bindings, { describeOnly, onStart });
+  const running = run(who, sqlText, bindings, { describeOnly, onStart });
   const limit = setTimeout(
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
     (parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 172_800) * 1000,
@@ -155,6 +169,57 @@ function ask(url: URL, body: Record<string, unknown>): Promise<object> {
   queries.set(query.id, query);
   if (queries.size > keptQueries) queries.delete(queries.keys().next().value!);
   return resultOf(query);
+}
+
+/** Runs a statement as whoever asks may: those on roles and warehouses here, all others in the engine. */
+async function run(
+  who: Who,
+  text: string,
+  bindings: Record<string, Binding>,
+  options: Parameters<Engine['run']>[2],
+): Promise<Outcome> {
+  const tokens = tokensOf(text);
+  const [first, second] = tokens.map((token) => token.text);
+  const database = tokens.findLast(({ kind }) => kind === 'name')?.text ?? '';
+  if (first === 'CREATE' && second === 'DATABASE') await engine.makeDatabase(database);
+  if ((first === 'CREATE' && second === 'DATABASE') || access.administer(tokens)) {
+    return engine.run(`SELECT 'Statement executed successfully.' AS "status"`, {}, options);
+  }
+  const seen = access.seenBy(who);
+  if (first === 'SELECT' && text === 'SELECT CURRENT_ROLE()') {
+    return engine.run(`SELECT '${who.role ?? 'SYSADMIN'}' AS "role"`, {}, options);
+  }
+  if (first === 'SHOW') return show(who, tokens, { ...options, seen }, database);
+  access.check(who, text, tokens, places, !options.describeOnly);
+  return engine.run(text, bindings, { ...options, seen });
+}
+
+/** SHOW WAREHOUSES, and SHOW SCHEMAS IN DATABASE, by a pattern or all. */
+function show(
+  who: Who,
+  tokens: ReturnType<typeof tokensOf>,
+  options: Parameters<Engine['run']>[2],
+  database: string,
+): Promise<Outcome> {
+  const pattern = `'${(tokens.find(({ kind }) => kind === 'text')?.text ?? '%').replaceAll("'", "''")}'`;
+  if (tokens[1]!.text === 'WAREHOUSES') {
+    const rows = access
+      .warehousesOf(who)
+      .map(
+        ({ name, isSuspended, resumes }) =>
+          `('${name}', '${isSuspended ? 'SUSPENDED' : 'STARTED'}', '${resumes}')`,
+      );
+    const all = `VALUES ('', '', ''), ${rows.join(', ')}`.replace(/, $/, '');
+    const sql = `SELECT * FROM (${all}) AS w("name", "state", "auto_resume") WHERE "name" <> '' AND "name" ILIKE ${pattern}`;
+    return engine.run(sql, {}, options);
+  }
+  if (!engine.databases.has(database) || !access.may(who, 'DATABASE', [database])) {
+    const message = 'SQL compilation error: Object does not exist, or operation cannot be performed.';
+    throw new Refusal('002043', '02000', message);
+  }
+  const from = `"${database.replaceAll('"', '""')}".INFORMATION_SCHEMA.SCHEMATA`;
+  const sql = `SELECT s.SCHEMA_NAME AS "name" FROM ${from} AS s WHERE s.SCHEMA_NAME ILIKE ${pattern}`;
+  return engine.run(sql, {}, options);
 }
 
 async function resultOf(query: Query): Promise<object> {
