@@ -1,5 +1,4 @@
 import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
-
 import type { Who } from './access.ts';
 
 /** Who may sign in, and what opens the door. */
@@ -56,6 +55,11 @@ export class Sessions {
   /** Whose session it is. */
   whoOf(token: string): Who {
     return this.#sessions.find(({ session }) => session === token)!;
+  }
+
+  /** What the session is known by here, however often its token is renewed. */
+  idOf(token: string): string {
+    return this.#sessions.find(({ session }) => session === token)?.master ?? '';
   }
 
   /** Null when the token is good; else the code that says what is wrong with it. */
