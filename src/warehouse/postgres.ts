@@ -1,5 +1,5 @@
-import type { AppError } from '#base/errors.ts';
-import { closedError, type Interruption } from './interruption.ts';
+import { type Bounds, Running, timerMsMax } from './bounds.ts';
+import { closedError } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import type { PostgresServer } from './postgres-connect.ts';
 import { describeSelect, type RunInside } from './postgres-describe.ts';
@@ -7,9 +7,11 @@ import { postgresDialect } from './postgres-dialect.ts';
 import { isLost, statementError } from './postgres-errors.ts';
 import { PostgresMessages } from './postgres-messages.ts';
 import { cleaning, type PostgresConnection, PostgresPool } from './postgres-pool.ts';
+import { PostgresSession } from './postgres-session.ts';
 import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
 import { describeSchemas, describeTables } from './postgres-tables.ts';
-import { type Writing, writeOwn, writeTarget } from './postgres-write.ts';
+import type { Writing } from './postgres-swap.ts';
+import { writeOwn, writeTarget } from './postgres-write.ts';
 import { Slots } from './slots.ts';
 import { nameSql, toStatement } from './sql.ts';
 import { stagingSchema } from './duckdb-tables.ts';
@@ -37,6 +39,7 @@ export interface PostgresOptions extends PostgresServer {
 const queriesMax = 8;
 const streamsMax = 32;
 const writesMax = 2;
+const sessionsMax = 16;
 
 const rowsMaxDefault = 10_000;
 const bytesMaxDefault = 64 * 1024 * 1024;
@@ -49,17 +52,6 @@ const versionMin = 160_000;
 
 /** The server stops what this process could not. */
 const graceMs = 2_000;
-
-/** A timer of a longer time would go off at once. */
-const timerMsMax = 2 ** 31 - 1;
-
-/** When a statement is to stop, and why it was stopped. */
-interface Bounds extends Disposable {
-  signal: AbortSignal;
-  deadlineMs: number;
-  tag: string | undefined;
-  stoppedBy: () => Interruption | null;
-}
 
 /** Connects once. Fails with Unreachable, each wrong field with a message of its own. */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresWarehouse> {
@@ -77,15 +69,14 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresWa
 export class PostgresWarehouse implements Warehouse {
   readonly engine = 'POSTGRES';
   readonly dialect = postgresDialect;
+  closedFor?: string;
   readonly #options: PostgresOptions;
   readonly #pool: PostgresPool;
   readonly #queries = new Slots(queriesMax);
   readonly #streams = new Slots(streamsMax);
   readonly #writes = new Slots(writesMax);
-  /** What stops each statement that runs. */
-  readonly #running = new Set<() => void>();
-  /** Set once it is being closed: what is told of statements from then on. */
-  #closing: AppError | undefined;
+  readonly #sessions = new Slots(sessionsMax);
+  readonly #running = new Running();
   readonly #busy = new Set<Promise<unknown>>();
   /** By oid and modifier, as format_type writes them. */
   readonly #typeNames = new Map<string, string>();
@@ -133,7 +124,7 @@ export class PostgresWarehouse implements Warehouse {
   }
 
   async *stream(statement: Statement, options: RunOptions = {}): AsyncGenerator<AnswerPiece, void> {
-    using bounds = this.#bounds(options);
+    using bounds = this.#running.bounds(options);
     const { signal } = bounds;
     try {
       const held = await this.#holdStream(signal);
@@ -159,7 +150,7 @@ export class PostgresWarehouse implements Warehouse {
         held.letGo();
       }
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(bounds.causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
   }
 
@@ -241,6 +232,50 @@ export class PostgresWarehouse implements Warehouse {
     );
   }
 
+  /**
+   * A connection to write through, for as long as it is held; when the signal aborts it is dropped, and what runs there is
+   * stopped in the server. Fails with Unreachable, or with the signal's reason.
+   */
+  async session(given: AbortSignal): Promise<PostgresSession> {
+    const signal = AbortSignal.any([given, this.#running.closing]);
+    const free = await this.#sessions.take(signal);
+    const closed = Promise.withResolvers<void>();
+    this.#busy.add(closed.promise);
+    const end = () => {
+      this.#busy.delete(closed.promise);
+      closed.resolve();
+      free();
+    };
+    try {
+      const connection = await this.#takeAlive(signal);
+      const stop = () => this.#pool.stop(connection);
+      signal.addEventListener('abort', stop, { once: true });
+      return new PostgresSession(connection, signal, () => {
+        signal.removeEventListener('abort', stop);
+        if (!signal.aborted && connection.isLost) this.#pool.stop(connection);
+        else if (!signal.aborted) this.#pool.give(connection);
+        end();
+      });
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** What writes cannot be done once more: a connection that waited is asked first whether it is still there. */
+  async #takeAlive(signal: AbortSignal): Promise<PostgresConnection> {
+    for (;;) {
+      const connection = await this.#pool.take(signal);
+      if (!connection.isUsed) return connection;
+      try {
+        await connection.client.query('SELECT 1');
+        return connection;
+      } catch {
+        this.#pool.forgetIdle();
+      }
+    }
+  }
+
   /** What only reads is done once more on a new connection when the one that waited for it turns out to be lost. */
   async #reading<T>(
     bounds: Bounds,
@@ -306,7 +341,7 @@ export class PostgresWarehouse implements Warehouse {
 
   /** Work in a slot, stopped at the deadline and by the signal, with the errors that callers are told. */
   async #bounded<T>(options: RunOptions, slots: Slots, work: (bounds: Bounds) => Promise<T>): Promise<T> {
-    using bounds = this.#bounds(options);
+    using bounds = this.#running.bounds(options);
     const working = (async () => {
       const free = await slots.take(bounds.signal);
       try {
@@ -319,44 +354,15 @@ export class PostgresWarehouse implements Warehouse {
     try {
       return await working;
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(bounds.causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     } finally {
       this.#busy.delete(working);
     }
   }
 
-  /** To be disposed of when the statement has ended. Its own timer and listener: composed signals cost 10 µs a statement. */
-  #bounds({ signal: given, deadlineMs = 30_000, tag }: RunOptions): Bounds {
-    const stop = new AbortController();
-    let stoppedBy: Interruption | null = null;
-    const stopFor = (why: Interruption, reason: unknown) => {
-      stoppedBy ??= why;
-      stop.abort(reason);
-    };
-    const leave = () => stopFor('signal', given?.reason);
-    const close = () => stopFor('closed', this.#closing);
-    const timer = setTimeout(() => stopFor('deadline', timedOut()), Math.min(deadlineMs, timerMsMax)).unref();
-    if (this.#closing) close();
-    else this.#running.add(close);
-    if (given?.aborted) leave();
-    else given?.addEventListener('abort', leave, { once: true });
-    return {
-      signal: stop.signal,
-      deadlineMs,
-      tag,
-      stoppedBy: () => stoppedBy,
-      [Symbol.dispose]: () => {
-        clearTimeout(timer);
-        this.#running.delete(close);
-        given?.removeEventListener('abort', leave);
-      },
-    };
-  }
-
   /** Stops what runs, waits for it, then closes the connections. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = closedError();
-    for (const close of this.#running) close();
+    this.#running.close(closedError(this.closedFor));
     await Promise.allSettled(this.#busy);
     await this.#pool[Symbol.asyncDispose]();
   }
@@ -376,10 +382,6 @@ function reading(bounds: Bounds): { bytes: Buffer; count: number } {
   const messages = new PostgresMessages();
   for (const text of texts) messages.command(text);
   return { bytes: messages.take(), count: texts.length };
-}
-
-function timedOut(): DOMException {
-  return new DOMException('The operation was aborted due to timeout', 'TimeoutError');
 }
 
 function limits({ deadlineMs, tag }: Bounds): string[] {

@@ -162,7 +162,7 @@ test('a statement whose time is over, and one that is left, stop in the server a
   leave.abort();
   await expect(left).rejects.toEqual(refused('WAREHOUSE_TIMEOUT'));
   await until(async () => !(await running()).some((query) => query.endsWith('-- slow')));
-  const cut = await run('SELECT n FROM generate_series(1, 100000000) AS n -- slow', { rowsMax: 10 });
+  const cut = await run('SELECT generate_series(1, 100000000) AS n -- slow', { rowsMax: 10 });
   expect([cut.rows.length, cut.truncated]).toEqual([10, true]);
   await until(async () => !(await running()).some((query) => query.endsWith('-- slow')));
 });

@@ -16,7 +16,8 @@ const types: Record<string, string> = {
 export const macros = [
   'PARSE_JSON(x) AS CAST(x AS JSON)',
   'TRY_PARSE_JSON(x) AS TRY_CAST(x AS JSON)',
-  `GET(x, k) AS json_extract(x, '/' || replace(replace(CAST(k AS VARCHAR), '~', '~0'), '/', '~1'))`,
+  `GET(x, k) AS CASE WHEN typeof(x) = 'VARCHAR' THEN error('Invalid argument types for function GET: (VARCHAR, VARCHAR)')
+     ELSE json_extract(x, '/' || replace(replace(CAST(k AS VARCHAR), '~', '~0'), '/', '~1')) END`,
   `AS_VARCHAR(x) AS json_extract_string(x, '$')`,
   `TO_VARCHAR(x) AS json_extract_string(x, '$')`,
   'TO_BINARY(x, format) AS unhex(x)',
