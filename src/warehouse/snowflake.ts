@@ -54,6 +54,7 @@ export function openSnowflake(options: SnowflakeOptions): SnowflakeWarehouse {
 export class SnowflakeWarehouse implements Warehouse {
   readonly engine = 'SNOWFLAKE';
   readonly dialect = snowflakeDialect;
+  closedFor?: string;
   readonly #options: SnowflakeOptions;
   readonly #session: SnowflakeSession;
   readonly #uploads: SnowflakeUploads;
@@ -93,7 +94,7 @@ export class SnowflakeWarehouse implements Warehouse {
       }
       if (isFirst) yield { columns, rows: [] };
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
   }
 
@@ -160,7 +161,7 @@ export class SnowflakeWarehouse implements Warehouse {
   /** Stops what runs, and ends the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
+    this.#closing.abort(closedError(this.closedFor));
     await Promise.all([this.#session[Symbol.asyncDispose](), this.#uploads[Symbol.asyncDispose]()]);
   }
 
@@ -186,13 +187,17 @@ export class SnowflakeWarehouse implements Warehouse {
       const free = await slots.take(bounds.signal);
       return await work(bounds).finally(free);
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
+  }
+
+  #causeOf(error: unknown): unknown {
+    return this.#closing.signal.aborted ? this.#closing.signal.reason : error;
   }
 
   #bounds({ deadlineMs = deadlineMsDefault, signal: asked, tag }: RunOptions): Bounds {
     const closing = this.#closing.signal;
-    if (closing.aborted) throw closedError();
+    if (closing.aborted) throw closedError(this.closedFor);
     const deadline = AbortSignal.timeout(deadlineMs);
     const signal = AbortSignal.any([deadline, closing, ...(asked ? [asked] : [])]);
     const stoppedBy = () => {
