@@ -39,6 +39,8 @@ interface Operation {
   isClosed: boolean;
 }
 
+/** TFetchOrientation. */
+const fetchNext = 0 as unknown as Parameters<Driver['fetchResults']>[0]['orientation'];
 const pieceRows = 1_024;
 const fetchRows = 100_000;
 /** What the first answer gives at most, and what one fetch does; two are held at once. */
@@ -238,7 +240,7 @@ async function fetchFrom(
     'fetchResults',
     {
       operationHandle,
-      orientation: 0,
+      orientation: fetchNext,
       maxRows: fetchRows,
       maxBytes: fetchBytes,
       startRowOffset,

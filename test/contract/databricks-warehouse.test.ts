@@ -3,7 +3,26 @@ import { startDatabricksServer } from '../support/databricks-server/start-server
 import { dialectSuite } from './dialect.suite.ts';
 import { warehouseSuite } from './warehouse.suite.ts';
 
+/** The suites run on a real workspace when it is named: see docs/databricks.md. */
+const {
+  DATABRICKS_TEST_HOST: host,
+  DATABRICKS_TEST_WAREHOUSE_ID: warehouseId = '',
+  DATABRICKS_TEST_CATALOG: catalog = 'suite',
+  DATABRICKS_TEST_TOKEN: token,
+  DATABRICKS_TEST_CLIENT_ID: clientId,
+  DATABRICKS_TEST_CLIENT_SECRET: clientSecret,
+} = process.env;
+
 async function openLab() {
+  if (host !== undefined) {
+    const warehouse = openDatabricks({
+      url: `https://${host}`,
+      warehouseId,
+      catalog,
+      ...(token === undefined ? { clientId, clientSecret } : { token }),
+    });
+    return { warehouse, [Symbol.asyncDispose]: () => warehouse[Symbol.asyncDispose]() };
+  }
   const server = await startDatabricksServer({ database: 'suite' });
   const warehouse = openDatabricks({ ...server.login, token: server.account.token });
   return {
@@ -21,7 +40,7 @@ warehouseSuite('Databricks', async () => {
   const lab = await openLab();
   return {
     ...lab,
-    database: 'suite',
+    database: catalog,
     numbers: (count) => `SELECT n FROM (SELECT id AS n FROM range(${count})) AS numbers`,
     endless: 'SELECT count(*) AS c FROM range(100000000000) AS r WHERE id % 7 = 3',
     countsRows: false,
