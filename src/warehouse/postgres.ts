@@ -72,6 +72,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresWa
 export class PostgresWarehouse implements Warehouse {
   readonly engine = 'POSTGRES';
   readonly dialect = postgresDialect;
+  /** Where it is, and as whom: for connectors that stream through connections of their own. */
+  readonly server: PostgresServer;
   readonly #options: PostgresOptions;
   readonly #pool: PostgresPool;
   readonly #queries = new Slots(queriesMax);
@@ -84,6 +86,7 @@ export class PostgresWarehouse implements Warehouse {
 
   constructor(options: PostgresOptions) {
     this.#options = options;
+    this.server = options;
     this.#pool = new PostgresPool(options, options.schema);
   }
 
