@@ -107,7 +107,9 @@ const wholeKinds = [
   [18, 'int64'],
 ] as const;
 
+/** NUMBER(38, 0) is what Snowflake calls any integer: the few values beyond 64 bits turn their column into text. */
 function decimalType(precision: number, scale: number): ColumnType {
+  if (precision === digitsMax && scale === 0) return { kind: 'int64' };
   const whole = scale === 0 ? wholeKinds.find(([digits]) => precision <= digits) : undefined;
   return whole ? { kind: whole[1] } : { kind: 'decimal', precision, scale };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AppError } from '#base/errors.ts';
+import { AppError, messageOf } from '#base/errors.ts';
 import {
   type ConnectorContext,
   ConnectorError,
@@ -72,7 +72,12 @@ export async function planDifference(
   const of = digest([columns, selection.primaryKey, before]);
   const done = (await resumed(desk, from.resume, of)) ?? (await compare(desk, { owner, before, of }));
   const keep = [done.generation, done.changes, ...(before === null ? [] : [before])];
-  await dropUnused(warehouse, owner, { keep, compared: context.compared, options });
+  await dropUnused(warehouse, owner, { keep, compared: context.compared, options }).catch(
+    (error: unknown) => {
+      context.signal.throwIfAborted();
+      context.log('WARN', `What earlier tasks have left in the datastore stays for now: ${messageOf(error)}`);
+    },
+  );
   const changes = countsOf(done);
   const moving = changes.added + changes.changed + (difference.mirrorRemovals ? changes.removed : 0n);
   const isSame = changes.added + changes.changed + changes.removed === 0n;
@@ -95,7 +100,11 @@ export async function planDifference(
     nextState: { difference: { generation, key: keyOf(compared) } } satisfies { difference: Kept & Json },
     ties: null,
     changes,
-    published: () => dropUnused(warehouse, owner, { keep: [generation], compared: undefined, options }),
+    async published() {
+      // What still reads the changes would keep them from being dropped.
+      await moment[Symbol.asyncDispose]();
+      await dropUnused(warehouse, owner, { keep: [generation], compared: undefined, options });
+    },
     [Symbol.asyncDispose]: () => moment[Symbol.asyncDispose](),
   };
 }

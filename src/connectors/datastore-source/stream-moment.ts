@@ -136,6 +136,13 @@ type WriteValue = (value: unknown) => string;
 /** Answers hold bytes as base64, and times with up to nine digits. */
 function writerOf({ name, type }: SourceColumn): WriteValue {
   if (type.kind === 'bytes') return (value) => Buffer.from(String(value), 'base64').toString('hex');
+  if (type.kind === 'int64') {
+    // What does not fit 64 bits is no bigint in answers.
+    return (value) => {
+      if (typeof value === 'string') throw new ColumnMisfit(name, value);
+      return String(value);
+    };
+  }
   if (isTime(type)) {
     return (value) => {
       const text = String(value);
