@@ -37,6 +37,16 @@ interface Source extends AsyncDisposable {
 
 export type ReverseEngine = 'DuckDB' | 'PostgreSQL' | 'Snowflake';
 
+/** A process of its own, which the labs of a file share. */
+let snowflake: ReturnType<typeof startSnowflakeServer> | undefined;
+
+/** To be called when a file is done with its labs. */
+export async function stopReverseLabs(): Promise<void> {
+  const server = await snowflake;
+  snowflake = undefined;
+  await server?.[Symbol.asyncDispose]();
+}
+
 const sources: Record<ReverseEngine, (mover: Mover) => Promise<Source>> = {
   async DuckDB({ home, pipesDir }) {
     const path = join(home, 'source.duckdb');
@@ -52,15 +62,13 @@ const sources: Record<ReverseEngine, (mover: Mover) => Promise<Source>> = {
     return { ...lab, database: lab.server.database };
   },
   async Snowflake() {
-    const server = await startSnowflakeServer({ database: 'SUITE' });
+    snowflake ??= startSnowflakeServer({ database: 'SUITE' });
+    const server = await snowflake;
     const warehouse = openSnowflake({ ...server.login, password: server.password });
     return {
       warehouse,
       database: 'SUITE',
-      async [Symbol.asyncDispose]() {
-        await warehouse[Symbol.asyncDispose]();
-        await server[Symbol.asyncDispose]();
-      },
+      [Symbol.asyncDispose]: () => warehouse[Symbol.asyncDispose](),
     };
   },
 };
