@@ -135,7 +135,7 @@ export interface ConnectorContext {
   /** The project's datastore of that name; the default warehouse without one. Fails with CONFIG naming those that exist. */
   datastore(name: string | undefined): Promise<OpenDatastore>;
   /** Of those of these jobs that are or were, what they compare now: nothing, of one that is deleted. Left out where no jobs are. */
-  compared?(jobIds: readonly string[]): Promise<ReadonlyMap<string, readonly StreamSelection[]>>;
+  compared?: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, readonly StreamSelection[]>>;
 }
 
 export interface OpenDatastore {

@@ -99,9 +99,9 @@ export async function openReverseLab(engine: ReverseEngine): Promise<ReverseLab>
       return moveStream(
         { ...mover, context },
         {
-          source: datastoreSource as never,
+          source: datastoreSource,
           sourceConfig: run.config ?? config,
-          destination: datastoreDestination as never,
+          destination: datastoreDestination,
           destinationConfig: {},
           origin: run.origin ?? originOf(origin.jobId),
           selection: selectionOf(name, { namespace: 'src', ...more }),

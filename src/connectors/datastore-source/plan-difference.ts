@@ -278,8 +278,10 @@ async function refuseKeys(desk: Desk, changes: string, hasChanged: boolean): Pro
 
 /** Keys for people: "(1, NULL)". */
 function said(keys: readonly unknown[][]): string {
-  const valueOf = (value: unknown) =>
-    value === null ? 'NULL' : typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  const valueOf = (value: unknown) => {
+    if (value === null) return 'NULL';
+    return typeof value === 'object' ? JSON.stringify(value) : `${value as bigint}`;
+  };
   return keys.map((key) => `(${key.map(valueOf).join(', ')})`).join(', ');
 }
 

@@ -34,7 +34,7 @@ export function openStreamMoment(warehouse: Warehouse, context: ConnectorContext
         signal: context.signal,
         deadlineMs,
       });
-      return rows.map((row) => row.map((value) => (value === null ? null : String(value))));
+      return rows.map((row) => row.map((value) => (value === null ? null : textOf(value))));
     },
     part: (rows) => ({
       id: rows.id,
@@ -150,11 +150,17 @@ function writerOf({ name, type }: SourceColumn): WriteValue {
       return text;
     };
   }
-  return (value) => escaped(typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return (value) => escaped(textOf(value));
 }
 
 function isTime({ kind }: ColumnType): boolean {
   return kind === 'time' || kind === 'timestamp' || kind === 'timestamptz';
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'object'
+    ? JSON.stringify(value)
+    : String(value as string | number | bigint | boolean);
 }
 
 const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
