@@ -2,6 +2,7 @@ import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
+import { examine } from './snowflake-examine.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk, type Result } from './snowflake-query.ts';
@@ -16,6 +17,7 @@ import type {
   DescribedSchema,
   DescribedSelect,
   DescribedTable,
+  Examination,
   RunOptions,
   Statement,
   TableName,
@@ -52,10 +54,12 @@ export function openSnowflake(options: SnowflakeOptions): SnowflakeWarehouse {
 export class SnowflakeWarehouse implements Warehouse {
   readonly engine = 'SNOWFLAKE';
   readonly dialect = snowflakeDialect;
+  closedFor?: string;
   readonly #options: SnowflakeOptions;
   readonly #session: SnowflakeSession;
   readonly #uploads: SnowflakeUploads;
   readonly #home: Desk['home'];
+  readonly #names: Parameters<typeof examine>[1];
   readonly #closing = new AbortController();
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
@@ -63,6 +67,8 @@ export class SnowflakeWarehouse implements Warehouse {
   constructor(options: SnowflakeOptions) {
     this.#options = options;
     this.#session = new SnowflakeSession(options);
+    const { warehouse, database, schema = null } = options;
+    this.#names = { warehouse, database, schema };
     this.#uploads = new SnowflakeUploads(options);
     this.#home = { database: options.database, schema: options.schema ?? 'PUBLIC' };
   }
@@ -88,7 +94,7 @@ export class SnowflakeWarehouse implements Warehouse {
       }
       if (isFirst) yield { columns, rows: [] };
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
   }
 
@@ -118,6 +124,10 @@ export class SnowflakeWarehouse implements Warehouse {
 
   ownTables(options: RunOptions = {}): Promise<string[]> {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
+  }
+
+  examine(options: RunOptions = {}): Promise<Examination> {
+    return this.#bounded(options, (bounds) => examine(this.#desk(bounds), this.#names));
   }
 
   /** The database that it was opened with. */
@@ -151,7 +161,7 @@ export class SnowflakeWarehouse implements Warehouse {
   /** Stops what runs, and ends the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
+    this.#closing.abort(closedError(this.closedFor));
     await Promise.all([this.#session[Symbol.asyncDispose](), this.#uploads[Symbol.asyncDispose]()]);
   }
 
@@ -177,13 +187,17 @@ export class SnowflakeWarehouse implements Warehouse {
       const free = await slots.take(bounds.signal);
       return await work(bounds).finally(free);
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
+  }
+
+  #causeOf(error: unknown): unknown {
+    return this.#closing.signal.aborted ? this.#closing.signal.reason : error;
   }
 
   #bounds({ deadlineMs = deadlineMsDefault, signal: asked, tag }: RunOptions): Bounds {
     const closing = this.#closing.signal;
-    if (closing.aborted) throw closedError();
+    if (closing.aborted) throw closedError(this.closedFor);
     const deadline = AbortSignal.timeout(deadlineMs);
     const signal = AbortSignal.any([deadline, closing, ...(asked ? [asked] : [])]);
     const stoppedBy = () => {

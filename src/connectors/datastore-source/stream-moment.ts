@@ -160,7 +160,7 @@ function isTime({ kind }: ColumnType): boolean {
 function textOf(value: unknown): string {
   return typeof value === 'object'
     ? JSON.stringify(value)
-    : String(value as string | number | bigint | boolean);
+    : `${value as bigint}`;
 }
 
 const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
