@@ -158,9 +158,7 @@ function isTime({ kind }: ColumnType): boolean {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'object'
-    ? JSON.stringify(value)
-    : `${value as bigint}`;
+  return typeof value === 'object' ? JSON.stringify(value) : `${value as bigint}`;
 }
 
 const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
