@@ -10,10 +10,13 @@ import {
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+import { cloudTables } from './cloud-tables.ts';
 import { duckDbTables } from './duckdb-tables.ts';
 import type { EngineTables, Place } from './engine-tables.ts';
 import { postgresTables } from './postgres-tables.ts';
+import { snowflakeLoader } from './snowflake-loader.ts';
 
 /** The config of `spec`. */
 export interface DatastoreConfig {
@@ -118,6 +121,7 @@ async function openDatastore(
 function engineTables(warehouse: Warehouse): EngineTables | undefined {
   if (warehouse instanceof DuckDbWarehouse) return duckDbTables(warehouse);
   if (warehouse instanceof PostgresWarehouse) return postgresTables(warehouse);
+  if (warehouse instanceof SnowflakeWarehouse) return cloudTables(snowflakeLoader(warehouse));
   return undefined;
 }
 
