@@ -18,6 +18,7 @@ export interface Told {
   waits: number;
   /** Files that were put into the stage, and those that lie there. */
   uploads: number;
+  stalled: number;
   staged: string[];
   texts: string[];
   tags: string[];
@@ -36,6 +37,7 @@ export type Command =
         uploads?: number;
         /** So many requests are told that their session is gone. */
         lost?: number;
+        stalledUploads?: number;
       };
     }
   /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
