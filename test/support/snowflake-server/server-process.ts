@@ -45,6 +45,7 @@ const told: Told = {
   ended: 0,
   aborted: 0,
   uploads: 0,
+  stalled: 0,
   staged: [],
   tags: [],
   texts: [],
@@ -65,14 +66,22 @@ process.on('disconnect', () => process.exit(0));
 process.on('message', (command: Command) => {
   if ('expire' in command) sessions.expire(command.expire);
   if ('trouble' in command) {
-    const { uploads = stage.cuts, ...others } = command.trouble;
-    stage.cuts = uploads;
+    const { uploads = stage.cuts, stalledUploads = stage.stalls, ...others } = command.trouble;
+    Object.assign(stage, { cuts: uploads, stalls: stalledUploads });
     Object.assign(troubles, others);
   }
   if ('before' in command) ambush = command.before;
   const { logins, renewals, ended } = sessions;
   void stage.list().then((staged) => {
-    process.send!({ ...told, logins, renewals, ended, uploads: stage.uploads, staged });
+    process.send!({
+      ...told,
+      logins,
+      renewals,
+      ended,
+      uploads: stage.uploads,
+      stalled: stage.stalled,
+      staged,
+    });
   });
 });
 

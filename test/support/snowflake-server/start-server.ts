@@ -16,6 +16,7 @@ export interface Told {
   aborted: number;
   /** Files that were put into the stage, and those that lie there. */
   uploads: number;
+  stalled: number;
   staged: string[];
   texts: string[];
   tags: string[];
@@ -32,6 +33,7 @@ export type Command =
         statusCount?: number;
         expiredUrls?: number;
         uploads?: number;
+        stalledUploads?: number;
       };
     }
   /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
