@@ -83,6 +83,7 @@ export const databricksDialect: Dialect = {
     sql`(SELECT DISTINCT explode(map_keys(${propertiesOf(json, held)})) AS ${nameSql('item')} FROM ${from})`,
   contains: (text, part) => sql`contains(lower(${text}), lower(${part}))`,
   startsWith: (text, part) => sql`startswith(${text}, ${part})`,
+  same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
   instant: (value, type) => (type === 'timestamptz' ? value : sql`CAST(${value} AS TIMESTAMP)`),
   periodNumber(moment, type, grain, aheadMs) {
     const micros = sql`unix_micros(${databricksDialect.instant(moment, type)})`;
