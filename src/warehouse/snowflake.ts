@@ -2,6 +2,7 @@ import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
+import { examine } from './snowflake-examine.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk, type Result } from './snowflake-query.ts';
@@ -16,6 +17,7 @@ import type {
   DescribedSchema,
   DescribedSelect,
   DescribedTable,
+  Examination,
   RunOptions,
   Statement,
   TableName,
@@ -57,6 +59,7 @@ export class SnowflakeWarehouse implements Warehouse {
   readonly #session: SnowflakeSession;
   readonly #uploads: SnowflakeUploads;
   readonly #home: Desk['home'];
+  readonly #names: Parameters<typeof examine>[1];
   readonly #closing = new AbortController();
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
@@ -64,6 +67,8 @@ export class SnowflakeWarehouse implements Warehouse {
   constructor(options: SnowflakeOptions) {
     this.#options = options;
     this.#session = new SnowflakeSession(options);
+    const { warehouse, database, schema = null } = options;
+    this.#names = { warehouse, database, schema };
     this.#uploads = new SnowflakeUploads(options);
     this.#home = { database: options.database, schema: options.schema ?? 'PUBLIC' };
   }
@@ -119,6 +124,10 @@ export class SnowflakeWarehouse implements Warehouse {
 
   ownTables(options: RunOptions = {}): Promise<string[]> {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
+  }
+
+  examine(options: RunOptions = {}): Promise<Examination> {
+    return this.#bounded(options, (bounds) => examine(this.#desk(bounds), this.#names));
   }
 
   /** The database that it was opened with. */
