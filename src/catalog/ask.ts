@@ -42,6 +42,8 @@ export interface WarehouseAnswer extends Answer {
 export interface FreshnessOf {
   syncedAt: Date | null;
   taskId: string | null;
+  /** Of a copy: when what was copied had been written by then. Left out where that is not known. */
+  originalSyncedAt?: Date;
 }
 
 /**

@@ -12,7 +12,7 @@ import { connectionOf, pageCost } from './connection.ts';
 import { type Context, viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { asExpected } from './error-codes.ts';
-import { Freshness } from './freshness.ts';
+import { Freshness, writeOf } from './freshness.ts';
 import { uuidOf, uuidOfInput } from './global-id.ts';
 import { listNested, listRows } from './lists.ts';
 import { attempt, payloadType, writtenThing } from './payload.ts';
@@ -104,7 +104,7 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
       'When it was last written by a task. A view is as fresh as the oldest of the tables behind it.',
     select: { id: true, kind: true, syncedAt: true, taskId: true },
     resolve: ({ id, kind, syncedAt, taskId }, _args, context, info) =>
-      kind === 'VIEW' ? freshnessOfView(context, info, id) : { syncedAt, taskId },
+      kind === 'VIEW' ? writeOf(context, info, id) : { syncedAt, taskId, tableId: id },
   }),
 }));
 
@@ -274,11 +274,3 @@ builder.mutationField('updateTable', (t) =>
       ),
   }),
 );
-
-/** The freshness of many views costs one statement. */
-function freshnessOfView(context: Context, info: GraphQLResolveInfo, id: string) {
-  const { projectId } = viewerOf(context);
-  return batchedByKey(context, info, 'freshness', id, { syncedAt: null, taskId: null }, (ids) =>
-    oldestWrites(context.app.store.db, projectId, ids),
-  );
-}
