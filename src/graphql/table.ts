@@ -1,15 +1,12 @@
-import type { GraphQLResolveInfo } from 'graphql';
 import { AppError } from '#base/errors.ts';
-import { oldestWrites } from '#catalog/behind.ts';
 import type { SaidColumn } from '#catalog/save-tables.ts';
 import { fqnOf, sampleTable } from '#catalog/tables.ts';
 import { updateTable } from '#catalog/update-table.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import { batchedByKey } from './batch.ts';
 import { builder } from './builder.ts';
 import { Column } from './column.ts';
 import { connectionOf, pageCost } from './connection.ts';
-import { type Context, viewerOf } from './context.ts';
+import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { asExpected } from './error-codes.ts';
 import { Freshness, writeOf } from './freshness.ts';
