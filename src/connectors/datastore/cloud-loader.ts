@@ -59,6 +59,8 @@ export interface Replacement {
   /** Gives the columns, in order. */
   select: Sql;
   note: string;
+  /** The note of the table when it was looked at; null when there was none. */
+  before: string | null;
 }
 
 /**
@@ -96,7 +98,10 @@ export interface CloudLoader {
     file: { path: string; note: string },
     signal: AbortSignal,
   ): Promise<void>;
-  /** Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. */
+  /**
+   * Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. An
+   * engine without `commit` fails with TRANSIENT, changing nothing, when the table has another note by then than `before`.
+   */
   replace(target: TableName, by: Replacement, signal: AbortSignal): Promise<void>;
   /**
    * Runs all statements as one transaction if `guard`, its first, changes exactly one row: else nothing is changed and the

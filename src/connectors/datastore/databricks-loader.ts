@@ -63,9 +63,7 @@ export function databricksLoader(warehouse: DatabricksWarehouse): CloudLoader {
     },
     load: (into, columns, file, signal) =>
       load(warehouse, `${volume}/${folder}`, { into, columns, file }, signal),
-    async replace(target, by, signal) {
-      await ask(replaceSql(target, by), signal);
-    },
+    replace: (target, by, signal) => replace(warehouse, target, by, signal),
     explain: missingGrant,
   };
 }
@@ -154,13 +152,50 @@ async function load(
   }
 }
 
-/** One commit: readers have the old table until it ends, and grants and history of the old one stay. */
-function replaceSql(target: TableName, { columns, select, note }: Replacement): Sql {
+const overtaken = 'sluice: overtaken';
+
+/**
+ * One commit: readers have the old table until it ends, and grants and history of the old one stay. Nobody can have come in
+ * between: a publish that began before another ended meets it in the log of Delta, as a conflict, and one that begins after it
+ * finds another note.
+ */
+async function replace(
+  warehouse: DatabricksWarehouse,
+  target: TableName,
+  by: Replacement,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    // Not sent again after a conflict: what it read is old by then.
+    await warehouse.run(toStatement(replaceSql(target, by), databricksDialect), {
+      signal,
+      deadlineMs: statementMs,
+    });
+  } catch (error) {
+    const cause = error instanceof AppError ? error.cause : undefined;
+    if (!(cause instanceof DatabricksError) || !cause.message.includes(overtaken)) throw error;
+    throw new ConnectorError(
+      'TRANSIENT',
+      `${target.schema}.${target.name} was published to by another task meanwhile.`,
+      {
+        cause: error,
+        fix: 'It is tried again.',
+      },
+    );
+  }
+}
+
+function replaceSql(target: TableName, { columns, select, note, before }: Replacement): Sql {
   const values = columns.map(
     ({ name, type }) => sql`CAST(${nameSql(name)} AS ${rawSql(type)}) AS ${nameSql(name)}`,
   );
+  const asBefore = before === null ? sql`count(*) = 0` : sql`coalesce(max(t.comment), '') = ${before}`;
+  const guard = sql`SELECT CASE WHEN ${asBefore} THEN TRUE ELSE raise_error('${rawSql(overtaken)}') END AS is_as_before
+    FROM ${nameSql(target.database)}.information_schema.tables AS t
+    WHERE t.table_schema = ${target.schema.toLowerCase()} AND t.table_name = ${target.name.toLowerCase()}`;
   return sql`CREATE OR REPLACE TABLE ${tableSql(target)} COMMENT ${textSql(note)}
-    TBLPROPERTIES ('delta.columnMapping.mode' = 'name') AS SELECT ${joinSql(values)} FROM (${select}) AS made`;
+    TBLPROPERTIES ('delta.columnMapping.mode' = 'name')
+    AS SELECT ${joinSql(values)} FROM (${select}) AS made CROSS JOIN (${guard}) AS guard WHERE guard.is_as_before`;
 }
 
 /** A comment takes no bind. */
@@ -168,7 +203,15 @@ const textSql = (text: string) => rawSql(databricksDialect.quoteText(text));
 
 function missingGrant(error: unknown): ConnectorError | undefined {
   const cause = error instanceof AppError ? error.cause : undefined;
-  if (!(cause instanceof DatabricksError) || cause.sqlState !== '42501') return undefined;
+  if (!(cause instanceof DatabricksError)) return undefined;
+  if (cause.condition === 'NOT_FOUND') {
+    return new ConnectorError('CONFIG', `The volume of the datastore is not there: ${cause.message}`, {
+      cause: error,
+      path: ['datastore'],
+      fix: 'Check the volume of the datastore.',
+    });
+  }
+  if (cause.sqlState !== '42501') return undefined;
   return new ConnectorError('CONFIG', `The user of the datastore may not write there: ${cause.message}`, {
     cause: error,
     path: ['datastore'],

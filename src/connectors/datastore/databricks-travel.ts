@@ -128,7 +128,7 @@ export function databricksConvert(value: Sql, from: ColumnType, to: ColumnType):
   if (to.kind !== 'text') return sql`CAST(${value} AS ${rawSql(databricksTravel(to).type)})`;
   switch (from.kind) {
     case 'timestamptz':
-      return sql`CAST(${value} AS STRING) || '+00'`;
+      return sql`CAST(CAST(${value} AS TIMESTAMP_NTZ) AS STRING) || '+00'`;
     case 'json':
     case 'list':
       return sql`to_json(${value})`;

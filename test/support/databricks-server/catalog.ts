@@ -69,6 +69,9 @@ const dataType = `lower(CASE WHEN data_type IN ('INTEGER') THEN 'INT' WHEN data_
   WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP' WHEN data_type = 'BLOB' THEN 'BINARY'
   WHEN data_type = 'JSON' THEN 'VARIANT' ELSE regexp_replace(regexp_replace(replace(replace(data_type, 'VARCHAR', 'STRING'), 'INTEGER', 'INT'), '^(.*)\\[\\]$', 'ARRAY<\\1>'), '^ARRAY<(.*)\\[\\]>$', 'ARRAY<ARRAY<\\1>>') END)`;
 
+/** Comments that tables were made with, beside the time; people write others over them. */
+const isMade = `starts_with(comment, '{"comment":')`;
+
 /** The information schema, as far as it is asked for. Names are in small letters there. */
 const catalogViews = `
   CREATE VIEW dbx.main.schemata AS
@@ -76,8 +79,8 @@ const catalogViews = `
     WHERE schema_name NOT IN ('main', 'pg_catalog');
   CREATE VIEW dbx.main.tables AS
     SELECT database_name AS table_catalog, lower(schema_name) AS table_schema, lower(table_name) AS table_name,
-      'MANAGED' AS table_type, json_extract_string(comment, '$.comment') AS comment,
-      CAST(json_extract_string(comment, '$.created') AS TIMESTAMPTZ) AS created FROM duckdb_tables()
+      'MANAGED' AS table_type, CASE WHEN ${isMade} THEN json_extract_string(comment, '$.comment') ELSE comment END AS comment,
+      CASE WHEN ${isMade} THEN CAST(json_extract_string(comment, '$.created') AS TIMESTAMPTZ) END AS created FROM duckdb_tables()
     UNION ALL SELECT database_name, lower(schema_name), lower(view_name), 'VIEW', NULL, NULL FROM duckdb_views() WHERE NOT internal;
   CREATE VIEW dbx.main.columns AS
     SELECT database_name AS table_catalog, lower(schema_name) AS table_schema, lower(table_name) AS table_name, column_name,

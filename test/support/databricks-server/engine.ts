@@ -153,7 +153,8 @@ export class Engine {
       // A table and its comment are one commit.
       await connection.run('BEGIN');
       try {
-        await (await prepare(connection, sql, given)).run();
+        if (effect.kind === 'table') await this.#replace(connection, sql, given);
+        else await (await prepare(connection, sql, given)).run();
         await this.#catalog.comment(connection, effect);
         await connection.run('COMMIT');
       } catch (error) {
@@ -163,6 +164,13 @@ export class Engine {
     });
     await this.#catalog.keep(connection, effect, this.#home);
     return new Rows(connection, await connection.stream('SELECT 1 AS done WHERE false')).begin();
+  }
+
+  /** DuckDB makes a table before it computes its rows, which may look at what was there: they are computed before. */
+  async #replace(connection: DuckDBConnection, sql: string, given: readonly Given[]): Promise<void> {
+    const at = sql.indexOf(' AS ');
+    await (await prepare(connection, `CREATE TEMP TABLE dbx_made AS ${sql.slice(at + 4)}`, given)).run();
+    await connection.run(`${sql.slice(0, at)} AS FROM temp.dbx_made`);
   }
 }
 

@@ -28,7 +28,15 @@ const told: Told = {
 };
 const service = new Service(await Engine.open(database, volumes), told);
 /** What goes wrong next, and how often. */
-const troubles = { status: 0, statusCount: 0, retryAfterSeconds: -1, said: '', lostFetches: 0 };
+const troubles = {
+  status: 0,
+  statusCount: 0,
+  retryAfterSeconds: -1,
+  said: '',
+  lostFetches: 0,
+  filesStatus: 0,
+  filesCount: 0,
+};
 let tokens = new Set([account.token]);
 
 const filesPath = '/api/2.0/fs/files';
@@ -49,8 +57,8 @@ process.on('message', (command: Command) => {
   if ('forget' in command && command.forget === 'sessions') service.forgetSessions();
   if ('forget' in command && command.forget === 'tokens') tokens = new Set([account.token]);
   if ('trouble' in command) {
-    const { brokenFetches, refused, ...rest } = command.trouble;
-    if (refused) service.refuseNext = new Refusal(...refused);
+    const { brokenFetches, refused, words = '', ...rest } = command.trouble;
+    if (refused) service.refuseNext = { words, why: new Refusal(...refused) };
     service.brokenFetches = brokenFetches ?? service.brokenFetches;
     Object.assign(troubles, { retryAfterSeconds: -1, said: '' }, rest);
   }
@@ -91,6 +99,13 @@ async function files(method: string, path: string, body: Buffer, response: Serve
   if (!isThere) {
     response.writeHead(404, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ error_code: 'NOT_FOUND', message: `Volume '${path}' does not exist.` }));
+    return;
+  }
+  if (method === 'PUT' && troubles.filesCount > 0) {
+    troubles.filesCount -= 1;
+    const message = "User does not have WRITE VOLUME on Volume 'default.files'.";
+    response.writeHead(troubles.filesStatus, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ error_code: 'PERMISSION_DENIED', message }));
     return;
   }
   const file = join(volumes, path);

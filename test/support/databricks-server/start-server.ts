@@ -43,7 +43,11 @@ export type Command =
         said?: string;
         brokenFetches?: number;
         lostFetches?: number;
-        /** What the next statement is refused with. */
+        /** What so many files that are put are refused with. */
+        filesStatus?: number;
+        filesCount?: number;
+        /** What the next statement with these words is refused with. */
+        words?: string;
         refused?: [condition: string, sqlState: string, message: string];
       };
     }

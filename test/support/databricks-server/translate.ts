@@ -17,6 +17,7 @@ const functions: Record<string, string> = {
   UNIX_MICROS: 'epoch_us',
   MAP_KEYS: 'json_keys',
   TO_JSON: 'dbx_to_json',
+  RAISE_ERROR: 'error',
 };
 
 /** Functions of Databricks that DuckDB lacks. */
