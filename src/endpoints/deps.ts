@@ -1,0 +1,13 @@
+import type { Log } from '#base/log.ts';
+import type { CatalogDeps } from '#catalog/deps.ts';
+import type { Store } from '#store/open-store.ts';
+import type { EndpointRegistry } from './registry.ts';
+
+/** What endpoints need of the process. */
+export interface EndpointDeps {
+  store: Store;
+  log: Log;
+  catalog: CatalogDeps;
+  registry: EndpointRegistry;
+  now(): Date;
+}

@@ -1,0 +1,159 @@
+import { AppError } from '#base/errors.ts';
+import { type Asker, askWarehouse, type CacheStatus, type FreshnessOf } from '#catalog/ask.ts';
+import type { CatalogDeps } from '#catalog/deps.ts';
+import { withoutAddress } from '#catalog/without-address.ts';
+import { type Sql, toStatement } from '#warehouse/sql.ts';
+import { cursorOf, keyOfCursor } from './cursor.ts';
+import type { ParamValues } from './read-params.ts';
+import { dialectOfEndpoint, type Endpoint } from './served.ts';
+import { hasNoKey, type PageEdge, pageOf, queryOf } from './statement.ts';
+
+/** Which rows of a call are asked for. */
+export interface EndpointPage {
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+  last?: number | null | undefined;
+  before?: string | null | undefined;
+}
+
+export interface EndpointCall {
+  values: ParamValues;
+  page: EndpointPage;
+}
+
+/** What an endpoint answers. Shared by all who asked the same: not to be changed. */
+export interface EndpointAnswer {
+  /** In the order of the endpoint's columns. */
+  rows: readonly unknown[][];
+  /** Cursors of the rows beside the page; null where there are none. */
+  after: string | null;
+  before: string | null;
+  /** Without pages: there are more rows than an answer may have. */
+  truncated: boolean;
+  cache: CacheStatus;
+  freshness: FreshnessOf;
+}
+
+/**
+ * Answers a call, from what is kept of an equal one where it can be. Fails with BAD_USER_INPUT for a page that cannot be
+ * given, and as askWarehouse does.
+ */
+export async function callEndpoint(
+  deps: CatalogDeps,
+  asker: Asker,
+  endpoint: Endpoint,
+  { values, page }: EndpointCall,
+): Promise<EndpointAnswer> {
+  const dialect = dialectOfEndpoint(endpoint);
+  const query = queryOf(endpoint.prepared, values, dialect);
+  const { datastore, tableIds, timeoutMs, keep, pages } = endpoint;
+  const ask = (sql: Sql, rowsMax: number) =>
+    askWarehouse(deps, asker, { datastore, sql, tableIds, rowsMax, deadlineMs: timeoutMs, keep });
+  if (!pages) {
+    refusePage(page);
+    const { rows, truncated, cache, freshness } = await ask(query, endpoint.rowsMax);
+    return { rows, truncated, cache, freshness, after: null, before: null };
+  }
+  const { size, edge, isBack } = readPage(endpoint, page);
+  const answer = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
+  const hasMore = answer.rows.length > size;
+  const rows = answer.rows.slice(0, size);
+  if (isBack) rows.reverse();
+  if (!hasMore && !isBack) {
+    const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
+    if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
+  }
+  const places = pages.key.map(({ name }) => endpoint.columns.findIndex((column) => column.name === name));
+  const cursor = (row: readonly unknown[] | undefined) =>
+    row === undefined
+      ? null
+      : cursorOf(
+          pages.key,
+          places.map((place) => row[place]),
+        );
+  return {
+    rows,
+    truncated: false,
+    cache: answer.cache,
+    freshness: answer.freshness,
+    after: (isBack ? edge !== null : hasMore) ? cursor(rows.at(-1)) : null,
+    before: (isBack ? hasMore : edge !== null) ? cursor(rows[0]) : null,
+  };
+}
+
+/**
+ * All rows of a call, as the engine gives them, in bounded memory and past what is kept. Pages do not count; rows beyond
+ * the endpoint's limit are left out, of which the last piece tells. Fails as Warehouse.stream does.
+ */
+export async function* streamEndpoint(
+  deps: CatalogDeps,
+  asker: Asker,
+  endpoint: Endpoint,
+  values: ParamValues,
+): AsyncGenerator<{ rows: readonly unknown[][]; truncated: boolean }, void> {
+  const { datastore, timeoutMs, rowsMax, prepared } = endpoint;
+  const dialect = dialectOfEndpoint(endpoint);
+  const statement = toStatement(queryOf(prepared, values, dialect), dialect);
+  const warehouse = await withoutAddress(datastore, async () => {
+    const opened = await deps.datastores.open(asker.projectId, datastore.name);
+    return opened.warehouse;
+  });
+  let left = rowsMax;
+  const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: asker.requestId };
+  for await (const { rows } of warehouse.stream(statement, options)) {
+    if (rows.length > left) {
+      yield { rows: rows.slice(0, left), truncated: true };
+      return;
+    }
+    left -= rows.length;
+    yield { rows, truncated: false };
+  }
+}
+
+function refusePage(page: EndpointPage): void {
+  for (const name of ['first', 'after', 'last', 'before'] as const) {
+    if (page[name] == null) continue;
+    throw new AppError('BAD_USER_INPUT', `${name}: the endpoint has no pages.`, {
+      fix: `Leave ${name} out.`,
+    });
+  }
+}
+
+function readPage(
+  { pages }: Endpoint,
+  { first, after, last, before }: EndpointPage,
+): { size: number; edge: PageEdge | null; isBack: boolean } {
+  const { key, size, sizeMax } = pages!;
+  const isBack = last != null || before != null;
+  if (isBack && (first != null || after != null)) {
+    throw new AppError('BAD_USER_INPUT', 'first and after exclude last and before.', {
+      fix: 'Use first with after to go forward, or last with before to go backward.',
+    });
+  }
+  if (last != null && before == null) {
+    throw new AppError('BAD_USER_INPUT', 'last needs before.', {
+      fix: 'Give the cursor that the page ends at.',
+    });
+  }
+  const asked = first ?? last ?? size;
+  if (!Number.isInteger(asked) || asked < 1 || asked > sizeMax) {
+    const name = isBack ? 'last' : 'first';
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${name}: ${asked} is not a page size: 1 to ${sizeMax} are allowed.`,
+      {
+        fix: `Ask for at most ${sizeMax} and go on with the cursors of the answer.`,
+      },
+    );
+  }
+  const side = isBack ? 'before' : 'after';
+  const cursor = isBack ? before : after;
+  const edge = cursor == null ? null : ({ side, key: keyOfCursor(key, side, cursor) } as const);
+  return { size: asked, edge, isBack };
+}
+
+function keyMissing(names: readonly string[]): AppError {
+  return new AppError('BAD_USER_INPUT', `A row has no ${names.join(', ')}: it can be on no page.`, {
+    fix: 'Whoever owns the endpoint can leave such rows out of its query, or name other columns in pagination.key.',
+  });
+}
