@@ -8,6 +8,10 @@ import { createEmbeddedDatastore, type Datastores, openDatastores } from '#catal
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
+import type { EndpointDeps } from '#endpoints/deps.ts';
+import { openRates } from '#endpoints/rates.ts';
+import { openRegistry } from '#endpoints/registry.ts';
+import { openUsage } from '#endpoints/usage.ts';
 import type { SignalDeps } from '#metrics/signal-deps.ts';
 import { startSignals } from '#metrics/start-signals.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
@@ -26,6 +30,7 @@ export interface App extends AsyncDisposable {
   catalog: CatalogDeps;
   metrics: SignalDeps;
   pipelines: PipelineDeps;
+  endpoints: EndpointDeps;
 }
 
 /** `serve` answers questions and opens the embedded warehouses of its home; `worker` only runs tasks that others can. */
@@ -78,6 +83,15 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     now,
   };
   const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
+  const endpoints: EndpointDeps = {
+    store,
+    log,
+    catalog,
+    registry: opening.use(await openRegistry(store, log)),
+    rates: opening.use(openRates(store, log)),
+    usage: opening.use(openUsage(store, log)),
+    now,
+  };
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
   if (config.workers > 0) opening.use(startSignals(metrics));
 
@@ -90,6 +104,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     catalog,
     metrics,
     pipelines,
+    endpoints,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -63,14 +63,8 @@ export async function callEndpoint(
     const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
     if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
   }
-  const places = pages.key.map(({ name }) => endpoint.columns.findIndex((column) => column.name === name));
   const cursor = (row: readonly unknown[] | undefined) =>
-    row === undefined
-      ? null
-      : cursorOf(
-          pages.key,
-          places.map((place) => row[place]),
-        );
+    row === undefined ? null : cursorAt(endpoint, row);
   return {
     rows,
     truncated: false,
@@ -108,6 +102,13 @@ export async function* streamEndpoint(
     left -= rows.length;
     yield { rows, truncated: false };
   }
+}
+
+/** The cursor of a row of an endpoint with pages; null where its key is. */
+export function cursorAt({ pages, columns }: Endpoint, row: readonly unknown[]): string | null {
+  const { key } = pages!;
+  const values = key.map(({ name }) => row[columns.findIndex((column) => column.name === name)]);
+  return cursorOf(key, values);
 }
 
 function refusePage(page: EndpointPage): void {
