@@ -1,4 +1,6 @@
 import type { Viewer } from '#accounts/viewer.ts';
+import { createDatastore } from '#catalog/create-datastore.ts';
+import type { EntityKind } from '#generated/prisma/enums.ts';
 import { newId } from '#base/id.ts';
 import { globalId } from '#base/global-id.ts';
 import type { Data, TestGraphql, Variables } from './graphql.ts';
@@ -14,7 +16,7 @@ export async function fillWarehouse(gql: TestGraphql, viewer: Viewer, statements
 /** What mapEntity answers. */
 export async function answerOfMapping(gql: TestGraphql, viewer: Viewer, input: Variables): Promise<Data> {
   const query = `mutation ($input: MapEntityInput!) { mapEntity(input: $input) {
-    mapping { kind table { fqn } key columns properties propertiesColumn aliasTable { fqn } aliasKey canonicalKey }
+    mapping { kind table { fqn } key columns properties propertiesColumn aliasTable { fqn } aliasKey canonicalKey servedFrom { fqn } aliasServedFrom { fqn } }
     userErrors { code message path fix } } }`;
   return (await gql.ask(viewer, query, { input })).mapEntity;
 }
@@ -40,15 +42,43 @@ export async function fillEntities(
   await mapEntities(gql, viewer);
 }
 
-async function mapEntities(gql: TestGraphql, viewer: Viewer): Promise<void> {
-  await mapEntity(gql, viewer, {
+/** The same rows as fillEntities has, in the schema "live" of a PostgreSQL that is the operational store "ops". */
+export async function copyEntities(
+  gql: TestGraphql,
+  viewer: Viewer,
+  postgres: TestPostgresWarehouse,
+): Promise<void> {
+  await postgres.load(postgresRows.map((sql) => sql.replaceAll(/\braw\b/g, 'live')));
+  const config = { ...postgres.server };
+  await createDatastore(gql.app.catalog, viewer, {
+    name: 'ops',
+    engine: 'POSTGRES',
+    role: 'OPERATIONAL',
+    config,
+  });
+  await fillWarehouse(gql, viewer, []);
+}
+
+/** The mappings of these rows, each with what is said besides. */
+export async function mapEntities(
+  gql: TestGraphql,
+  viewer: Viewer,
+  more: Partial<Record<EntityKind, Variables>> = {},
+): Promise<void> {
+  for (const kind of ['ORGANIZATION', 'USER', 'EVENT'] as const) {
+    await mapEntity(gql, viewer, { ...entityMappings[kind], ...more[kind] });
+  }
+}
+
+export const entityMappings: Record<EntityKind, Variables> = {
+  ORGANIZATION: {
     kind: 'ORGANIZATION',
     table: 'raw.organizations',
     key: 'slug',
     name: 'name',
     createdAt: 'since',
-  });
-  await mapEntity(gql, viewer, {
+  },
+  USER: {
     kind: 'USER',
     table: 'raw.users',
     key: 'id',
@@ -60,8 +90,8 @@ async function mapEntities(gql: TestGraphql, viewer: Viewer): Promise<void> {
     aliasTable: 'raw.identities',
     aliasKey: 'alias',
     canonicalKey: 'user_id',
-  });
-  await mapEntity(gql, viewer, {
+  },
+  EVENT: {
     kind: 'EVENT',
     table: 'raw.events',
     key: 'event_id',
@@ -69,8 +99,8 @@ async function mapEntities(gql: TestGraphql, viewer: Viewer): Promise<void> {
     at: 'at',
     userKey: 'user_id',
     propertiesColumn: 'payload',
-  });
-}
+  },
+};
 
 /** One organization with one user and one event, whose keys nothing else has, in tables of their own. Returns global ids. */
 export async function insertEntities(

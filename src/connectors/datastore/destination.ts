@@ -9,8 +9,9 @@ import {
 } from '#connectors/contract.ts';
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
-import { prepareStaging } from './staging.ts';
-import { openTableWriter } from './table-writer.ts';
+import type { Warehouse } from '#warehouse/warehouse.ts';
+import { duckDbTables } from './duckdb-tables.ts';
+import type { EngineTables, Place } from './engine-tables.ts';
 
 /** The config of `spec`. */
 export interface DatastoreConfig {
@@ -59,11 +60,13 @@ export const datastoreDestination: DestinationConnector<DatastoreConfig> = {
 
 async function check(config: DatastoreConfig, context: ConnectorContext): Promise<CheckResult> {
   try {
-    refuseSchema(schemaOf(config));
-    const { name, duckDb } = await openDatastore(config, context);
-    const tables = await duckDb.tables(undefined, { signal: context.signal, deadlineMs: 20_000 });
-    const inSchema = tables.filter((table) => table.schema.toLowerCase() === schemaOf(config).toLowerCase());
-    const message = `DuckDB datastore "${name}", ${inSchema.length} tables in schema "${schemaOf(config)}".`;
+    const schema = schemaOf(config);
+    refuseSchema(schema);
+    const { place, warehouse, tables } = await openDatastore(config, context);
+    await tables.check(place, context.signal);
+    const found = await warehouse.tables(undefined, { signal: context.signal, deadlineMs: 20_000 });
+    const inSchema = found.filter((table) => table.schema.toLowerCase() === schema.toLowerCase());
+    const message = `${tables.title} datastore "${place.datastore}", ${inSchema.length} tables in schema "${schema}".`;
     return { ok: true, message, problems: [] };
   } catch (error) {
     if (!(error instanceof ConnectorError || error instanceof AppError)) throw error;
@@ -81,17 +84,15 @@ async function openDestination(
   config: DatastoreConfig,
   context: ConnectorContext,
 ): Promise<DestinationSession> {
-  const schema = schemaOf(config);
-  refuseSchema(schema);
-  const { name, duckDb } = await openDatastore(config, context);
-  await prepareStaging(duckDb);
+  refuseSchema(schemaOf(config));
+  const { place, tables } = await openDatastore(config, context);
+  const session = await tables.open(place, context);
   return {
     async stream(origin, selection) {
       refuseTable(selection.destinationTable);
-      return openTableWriter({ datastore: name, duckDb, schema, origin, selection });
+      return session.stream(origin, selection);
     },
-    // The datastore belongs to the project and stays open.
-    async [Symbol.asyncDispose]() {},
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
 
@@ -100,17 +101,21 @@ const schemaOf = (config: DatastoreConfig) => config.schema ?? schemaDefault;
 async function openDatastore(
   config: DatastoreConfig,
   context: ConnectorContext,
-): Promise<{ name: string; duckDb: DuckDbWarehouse }> {
+): Promise<{ place: Place; warehouse: Warehouse; tables: EngineTables }> {
   const { name, warehouse } = await context.datastore(config.datastore);
-  if (warehouse instanceof DuckDbWarehouse) return { name, duckDb: warehouse };
+  const tables = engineTables(warehouse);
+  if (tables) return { place: { datastore: name, schema: schemaOf(config) }, warehouse, tables };
   throw new ConnectorError(
     'CONFIG',
     `The datastore "${name}" (${warehouse.engine}) cannot be written to yet.`,
-    {
-      fix: 'Choose an embedded DuckDB datastore.',
-      path: ['datastore'],
-    },
+    { fix: 'Choose an embedded DuckDB datastore.', path: ['datastore'] },
   );
+}
+
+/** How the tables of that engine are written; undefined where nothing can. */
+function engineTables(warehouse: Warehouse): EngineTables | undefined {
+  if (warehouse instanceof DuckDbWarehouse) return duckDbTables(warehouse);
+  return undefined;
 }
 
 const reservedSchemas = new Set([stagingSchema, 'information_schema', 'pg_catalog', 'temp', 'system']);

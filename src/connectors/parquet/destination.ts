@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { containedFolder, realRoot, refuseHidden } from '#connectors/contained-path.ts';
+import { containedFolder, refuseHidden } from '#connectors/contained-path.ts';
 import {
   ConnectorError,
   type CheckResult,
@@ -9,11 +9,10 @@ import {
   type DestinationConnector,
   type DestinationSession,
 } from '#connectors/contract.ts';
-import { openDuckDb } from '#warehouse/duckdb.ts';
+import { openWorkDuckDb } from '#connectors/work-duckdb.ts';
 import { refuseTableName } from './marker.ts';
 import { openParquetWriter } from './parquet-writer.ts';
 import { openTableFolder, tablesFolder } from './table-folder.ts';
-import { makeWorkFolder, removeWorkFolder } from './work-folder.ts';
 
 /** The config of `spec`. */
 export interface ParquetConfig {
@@ -79,26 +78,15 @@ async function check(config: ParquetConfig, context: ConnectorContext): Promise<
   }
 }
 
-/** Everything a task does to Parquet files runs in one DuckDB of its own, which puts what does not fit its memory beside them. */
-const memoryBytesMax = 320 * 1024 * 1024;
-
 async function openDestination(
   config: ParquetConfig,
   context: ConnectorContext,
 ): Promise<DestinationSession> {
   await using opening = new AsyncDisposableStack();
-  const { filesRoot, pipesDir } = context;
-  await refuseHidden(filesRoot, config.path);
-  const own = await containedFolder(filesRoot, join(config.path, tablesFolder));
-  const work = await makeWorkFolder(own.real);
-  opening.defer(() => removeWorkFolder(work));
-  const duckDb = opening.use(
-    await openDuckDb({
-      path: join(work, 'work.duckdb'),
-      allowedDirectories: [await realRoot(filesRoot), pipesDir],
-      memoryLimitBytes: memoryBytesMax,
-    }),
-  );
+  await refuseHidden(context.filesRoot, config.path);
+  const own = await containedFolder(context.filesRoot, join(config.path, tablesFolder));
+  // Beside the tables, where there is room for as much as they take.
+  const { duckDb } = opening.use(await openWorkDuckDb(own.real, context));
   const open = opening.move();
   return {
     async stream(origin, selection) {
