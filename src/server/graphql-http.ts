@@ -26,6 +26,7 @@ export async function answerGraphql(exchange: Exchange, server: GraphqlServer): 
   const context: OperationContext = {
     app,
     viewer,
+    schema: await server.schemaOf(viewer),
     requestId: exchange.requestId,
     signal: leave.signal,
     startedAt,

@@ -3,7 +3,6 @@ import type { GraphQLSchema } from 'graphql';
 import { useSignInLink } from '#accounts/sign-in-link.ts';
 import { viewerOfToken } from '#accounts/viewer-of-token.ts';
 import type { App } from '#app.ts';
-import { schema as sluiceSchema } from '#graphql/schema.ts';
 import { beginExchange, type Exchange, refused, sendError } from './exchange.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createGraphqlServer, type GraphqlServer } from './graphql-server.ts';
@@ -20,7 +19,7 @@ export interface ServeOptions {
   host: string;
   /** 0 picks a free one. */
   port: number;
-  /** Sluice's own without one. */
+  /** Without one Sluice's own, with the endpoints of whoever's project asks. */
   schema?: GraphQLSchema;
   access?: Access;
   limits?: Partial<Limits>;
@@ -43,7 +42,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Serving> {
   await using opening = new AsyncDisposableStack();
   const access = options.access ?? accessBy(app);
   const guard = opening.use(createSignInGuard(access.viewerOf, app.log, limits.recheckMs));
-  const graphql = createGraphqlServer(app, options.schema ?? sluiceSchema, {
+  const graphql = createGraphqlServer(app, options.schema, {
     limits,
     guard,
     stopping: stopping.signal,
