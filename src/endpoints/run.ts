@@ -57,51 +57,37 @@ export async function callEndpoint(
   const { size, edge, isBack } = readPage(endpoint, page);
   const answer = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
   const hasMore = answer.rows.length > size;
-  const rows = answer.rows.slice(0, size);
-  if (isBack) rows.reverse();
   if (!hasMore && !isBack) {
     const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
     if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
   }
+  const { cache, freshness } = answer;
+  const shaped =
+    pageShapes.get(answer.rows) ?? shapePage(endpoint, answer.rows, { size, isBack, isFirst: edge === null });
+  pageShapes.set(answer.rows, shaped);
+  return { ...shaped, truncated: false, cache, freshness };
+}
+
+type PageShape = Pick<EndpointAnswer, 'rows' | 'after' | 'before'>;
+
+/** By the rows that are kept, so that equal calls are given the very same page. */
+const pageShapes = new WeakMap<readonly unknown[][], PageShape>();
+
+function shapePage(
+  endpoint: Endpoint,
+  read: readonly unknown[][],
+  { size, isBack, isFirst }: { size: number; isBack: boolean; isFirst: boolean },
+): PageShape {
+  const hasMore = read.length > size;
+  const rows = read.slice(0, size);
+  if (isBack) rows.reverse();
   const cursor = (row: readonly unknown[] | undefined) =>
     row === undefined ? null : cursorAt(endpoint, row);
   return {
     rows,
-    truncated: false,
-    cache: answer.cache,
-    freshness: answer.freshness,
-    after: (isBack ? edge !== null : hasMore) ? cursor(rows.at(-1)) : null,
-    before: (isBack ? hasMore : edge !== null) ? cursor(rows[0]) : null,
+    after: (isBack ? !isFirst : hasMore) ? cursor(rows.at(-1)) : null,
+    before: (isBack ? hasMore : !isFirst) ? cursor(rows[0]) : null,
   };
-}
-
-/**
- * All rows of a call, as the engine gives them, in bounded memory and past what is kept. Pages do not count; rows beyond
- * the endpoint's limit are left out, of which the last piece tells. Fails as Warehouse.stream does.
- */
-export async function* streamEndpoint(
-  deps: CatalogDeps,
-  asker: Asker,
-  endpoint: Endpoint,
-  values: ParamValues,
-): AsyncGenerator<{ rows: readonly unknown[][]; truncated: boolean }, void> {
-  const { datastore, timeoutMs, rowsMax, prepared } = endpoint;
-  const dialect = dialectOfEndpoint(endpoint);
-  const statement = toStatement(queryOf(prepared, values, dialect), dialect);
-  const warehouse = await withoutAddress(datastore, async () => {
-    const opened = await deps.datastores.open(asker.projectId, datastore.name);
-    return opened.warehouse;
-  });
-  let left = rowsMax;
-  const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: asker.requestId };
-  for await (const { rows } of warehouse.stream(statement, options)) {
-    if (rows.length > left) {
-      yield { rows: rows.slice(0, left), truncated: true };
-      return;
-    }
-    left -= rows.length;
-    yield { rows, truncated: false };
-  }
 }
 
 /** The cursor of a row of an endpoint with pages; null where its key is. */
@@ -157,4 +143,39 @@ function keyMissing(names: readonly string[]): AppError {
   return new AppError('BAD_USER_INPUT', `A row has no ${names.join(', ')}: it can be on no page.`, {
     fix: 'Whoever owns the endpoint can leave such rows out of its query, or name other columns in pagination.key.',
   });
+}
+
+/** Some rows of a stream. */
+export interface RowsPiece {
+  rows: readonly unknown[][];
+  /** It is the last, and there are more rows than an answer may have. */
+  truncated: boolean;
+}
+
+/**
+ * All rows of a call, as the engine gives them, in bounded memory and past what is kept. Pages do not count; rows beyond
+ * the endpoint's limit are left out, of which the last piece tells. Fails as Warehouse.stream does.
+ */
+export async function* streamEndpoint(
+  deps: CatalogDeps,
+  asker: Asker,
+  endpoint: Endpoint,
+  values: ParamValues,
+): AsyncGenerator<RowsPiece, void> {
+  const { datastore, timeoutMs, rowsMax, prepared } = endpoint;
+  const dialect = dialectOfEndpoint(endpoint);
+  const statement = toStatement(queryOf(prepared, values, dialect), dialect);
+  const { warehouse } = await withoutAddress(datastore, () =>
+    deps.datastores.open(asker.projectId, datastore.name),
+  );
+  let left = rowsMax;
+  const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: asker.requestId };
+  for await (const { rows } of warehouse.stream(statement, options)) {
+    if (rows.length > left) {
+      yield { rows: rows.slice(0, left), truncated: true };
+      return;
+    }
+    left -= rows.length;
+    yield { rows, truncated: false };
+  }
 }

@@ -14,13 +14,13 @@ import {
   type GraphQLSchema,
   GraphQLString,
 } from 'graphql';
+import { jsonOfValue } from '#base/json-value.ts';
 import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
 import { graphqlName, typeName } from '#endpoints/names.ts';
 import { paramsOfJson, type ReadParams, wordsOf } from '#endpoints/read-params.ts';
 import { cursorAt, type EndpointAnswer } from '#endpoints/run.ts';
 import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
 import type { Context } from './context.ts';
-import { jsonOfValue } from './row-set.ts';
 
 /** What a connection of an endpoint is resolved from. */
 export interface Answered {

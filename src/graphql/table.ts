@@ -1,4 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql';
+import { jsonOfValue } from '#base/json-value.ts';
 import { AppError } from '#base/errors.ts';
 import { oldestWrites } from '#catalog/behind.ts';
 import type { SaidColumn } from '#catalog/save-tables.ts';
@@ -17,7 +18,7 @@ import { uuidOf, uuidOfInput } from './global-id.ts';
 import { listNested, listRows } from './lists.ts';
 import { attempt, payloadType, writtenThing } from './payload.ts';
 import { findRow } from './rows.ts';
-import { jsonOfValue, RowSet } from './row-set.ts';
+import { RowSet } from './row-set.ts';
 import { isMappedTo, tableHolds, whereFqn } from './table-conditions.ts';
 
 export const TableKind = builder.enumType('TableKind', {
