@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AppError } from '#base/errors.ts';
+import { inputError } from '#base/errors.ts';
 import type { ValueType } from '#warehouse/dialect.ts';
 import type { KeyColumn } from './statement.ts';
 
@@ -32,9 +32,8 @@ export function keyOfCursor(key: readonly KeyColumn[], name: 'after' | 'before',
   const [tag, ...values] = Array.isArray(read) ? (read as unknown[]) : [];
   const isOurs = tag === tagOf(key) && values.length === key.length;
   if (isOurs && values.every((value, index) => isText(value, key[index]!.type))) return values as string[];
-  throw new AppError('BAD_USER_INPUT', `${name} is no cursor of this endpoint.`, {
-    fix: 'Use one that its answers gave; without one the first page is given.',
-  });
+  const fix = 'Use one that its answers gave; without one the first page is given.';
+  throw inputError('INVALID', [name], `${name} is no cursor of this endpoint.`, fix);
 }
 
 function isText(value: unknown, type: ValueType): boolean {

@@ -1,4 +1,4 @@
-import { AppError } from '#base/errors.ts';
+import { AppError, inputError } from '#base/errors.ts';
 import { type Asker, askWarehouse, type CacheStatus, type FreshnessOf } from '#catalog/ask.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { withoutAddress } from '#catalog/without-address.ts';
@@ -100,9 +100,7 @@ export function cursorAt({ pages, columns }: Endpoint, row: readonly unknown[]):
 function refusePage(page: EndpointPage): void {
   for (const name of ['first', 'after', 'last', 'before'] as const) {
     if (page[name] == null) continue;
-    throw new AppError('BAD_USER_INPUT', `${name}: the endpoint has no pages.`, {
-      fix: `Leave ${name} out.`,
-    });
+    throw inputError('INVALID', [name], `${name}: the endpoint has no pages.`, `Leave ${name} out.`);
   }
 }
 
@@ -113,25 +111,18 @@ function readPage(
   const { key, size, sizeMax } = pages!;
   const isBack = last != null || before != null;
   if (isBack && (first != null || after != null)) {
-    throw new AppError('BAD_USER_INPUT', 'first and after exclude last and before.', {
-      fix: 'Use first with after to go forward, or last with before to go backward.',
-    });
+    const fix = 'Use first with after to go forward, or last with before to go backward.';
+    throw inputError('INVALID', ['last'], 'first and after exclude last and before.', fix);
   }
   if (last != null && before == null) {
-    throw new AppError('BAD_USER_INPUT', 'last needs before.', {
-      fix: 'Give the cursor that the page ends at.',
-    });
+    throw inputError('REQUIRED', ['before'], 'last needs before.', 'Give the cursor that the page ends at.');
   }
   const asked = first ?? last ?? size;
   if (!Number.isInteger(asked) || asked < 1 || asked > sizeMax) {
     const name = isBack ? 'last' : 'first';
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `${name}: ${asked} is not a page size: 1 to ${sizeMax} are allowed.`,
-      {
-        fix: `Ask for at most ${sizeMax} and go on with the cursors of the answer.`,
-      },
-    );
+    const message = `${name}: ${asked} is not a page size: 1 to ${sizeMax} are allowed.`;
+    const fix = `Ask for at most ${sizeMax} and go on with the cursors of the answer.`;
+    throw inputError('INVALID', [name], message, fix);
   }
   const side = isBack ? 'before' : 'after';
   const cursor = isBack ? before : after;

@@ -276,7 +276,13 @@ function crossOrigin({ scopes }: Endpoint): Record<string, string> {
     : {};
 }
 
-function failure(app: App, { requestId }: RestRequest, error: unknown, as?: number): RestAnswer {
+/** What is answered in place of rows, in the same envelope. */
+export function failure(
+  app: App,
+  { requestId }: Pick<RestRequest, 'requestId'>,
+  error: unknown,
+  as?: number,
+): RestAnswer {
   const { status, errors, unforeseen } = presentProblem(error, requestId);
   if (unforeseen !== undefined)
     app.log.error('A call of an endpoint failed unexpectedly', { requestId, error: unforeseen });

@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { useSignInLink } from '#accounts/sign-in-link.ts';
 import { viewerOfToken } from '#accounts/viewer-of-token.ts';
 import type { App } from '#app.ts';
+import { answerApi } from './api.ts';
 import { beginExchange, type Exchange, refused, sendError } from './exchange.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createGraphqlServer, type GraphqlServer } from './graphql-server.ts';
@@ -32,7 +33,7 @@ export interface Serving extends AsyncDisposable {
 }
 
 /**
- * Serves /graphql (HTTP, server-sent events, WebSocket, GraphiQL), /health, /ready and /sign-in. Fails with AppError
+ * Serves /graphql (HTTP, server-sent events, WebSocket, GraphiQL), the data endpoints below /api, /health, /ready and /sign-in. Fails with AppError
  * when it cannot listen. Disposing stops gracefully: nothing new is taken, followers are told to come back, and
  * running requests get `stopMs` to end.
  */
@@ -97,11 +98,12 @@ async function route(exchange: Exchange, graphql: GraphqlServer, access: Access)
       exchange.response.writeHead(302, { location: '/graphql' }).end();
       return;
     default:
+      if (exchange.url.pathname.startsWith('/api/')) return await answerApi(exchange, graphql);
       throw refused(
         404,
         'NOT_FOUND',
         `Nothing is served at ${exchange.url.pathname.slice(0, 100)}.`,
-        'Ask for /graphql, /health, /ready or /sign-in.',
+        'Ask for /graphql, /api, /health, /ready or /sign-in.',
       );
   }
 }
