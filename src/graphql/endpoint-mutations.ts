@@ -28,7 +28,7 @@ const UpsertEndpointInput = builder.inputType('UpsertEndpointInput', {
         'The declaration, as GET /api/endpoint.schema.json says it. Null when it is given as yaml.',
     }),
     yaml: t.string({ description: 'The declaration as YAML. Null when it is given as declaration.' }),
-    publish: t.boolean({ description: 'Serves it at once, as publishEndpoint does. False without it.' }),
+    publish: t.boolean({ description: 'Serves it at once, as publishEndpoint does. Null for false.' }),
     expectedRevision: t.int({ description: expectedRevision }),
   }),
 });
@@ -45,7 +45,7 @@ const DeprecateEndpointInput = builder.inputType('DeprecateEndpointInput', {
   description: 'Which endpoint is to go, and when.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'The endpoint.' }),
-    deprecated: t.boolean({ description: 'False takes it back. True without it.' }),
+    deprecated: t.boolean({ description: 'False takes it back. Null for true.' }),
     sunsetAt: t.field({
       type: 'DateTime',
       description: 'When it is to be served no longer. Null when that is open.',
