@@ -9,6 +9,7 @@ import type { CatalogDeps } from '#catalog/deps.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
 import type { EndpointDeps } from '#endpoints/deps.ts';
+import { followFolder } from '#endpoints/follow-folder.ts';
 import { openRates } from '#endpoints/rates.ts';
 import { openRegistry } from '#endpoints/registry.ts';
 import { openUsage } from '#endpoints/usage.ts';
@@ -92,6 +93,9 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     usage: opening.use(openUsage(store, log)),
     now,
   };
+  if (role === 'serve') {
+    opening.use(await followFolder(endpoints, { folder: config.endpoints, homeId: store.homeId }));
+  }
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
   if (config.workers > 0) opening.use(startSignals(metrics));
 

@@ -17,8 +17,8 @@ import type { ServedRecord } from './served.ts';
 export interface Author {
   projectId: string;
   memberId: string | null;
-  /** The file that declares it; null for a mutation. */
-  file: string | null;
+  /** The file that declares it, and the home of the process that reads it; null for a mutation. */
+  file: { name: string; homeId: string } | null;
 }
 
 /** Which endpoint a change is of. */
@@ -52,6 +52,8 @@ export async function saveEndpoint(
       const now = deps.now();
       const data = {
         declaration: declaration as unknown as Prisma.InputJsonObject,
+        file: author.file?.name ?? null,
+        homeId: author.file?.homeId ?? null,
         updatedAt: now,
         updatedById: author.memberId,
       };
@@ -70,7 +72,6 @@ export async function saveEndpoint(
               route: declaration.route,
               state: 'DRAFT',
               origin: author.file === null ? 'API' : 'FILE',
-              file: author.file,
               isPublic: false,
               createdAt: now,
               createdById: author.memberId,
@@ -217,6 +218,10 @@ function checkChange(row: EndpointRow, author: Author, expectedRevision: number 
       message,
       'Delete it, or give the file another name or version.',
     );
+  }
+  if (author.file !== null && row.homeId !== author.file.homeId) {
+    const message = `"${row.name}" version ${row.version} is declared by the file ${row.file} of another gateway.`;
+    throw inputError('CONFLICT', ['metadata', 'name'], message, 'Give one of them another name or version.');
   }
 }
 

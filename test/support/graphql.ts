@@ -82,6 +82,7 @@ export async function openTestGraphql({
         host: '127.0.0.1',
         port: 0,
         filesRoot,
+        endpoints: join(home, 'endpoints'),
         secretKey: Buffer.alloc(32, 7),
         signUp: 'open',
         workers,

@@ -17,6 +17,7 @@ CREATE TABLE "endpoint" (
     "state" "EndpointState" NOT NULL,
     "origin" "EndpointOrigin" NOT NULL,
     "file" TEXT,
+    "home_id" TEXT,
     "declaration" JSONB NOT NULL,
     "served" JSONB,
     "is_public" BOOLEAN NOT NULL,
