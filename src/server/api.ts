@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createBrotliCompress, createGzip } from 'node:zlib';
 import type { Viewer } from '#accounts/viewer.ts';
 import { answerCall, failure, type RestAnswer } from '#rest/call.ts';
+import { answerDescription } from '#rest/describe.ts';
 import { admit } from './admit.ts';
 import { addressOf, type Exchange, Refused } from './exchange.ts';
 import type { GraphqlServer } from './graphql-server.ts';
@@ -31,7 +32,7 @@ async function answerOf(exchange: Exchange, server: GraphqlServer, signal: Abort
     const answer = failure(server.app, exchange, error.error, error.status);
     return { ...answer, headers: { ...answer.headers, ...error.headers } };
   }
-  return answerCall(server.app, {
+  const asked = {
     method: request.method ?? 'GET',
     path: url.pathname.slice('/api/'.length),
     search: url.searchParams,
@@ -40,7 +41,8 @@ async function answerOf(exchange: Exchange, server: GraphqlServer, signal: Abort
     address: addressOf(request),
     requestId,
     signal,
-  });
+  };
+  return (await answerDescription(server.app, asked)) ?? answerCall(server.app, asked);
 }
 
 async function send(

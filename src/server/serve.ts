@@ -4,6 +4,7 @@ import { useSignInLink } from '#accounts/sign-in-link.ts';
 import { viewerOfToken } from '#accounts/viewer-of-token.ts';
 import type { App } from '#app.ts';
 import { answerApi } from './api.ts';
+import { sendApiPage } from './api-page.ts';
 import { beginExchange, type Exchange, refused, sendError } from './exchange.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createGraphqlServer, type GraphqlServer } from './graphql-server.ts';
@@ -94,6 +95,11 @@ async function route(exchange: Exchange, graphql: GraphqlServer, access: Access)
       return await answerReady(exchange, app, stopping);
     case '/sign-in':
       return await answerSignIn(exchange, access);
+    case '/api':
+      exchange.response.writeHead(302, { location: '/api/docs' }).end();
+      return;
+    case '/api/docs':
+      return await sendApiPage(exchange);
     case '/':
       exchange.response.writeHead(302, { location: '/graphql' }).end();
       return;

@@ -1,3 +1,4 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApiKey } from '#accounts/api-keys.ts';
 import type { Viewer } from '#accounts/viewer.ts';
@@ -185,4 +186,20 @@ test('a deprecated endpoint says so, and when it goes', async () => {
   const { headers } = await call('v1/old?plan=free');
   expect(headers.get('deprecation')).toMatch(/^@\d{10}$/);
   expect(headers.get('sunset')).toBe('Fri, 01 Jan 2027 00:00:00 GMT');
+});
+
+test('the OpenAPI document is valid, and has the endpoints of whoever asks alone', async () => {
+  const document = await (await call('openapi.json')).json();
+  expect(await new Validator().validate(document)).toMatchObject({ valid: true });
+  expect(document.openapi).toMatch(/^3\.1/);
+  expect(document.paths['/v1/users/active'].get.parameters).toContainEqual({
+    name: 'plan',
+    in: 'query',
+    required: true,
+    schema: { type: 'string', enum: ['free', 'team', 'enterprise'] },
+  });
+  const other = await signUpWithUsers(gql, 'carl');
+  const authorization = `Bearer ${await keyOf(other, ['DATA_READ'])}`;
+  expect((await (await call('openapi.json', { authorization })).json()).paths).toEqual({});
+  expect((await fetch(`${gateway.url}/api/openapi.json`)).status).toBe(401);
 });
