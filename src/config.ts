@@ -188,6 +188,11 @@ export function readClientConfig(env: NodeJS.ProcessEnv): ClientConfig {
   return { url: url ?? `http://${reachable(host)}:${port}`, token };
 }
 
+/** Where the endpoints folder is: all that reading it takes. */
+export function readEndpointsFolder(env: NodeJS.ProcessEnv): string {
+  return path.resolve(new Reader(env).text('SLUICE_ENDPOINTS'));
+}
+
 /** The address at which a client reaches what listens on `host`. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';

@@ -29,8 +29,15 @@ export function checkDeclaration(declaration: unknown): Problem[] {
   ];
 }
 
-function withoutPrefix({ path, ...problem }: Problem): Problem {
-  return { ...problem, path: path[0] === 'endpoint' ? path.slice(1) : path };
+/** The fields of a declaration lie at its top. */
+function withoutPrefix({ path, message, fix, ...problem }: Problem): Problem {
+  const plain = (text: string) => text.replace(/^endpoint\./, '');
+  return {
+    ...problem,
+    path: path.slice(1),
+    message: plain(message),
+    ...(fix !== undefined && { fix: plain(fix) }),
+  };
 }
 
 function checkParam(

@@ -3,7 +3,7 @@ import { takeReads, unknownReads } from '#catalog/reads.ts';
 import { ConnectorError } from '#connectors/contract.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
 import { toText } from '#warehouse/sql.ts';
-import type { RunOptions, Warehouse } from '#warehouse/warehouse.ts';
+import type { RunOptions, TableName, Warehouse } from '#warehouse/warehouse.ts';
 import { canOrder } from './cursor.ts';
 import type { Declaration } from './declaration.ts';
 import type { EndpointDeps } from './deps.ts';
@@ -23,22 +23,33 @@ export async function describeEndpoint(
   options: RunOptions = {},
 ): Promise<ServedRecord> {
   const { datastore, warehouse } = await openDatastore(deps, projectId, declaration);
+  const { columns, reads } = await describeQuery(warehouse, declaration, options);
+  const tables =
+    reads.length === 0 ? [] : await takeReads(deps, { projectId, datastore }, warehouse, reads, options);
+  const problems = unknownReads(reads, tables, ['query']);
+  if (problems.length > 0) throw new InputError(problems);
+  const { id, name, engine } = datastore;
+  return {
+    declaration,
+    columns,
+    tableIds: tables.map((table) => table.id),
+    datastore: { id, name, engine },
+  };
+}
+
+/** The columns that a query answers on an engine, and what it reads there. Fails as describeEndpoint does. */
+export async function describeQuery(
+  warehouse: Warehouse,
+  declaration: Declaration,
+  options: RunOptions = {},
+): Promise<{ columns: ServedColumn[]; reads: TableName[] }> {
   const { dialect } = warehouse;
   const query = toText(emptyQuery(prepare(declaration.query, declaration.params ?? []), dialect), dialect);
   const { columns, reads } = await refusedQuery(() => warehouse.describe(query, options));
   const served = columns.map(({ name, dataType }) => ({ name, dataType, type: dialect.valueType(dataType) }));
   const problems = [...checkColumns(served), ...checkKey(declaration, served)];
-  const tables =
-    reads.length === 0 ? [] : await takeReads(deps, { projectId, datastore }, warehouse, reads, options);
-  problems.push(...unknownReads(reads, tables, ['query']));
   if (problems.length > 0) throw new InputError(problems);
-  const { id, name, engine } = datastore;
-  return {
-    declaration,
-    columns: served,
-    tableIds: tables.map((table) => table.id),
-    datastore: { id, name, engine },
-  };
+  return { columns: served, reads };
 }
 
 async function openDatastore(

@@ -3,6 +3,7 @@ import { type Asker, askWarehouse, type CacheStatus, type FreshnessOf } from '#c
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { withoutAddress } from '#catalog/without-address.ts';
 import { type Sql, toStatement } from '#warehouse/sql.ts';
+import type { Answer } from '#warehouse/warehouse.ts';
 import { cursorOf, keyOfCursor } from './cursor.ts';
 import type { ParamValues } from './read-params.ts';
 import { dialectOfEndpoint, type Endpoint } from './served.ts';
@@ -34,6 +35,10 @@ export interface EndpointAnswer {
   freshness: FreshnessOf;
 }
 
+/** Asks the engine of an endpoint one question of so many rows. */
+type Ask<Answered extends AskedRows> = (sql: Sql, rowsMax: number) => Promise<Answered>;
+type AskedRows = Pick<Answer, 'rows' | 'truncated'>;
+
 /**
  * Answers a call, from what is kept of an equal one where it can be. Fails with BAD_USER_INPUT for a page that cannot be
  * given, and as askWarehouse does.
@@ -42,30 +47,39 @@ export async function callEndpoint(
   deps: CatalogDeps,
   asker: Asker,
   endpoint: Endpoint,
-  { values, page }: EndpointCall,
+  call: EndpointCall,
 ): Promise<EndpointAnswer> {
+  const { datastore, tableIds, timeoutMs, keep } = endpoint;
+  const { asked, ...page } = await answerBy(endpoint, call, (sql, rowsMax) =>
+    askWarehouse(deps, asker, { datastore, sql, tableIds, rowsMax, deadlineMs: timeoutMs, keep }),
+  );
+  return { ...page, cache: asked.cache, freshness: asked.freshness };
+}
+
+/** What a call is answered, by whatever asks the engine; `asked` is what that gave. Fails as callEndpoint does. */
+export async function answerBy<Answered extends AskedRows>(
+  endpoint: Endpoint,
+  { values, page }: EndpointCall,
+  ask: Ask<Answered>,
+): Promise<PageShape & { truncated: boolean; asked: Answered }> {
   const dialect = dialectOfEndpoint(endpoint);
   const query = queryOf(endpoint.prepared, values, dialect);
-  const { datastore, tableIds, timeoutMs, keep, pages } = endpoint;
-  const ask = (sql: Sql, rowsMax: number) =>
-    askWarehouse(deps, asker, { datastore, sql, tableIds, rowsMax, deadlineMs: timeoutMs, keep });
+  const { pages } = endpoint;
   if (!pages) {
     refusePage(page);
-    const { rows, truncated, cache, freshness } = await ask(query, endpoint.rowsMax);
-    return { rows, truncated, cache, freshness, after: null, before: null };
+    const asked = await ask(query, endpoint.rowsMax);
+    return { rows: asked.rows, truncated: asked.truncated, after: null, before: null, asked };
   }
   const { size, edge, isBack } = readPage(endpoint, page);
-  const answer = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
-  const hasMore = answer.rows.length > size;
-  if (!hasMore && !isBack) {
+  const asked = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
+  if (asked.rows.length <= size && !isBack) {
     const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
     if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
   }
-  const { cache, freshness } = answer;
   const shaped =
-    pageShapes.get(answer.rows) ?? shapePage(endpoint, answer.rows, { size, isBack, isFirst: edge === null });
-  pageShapes.set(answer.rows, shaped);
-  return { ...shaped, truncated: false, cache, freshness };
+    pageShapes.get(asked.rows) ?? shapePage(endpoint, asked.rows, { size, isBack, isFirst: edge === null });
+  pageShapes.set(asked.rows, shaped);
+  return { ...shaped, truncated: false, asked };
 }
 
 type PageShape = Pick<EndpointAnswer, 'rows' | 'after' | 'before'>;
