@@ -33,6 +33,8 @@ export interface WarehouseQuestion {
   deadlineMs?: number;
   /** Keeps the answer for a shorter time than the datastore says, and how long it may be given while it is renewed. */
   keep?: { maxAgeMs: number | null; staleMs: number } | null;
+  /** What it is for, such as "users": stands beside the request in the engine's own note of the statement. */
+  operation?: string;
 }
 
 export interface WarehouseAnswer extends Answer {
@@ -58,24 +60,20 @@ export async function askWarehouse(
   asker: Asker,
   question: WarehouseQuestion,
 ): Promise<WarehouseAnswer> {
-  const { datastore, rowsMax, deadlineMs } = question;
+  const { datastore, rowsMax, deadlineMs, keep, operation = 'question' } = question;
+  const tag = `${asker.requestId} ${operation}`;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = noCost();
   const asked = await deps.datastores.cache
     .ask(
-      { datastoreId: datastore.id, statement, rowsMax },
+      { datastoreId: datastore.id, statement, rowsMax, keep },
       {
         policy: () => policyOf(deps.store.db, asker.projectId, question),
         run: (signal) =>
           withoutAddress(datastore, async () => {
             const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
-            const options = {
-              signal,
-              tag: asker.requestId,
-              rowsMax,
-              ...(deadlineMs !== undefined && { deadlineMs }),
-            };
-            return metered(cost, () => warehouse.run(statement, options));
+            const bounds = { rowsMax, ...(deadlineMs !== undefined && { deadlineMs }) };
+            return metered(cost, () => warehouse.run(statement, { signal, tag, ...bounds }));
           }),
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },

@@ -1,7 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import { nearest } from '#base/nearest.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
-import type { Dialect, ValueType } from '#warehouse/dialect.ts';
+import type { Dialect, JsonType, ValueType } from '#warehouse/dialect.ts';
 import { anyOf, joinSql, nameSql, rawSql, sql, tableSql, type Sql } from '#warehouse/sql.ts';
 import { keyValue, textSql } from './compare-sql.ts';
 import {
@@ -271,7 +271,7 @@ function leastOf(dialect: Dialect, key: Sql, type: ValueType): Sql {
 /** Two keys so that they can be compared: as they are when both are of one type, else as text. */
 function comparable(dialect: Dialect, left: SourceColumn, right: SourceColumn): [Sql, Sql] {
   if (left.type === right.type) return [left.sql, right.sql];
-  return [dialect.cast(left.sql, 'text'), dialect.cast(right.sql, 'text')];
+  return [dialect.cast(left.sql, 'text', left.type), dialect.cast(right.sql, 'text', right.type)];
 }
 
 /** What a row of the mapping's own table has, read of the table under that alias. */
@@ -288,7 +288,13 @@ function ownColumn(mapping: Mapping, dialect: Dialect, alias: string, path: stri
   }
   if (mapping.propertiesColumn === null) return plainColumn(mapping.table, dialect, alias, property);
   const json = nameSql(alias, mapping.propertiesColumn);
-  return { sql: dialect.jsonText(json, property), type: 'text', dynamic: true };
+  return { sql: dialect.jsonText(json, property, jsonTypeOf(mapping, dialect)), type: 'text', dynamic: true };
+}
+
+/** What the column of a mapping's properties is: JSON, or text that holds it. */
+export function jsonTypeOf({ table, propertiesColumn }: Mapping, dialect: Dialect): JsonType {
+  const column = table.columns.find(({ name }) => name === propertiesColumn);
+  return column && dialect.valueType(column.dataType) === 'text' ? 'text' : 'json';
 }
 
 /** A column that mapEntity chose: whoever asks did not name it, and is not told to name another. */

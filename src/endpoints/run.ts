@@ -49,9 +49,10 @@ export async function callEndpoint(
   endpoint: Endpoint,
   call: EndpointCall,
 ): Promise<EndpointAnswer> {
-  const { datastore, tableIds, timeoutMs, keep } = endpoint;
+  const { datastore, tableIds, timeoutMs, keep, name } = endpoint;
+  const question = { datastore, tableIds, deadlineMs: timeoutMs, keep, operation: name };
   const { asked, ...page } = await answerBy(endpoint, call, (sql, rowsMax) =>
-    askWarehouse(deps, asker, { datastore, sql, tableIds, rowsMax, deadlineMs: timeoutMs, keep }),
+    askWarehouse(deps, asker, { ...question, sql, rowsMax }),
   );
   return { ...page, cache: asked.cache, freshness: asked.freshness };
 }
@@ -174,7 +175,7 @@ export async function* streamEndpoint(
     deps.datastores.open(asker.projectId, datastore.name),
   );
   let left = rowsMax;
-  const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: asker.requestId };
+  const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: `${asker.requestId} ${endpoint.name}` };
   for await (const { rows } of warehouse.stream(statement, options)) {
     if (rows.length > left) {
       yield { rows: rows.slice(0, left), truncated: true };

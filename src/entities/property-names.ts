@@ -1,5 +1,6 @@
 import { type Mappings, propertyNames } from '#catalog/mappings.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
+import { jsonTypeOf } from '#catalog/row-source.ts';
 import { nameSql, rawSql, sql, tableSql } from '#warehouse/sql.ts';
 import { type EntityQuestion, openEntities } from './entity-questions.ts';
 import { ask, type EntityReads } from './read-entities.ts';
@@ -21,7 +22,7 @@ export function namesQuestion(mappings: Mappings, kind: EntityKind, jsonColumn: 
   const { mapping, source } = openEntities(mappings, kind);
   const column = nameSql(jsonColumn);
   const some = sql`(SELECT ${column} FROM ${tableSql(mapping.table)} LIMIT ${rawSql(String(rowsRead))}) AS ${nameSql('some')}`;
-  const names = source.dialect.jsonNames(column, some);
+  const names = source.dialect.jsonNames(column, some, jsonTypeOf(mapping, source.dialect));
   const select = sql`SELECT ${nameSql('item')} FROM ${names} AS ${nameSql('names')} ORDER BY 1 LIMIT ${rawSql(String(namesMax))}`;
   return { source, sql: select, most: namesMax };
 }

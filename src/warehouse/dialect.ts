@@ -14,6 +14,9 @@ export type ValueType =
   | 'json'
   | 'other';
 
+/** JSON, or a text that holds it. */
+export type JsonType = Extract<ValueType, 'json' | 'text'>;
+
 export const grains = ['MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'QUARTER', 'YEAR'] as const;
 export type Grain = (typeof grains)[number];
 
@@ -49,26 +52,30 @@ export interface ListColumn {
 /** How an engine spells what SQL leaves to each engine. Pure: text in, text out. */
 export interface Dialect {
   quoteName(name: string): string;
+  /** Two names of tables that differ in case alone are one name to the engine. */
+  readonly ignoresCase?: true;
   /** A text as a literal, whatever it holds. */
   quoteText(text: string): string;
   /** The nth bind, from 1. */
   placeholder(n: number): string;
   valueType(dataType: string): ValueType;
-  /** Fails on a value that is none of the type. */
-  cast(value: Sql, type: ValueType): Sql;
+  /** Fails on a value that is none of the type. Where the value is no bind, `from` says what it is. */
+  cast(value: Sql, type: ValueType, from?: ValueType): Sql;
   /** NULL for a value that is none of the type. */
   tryCast(value: Sql, type: ValueType): Sql;
   /** A relation of one column named "item", with one row for each element of a list bind. */
   listRows(list: readonly (string | number | bigint | boolean | Date)[], type: ValueType): Sql;
   /** A relation whose columns are these lists of equal length, side by side. */
   listsRows(columns: readonly ListColumn[]): Sql;
-  /** A property of a JSON object as text: NULL where it is missing or null. */
-  jsonText(json: Sql, property: string): Sql;
+  /** A property of a JSON object as text: NULL where it is missing or null. `held` is the type of what holds the object. */
+  jsonText(json: Sql, property: string, held: JsonType): Sql;
   /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. */
-  jsonNames(json: Sql, from: Sql): Sql;
+  jsonNames(json: Sql, from: Sql, held: JsonType): Sql;
   /** The text holds the part, in any case. */
   contains(text: Sql, part: string): Sql;
   startsWith(text: Sql, part: string): Sql;
+  /** Both are equal, or both NULL: the condition of a join, too. They are of one type. */
+  same(left: Sql, right: Sql): Sql;
   /** The text so that it is sorted and compared by its bytes. Left out where the engine does that by itself. */
   byBytes?(text: Sql): Sql;
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
@@ -81,11 +88,13 @@ export interface Dialect {
   periodNumber(moment: Sql, type: ValueType, grain: Grain, aheadMs: Sql | null): Sql;
   /** The moment so many milliseconds later. */
   addMs(instant: Sql, ms: number): Sql;
-  /** The moment so many months later, by the calendar of UTC. */
-  addMonths(instant: Sql, months: number): Sql;
+  /** The moment so many months later, by the calendar of UTC; of the type of the moment, or one to compare with it. */
+  addMonths(instant: Sql, months: number, type: ValueType): Sql;
   /** Whether a whole number has that bit set, from 0. */
   hasBit(number: Sql, bit: number): Sql;
   aggregate(of: Aggregate): Sql;
+  /** A statement may hold no median or percentile beside another aggregate that sorts or tells values apart. */
+  readonly quantilesAlone?: true;
   /**
    * One value, of 128 bits or more, that is equal for equal rows of these values and, as far as a hash can tell, for no others:
    * every digit counts, NULL is none of the texts, and what one value ends with is never taken for what the next begins with.

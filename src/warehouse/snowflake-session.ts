@@ -27,11 +27,14 @@ const goodbyeMs = 5_000;
 /** One session of an account, opened when first needed and renewed as it runs out. It takes many statements at once. */
 export class SnowflakeSession implements AsyncDisposable {
   readonly #login: SnowflakeLogin;
+  readonly #isOne: boolean;
   #tokens: Promise<Tokens> | null = null;
   #closed = false;
 
-  constructor(login: SnowflakeLogin) {
+  /** With `isOne` it is never opened anew: what a transaction began is not gone on with outside of it. */
+  constructor(login: SnowflakeLogin, { isOne = false }: { isOne?: boolean } = {}) {
     this.#login = login;
+    this.#isOne = isOne;
   }
 
   /**
@@ -49,17 +52,27 @@ export class SnowflakeSession implements AsyncDisposable {
       const code = reply.code ?? '';
       const isOver = code === sessionExpired || sessionLost.has(code);
       if (!isOver || renewed === 2) return checked(reply);
+      if (this.#isOne && code !== sessionExpired) throw new NoAnswer('its session was lost');
       renewed += 1;
       // Of all statements that find it over, one renews it for all.
       if (this.#tokens === using) this.#tokens = this.#kept(this.#renew(tokens, code));
     }
   }
 
+  /** The next statement opens a new session: this one has no virtual warehouse, which it takes only when it begins. */
+  leave(): void {
+    this.#tokens?.then((tokens) => this.#end(tokens)).catch(() => undefined);
+    this.#tokens = null;
+  }
+
   /** Ends the session, so that it does not wait hours for its end at Snowflake. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     const tokens = await this.#tokens?.catch(() => null);
-    if (!tokens) return;
+    if (tokens) await this.#end(tokens);
+  }
+
+  async #end(tokens: Tokens): Promise<void> {
     const path = `/session?delete=true&requestId=${newId()}`;
     const signal = AbortSignal.timeout(goodbyeMs);
     await this.#exchange({ method: 'POST', path, body: {}, token: tokens.session }, signal).catch(
@@ -89,6 +102,7 @@ export class SnowflakeSession implements AsyncDisposable {
       };
       const { success, data } = await this.#exchange(request, AbortSignal.timeout(30_000));
       if (success) return { session: String(data?.sessionToken), master: String(data?.masterToken) };
+      if (this.#isOne) throw new NoAnswer('its session was lost');
     }
     return logIn(this.#login);
   }

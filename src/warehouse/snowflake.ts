@@ -2,10 +2,12 @@ import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
+import { examine } from './snowflake-examine.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk, type Result } from './snowflake-query.ts';
 import { SnowflakeSession } from './snowflake-session.ts';
+import { SnowflakeUploads } from './snowflake-upload.ts';
 import { describeSchemas, describeTables } from './snowflake-tables.ts';
 import { dropOwn, ownTables, writeOwn, writeTarget } from './snowflake-write.ts';
 import { Slots } from './slots.ts';
@@ -15,6 +17,7 @@ import type {
   DescribedSchema,
   DescribedSelect,
   DescribedTable,
+  Examination,
   RunOptions,
   Statement,
   TableName,
@@ -51,14 +54,22 @@ export function openSnowflake(options: SnowflakeOptions): SnowflakeWarehouse {
 export class SnowflakeWarehouse implements Warehouse {
   readonly engine = 'SNOWFLAKE';
   readonly dialect = snowflakeDialect;
+  closedFor?: string;
+  readonly #options: SnowflakeOptions;
   readonly #session: SnowflakeSession;
+  readonly #uploads: SnowflakeUploads;
   readonly #home: Desk['home'];
+  readonly #names: Parameters<typeof examine>[1];
   readonly #closing = new AbortController();
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
 
   constructor(options: SnowflakeOptions) {
+    this.#options = options;
     this.#session = new SnowflakeSession(options);
+    const { warehouse, database, schema = null } = options;
+    this.#names = { warehouse, database, schema };
+    this.#uploads = new SnowflakeUploads(options);
     this.#home = { database: options.database, schema: options.schema ?? 'PUBLIC' };
   }
 
@@ -83,7 +94,7 @@ export class SnowflakeWarehouse implements Warehouse {
       }
       if (isFirst) yield { columns, rows: [] };
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
   }
 
@@ -115,11 +126,43 @@ export class SnowflakeWarehouse implements Warehouse {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
   }
 
+  examine(options: RunOptions = {}): Promise<Examination> {
+    return this.#bounded(options, (bounds) => examine(this.#desk(bounds), this.#names));
+  }
+
+  /** The database that it was opened with. */
+  get database(): string {
+    return this.#home.database;
+  }
+
+  /** Puts a file of this machine into a folder of the user's own stage. Fails as run does. */
+  upload(path: string, folder: string, options: RunOptions = {}): Promise<void> {
+    return this.#bounded(options, ({ signal }) => this.#uploads.put(path, folder, signal), this.#writes);
+  }
+
+  /**
+   * Runs statements in a session of their own, which ends with them: a transaction that is open then is rolled back. Fails
+   * when the session is lost on the way.
+   */
+  together<T>(
+    options: RunOptions,
+    work: (run: (statement: Statement) => Promise<unknown[][]>) => Promise<T>,
+  ): Promise<T> {
+    const runAll = async (bounds: Bounds): Promise<T> => {
+      await using session = new SnowflakeSession(this.#options, { isOne: true });
+      return await work(async (statement) => {
+        const result = await ask(session, statement, bounds);
+        return (await take(result, rowsMaxDefault, bytesMaxDefault)).rows;
+      });
+    };
+    return this.#bounded(options, runAll, this.#writes);
+  }
+
   /** Stops what runs, and ends the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
-    await this.#session[Symbol.asyncDispose]();
+    this.#closing.abort(closedError(this.closedFor));
+    await Promise.all([this.#session[Symbol.asyncDispose](), this.#uploads[Symbol.asyncDispose]()]);
   }
 
   #desk(bounds: Bounds): Desk {
@@ -144,13 +187,17 @@ export class SnowflakeWarehouse implements Warehouse {
       const free = await slots.take(bounds.signal);
       return await work(bounds).finally(free);
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
+  }
+
+  #causeOf(error: unknown): unknown {
+    return this.#closing.signal.aborted ? this.#closing.signal.reason : error;
   }
 
   #bounds({ deadlineMs = deadlineMsDefault, signal: asked, tag }: RunOptions): Bounds {
     const closing = this.#closing.signal;
-    if (closing.aborted) throw closedError();
+    if (closing.aborted) throw closedError(this.closedFor);
     const deadline = AbortSignal.timeout(deadlineMs);
     const signal = AbortSignal.any([deadline, closing, ...(asked ? [asked] : [])]);
     const stoppedBy = () => {

@@ -26,7 +26,7 @@ import { readMarked, type StreamKey } from './cloud-marker.ts';
 import { hashOf, type PartNote, readPartNote, readPublishNote, writePartNote } from './cloud-note.ts';
 import { publishParts } from './cloud-publish.ts';
 import type { Place } from './engine-tables.ts';
-import { refuseKeyless } from './publish.ts';
+import { refuseKeyless, refuseRemovals } from './publish.ts';
 
 interface WriterOptions {
   loader: CloudLoader;
@@ -103,15 +103,7 @@ class CloudWriter implements StreamWriter {
     const { loader, selection, signal, place } = this.#options;
     return asConnectorError(loader, async () => {
       const { writeMode, name } = selection;
-      if (writeMode !== 'UPSERT' && columns.some(({ marksRemoved }) => marksRemoved)) {
-        throw new ConnectorError(
-          'SCHEMA',
-          `"${name}" says which rows are gone, which only UPSERT can follow.`,
-          {
-            fix: 'Choose the write mode UPSERT.',
-          },
-        );
-      }
+      refuseRemovals(selection, columns);
       const arriving = columns.filter(({ marksRemoved }) => !marksRemoved);
       const existing = columnsOf(refuseView(this.#target, await loader.describe(this.#target, signal)));
       const { columns: next, changes } = evolveColumns(existing, arriving.map(this.#kept), name);

@@ -5,8 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Binding } from '#warehouse/snowflake-values.ts';
+import { tokensOf } from '#warehouse/snowflake-tokens.ts';
+import { Access, type Who } from './access.ts';
 import { Engine, type Outcome, Refusal } from './engine.ts';
 import { type Account, Sessions } from './sessions.ts';
+import { runnerOf } from './run-as.ts';
+import { Stage } from './stage.ts';
 import type { Command, ServerOptions, Told } from './start-server.ts';
 
 /** One statement as it runs: a request with its id is answered once, however often it is sent. */
@@ -27,12 +31,31 @@ const keptQueries = 1_000;
 const gzipped = promisify(gzip);
 
 const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
-const engine = await Engine.open(options.database);
+const stage = new Stage();
+const engine = await Engine.open(options.database, stage.folder);
 const sessions = new Sessions(options.account);
+const access = new Access();
+const runAs = runnerOf(engine, access, options.database);
 const queries = new Map<string, Query>();
 /** What goes wrong next, and how often. */
-const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0 };
-const told: Told = { logins: 0, renewals: 0, ended: 0, aborted: 0, tags: [], texts: [], timeouts: [] };
+const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0, lost: 0 };
+const told: Told = {
+  logins: 0,
+  renewals: 0,
+  ended: 0,
+  aborted: 0,
+  waits: 0,
+  uploads: 0,
+  stalled: 0,
+  staged: [],
+  tags: [],
+  texts: [],
+  timeouts: [],
+};
+/** Whether no statement ends. */
+let isHolding = false;
+/** What happens before the next statement with these words. */
+let ambush: Extract<Command, { before: object }>['before'] | null = null;
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
@@ -45,14 +68,32 @@ server.listen(0, '127.0.0.1', () => {
 process.on('disconnect', () => process.exit(0));
 process.on('message', (command: Command) => {
   if ('expire' in command) sessions.expire(command.expire);
-  if ('trouble' in command) Object.assign(troubles, command.trouble);
+  if ('trouble' in command) {
+    const { uploads = stage.cuts, stalledUploads = stage.stalls, ...others } = command.trouble;
+    Object.assign(stage, { cuts: uploads, stalls: stalledUploads });
+    Object.assign(troubles, others);
+  }
+  if ('hold' in command) isHolding = command.hold;
+  if ('cancel' in command) for (const query of queries.values()) query.stop(canceled());
+  if ('before' in command) ambush = command.before;
   const { logins, renewals, ended } = sessions;
-  process.send!({ ...told, logins, renewals, ended });
+  void stage.list().then((staged) => {
+    process.send!({
+      ...told,
+      logins,
+      renewals,
+      ended,
+      uploads: stage.uploads,
+      stalled: stage.stalled,
+      staged,
+    });
+  });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url!, 'http://server');
   if (url.pathname.startsWith('/chunks/')) return sendChunk(url, request, response);
+  if (url.pathname.startsWith('/stage/')) return stage.answer(url.pathname, request, response);
   const body = request.method === 'POST' ? ((await json(request)) as Record<string, unknown>) : {};
   if (troubles.statusCount > 0) {
     troubles.statusCount -= 1;
@@ -68,19 +109,22 @@ function tokenOf(request: IncomingMessage): string {
 }
 
 async function replyTo(url: URL, body: Record<string, unknown>, token: string): Promise<object> {
-  if (url.pathname === '/session/v1/login-request') return logIn(body.data as object);
+  if (url.pathname === '/session/v1/login-request') return logIn(url, body.data as object);
   if (url.pathname === '/session/token-request') return renew(token);
-  const problem = sessions.problemOf(token);
+  const problem = troubles.lost > 0 ? '390111' : sessions.problemOf(token);
+  if (troubles.lost > 0) troubles.lost -= 1;
   if (problem !== null) return failure(problem, '08001', 'The session is over.');
+  const session = sessions.idOf(token);
   if (url.pathname === '/session') {
+    await engine.endSession(session);
     sessions.end(token);
     return success({});
   }
-  if (url.pathname === '/queries/v1/query-request') return ask(url, body);
+  if (url.pathname === '/queries/v1/query-request') return ask(url, body, session, sessions.whoOf(token));
   if (url.pathname === '/queries/v1/abort-request') {
     const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
     told.aborted += 1;
-    running?.stop(new Refusal('000604', '57014', 'SQL execution canceled'));
+    running?.stop(canceled());
     return success({});
   }
   const [, id = ''] = /^\/queries\/([^/]+)\/result$/.exec(url.pathname) ?? [];
@@ -88,8 +132,18 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
   return query ? resultOf(query) : failure('000709', '02000', `Statement ${id} not found`);
 }
 
-function logIn(data: object): object {
-  const session = sessions.logIn(data);
+function logIn({ searchParams }: URL, data: object): object {
+  // A name in quotes is what stands in them.
+  const named = (of: string) => tokensOf(searchParams.get(of) ?? '')[0]?.text ?? null;
+  const [role, warehouse] = [named('roleName'), named('warehouse') ?? ''];
+  const session = sessions.logIn(data, { role, warehouse });
+  if (role !== null && !access.hasRole(role)) {
+    return failure(
+      '390189',
+      '08001',
+      `Role '${role}' specified in the connect string is not granted to this user.`,
+    );
+  }
   if (Array.isArray(session)) return failure(session[0], '08001', session[1]);
   return success({
     token: session.session,
@@ -125,11 +179,16 @@ interface QueryBody {
   parameters?: { QUERY_TAG?: string; STATEMENT_TIMEOUT_IN_SECONDS?: number };
 }
 
-function ask(url: URL, body: Record<string, unknown>): Promise<object> {
+async function ask(url: URL, body: Record<string, unknown>, session: string, who: Who): Promise<object> {
   const requestId = url.searchParams.get('requestId') ?? '';
   const known = [...queries.values()].find((query) => query.requestId === requestId);
   if (known) return resultOf(known);
   const { sqlText, describeOnly = false, bindings = {}, parameters = {} } = body as unknown as QueryBody;
+  const refusal = await ambushed(sqlText, session);
+  if (refusal) return refusal;
+  const [, word = '', place = ''] = /^\s*(PUT|REMOVE)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
+  if (word === 'PUT') return success(stage.put(sqlText, requestId, addressOf()));
+  if (word === 'REMOVE') await stage.remove(place);
   told.texts.push(sqlText);
   told.tags.push(parameters.QUERY_TAG ?? '');
   told.timeouts.push(parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 0);
@@ -143,7 +202,8 @@ function ask(url: URL, body: Record<string, unknown>): Promise<object> {
     interrupt = stopIt;
     if (stopped) stopIt();
   };
-  const running = engine.run(sqlText, bindings, { describeOnly, onStart });
+  const text = word === 'REMOVE' ? "SELECT '' AS name, 'removed' AS result" : sqlText;
+  const running = runAs(who, { text, bindings }, { session, describeOnly, onStart });
   const limit = setTimeout(
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
     (parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 172_800) * 1000,
@@ -157,11 +217,36 @@ function ask(url: URL, body: Record<string, unknown>): Promise<object> {
   return resultOf(query);
 }
 
+const addressOf = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+/** What a test has laid for this statement; null when it is to be run. */
+async function ambushed(text: string, session: string): Promise<object | null> {
+  if (ambush === null || !text.includes(ambush.words)) return null;
+  const { how } = ambush;
+  ambush = null;
+  if (how === 'spoil') await stage.spoil();
+  if (how === 'refuse') return failure('000603', 'XX000', 'SQL execution internal error');
+  if (how === 'deny') {
+    const said = "SQL access control error: Insufficient privileges to operate on schema 'raw'";
+    return failure('003001', '42501', said);
+  }
+  if (how === 'end') {
+    await engine.endSession(session);
+    sessions.expire('gone');
+    return failure('390111', '08001', 'The session is over.');
+  }
+  return null;
+}
+
 async function resultOf(query: Query): Promise<object> {
-  const outcome = await Promise.race([query.outcome, sleep(heldMs, null)]);
+  const done = await Promise.race([query.outcome, sleep(heldMs, null)]);
+  const outcome = isHolding ? null : done;
   if (outcome === null) {
     const data = { queryId: query.id, getResultUrl: `/queries/${query.id}/result` };
-    return { success: true, code: '333333', message: 'Query execution in progress', data };
+    told.waits += 1;
+    // Which of the two it says depends on how the statement was sent, and a client is to take either.
+    const code = told.waits % 2 === 1 ? '333333' : '333334';
+    return { success: true, code, message: 'Query execution in progress', data };
   }
   if (outcome instanceof Refusal) {
     return failure(outcome.code, outcome.sqlState, outcome.message, { queryId: query.id });
@@ -205,6 +290,10 @@ async function sendChunk(url: URL, request: IncomingMessage, response: ServerRes
   response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': bytes.byteLength });
   if (isBroken) response.write(bytes.subarray(0, bytes.byteLength / 2), () => response.destroy());
   else response.end(bytes);
+}
+
+function canceled(): Refusal {
+  return new Refusal('000604', '57014', 'SQL execution canceled');
 }
 
 function success(data: object): object {

@@ -14,6 +14,12 @@ export interface Told {
   renewals: number;
   ended: number;
   aborted: number;
+  /** How often a result was asked for and was not there yet. */
+  waits: number;
+  /** Files that were put into the stage, and those that lie there. */
+  uploads: number;
+  stalled: number;
+  staged: string[];
   texts: string[];
   tags: string[];
   timeouts: number[];
@@ -22,7 +28,24 @@ export interface Told {
 /** What a test makes of the server: it answers each with what it was told so far. */
 export type Command =
   | { expire: 'expired' | 'gone' }
-  | { trouble: { chunks?: number; status?: number; statusCount?: number; expiredUrls?: number } }
+  | {
+      trouble: {
+        chunks?: number;
+        status?: number;
+        statusCount?: number;
+        expiredUrls?: number;
+        uploads?: number;
+        /** So many requests are told that their session is gone. */
+        lost?: number;
+        stalledUploads?: number;
+      };
+    }
+  /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
+  | { before: { words: string; how: 'refuse' | 'deny' | 'spoil' | 'end' } }
+  /** While it is on, every statement is one that still runs. */
+  | { hold: boolean }
+  /** Cancels all that runs, as an administrator would. */
+  | { cancel: true }
   | { tell: true };
 
 /** A server that speaks as Snowflake does, in a process of its own, and what lets one in. */
@@ -35,8 +58,13 @@ export interface SnowflakeServer extends AsyncDisposable {
     warehouse: string;
     database: string;
   };
+  /** Where it listens, which a config names only where emulators are allowed there. */
+  host: string;
+  /** The config of a datastore on it. */
+  config: Omit<SnowflakeServer['login'], 'url'> & { host: string; password: string };
   password: string;
   token: string;
+  accessToken: string;
   /** Encrypted with `passphrase`. */
   privateKey: string;
   passphrase: string;
@@ -57,17 +85,23 @@ export async function startSnowflakeServer(options: ServerOptions): Promise<Snow
     password: 'the password of a test',
     publicKey: keys.publicKey,
     token: 'an OAuth token of a test',
+    accessToken: 'a programmatic access token of a test',
   };
   const child = fork(join(import.meta.dirname, 'server-process.ts'), [
     JSON.stringify({ ...options, account }),
   ]);
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  const url = `http://127.0.0.1:${port}`;
+  const host = `127.0.0.1:${port}`;
+  const url = `http://${host}`;
+  const names = { account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database };
   return {
     url,
-    login: { url, account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database },
+    login: { url, ...names },
+    host,
+    config: { host, ...names, password: account.password },
     password: account.password,
     token: account.token,
+    accessToken: account.accessToken,
     privateKey: keys.privateKey,
     passphrase,
     async order(command) {
