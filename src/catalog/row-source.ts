@@ -271,7 +271,7 @@ function leastOf(dialect: Dialect, key: Sql, type: ValueType): Sql {
 /** Two keys so that they can be compared: as they are when both are of one type, else as text. */
 function comparable(dialect: Dialect, left: SourceColumn, right: SourceColumn): [Sql, Sql] {
   if (left.type === right.type) return [left.sql, right.sql];
-  return [dialect.cast(left.sql, 'text'), dialect.cast(right.sql, 'text')];
+  return [dialect.cast(left.sql, 'text', left.type), dialect.cast(right.sql, 'text', right.type)];
 }
 
 /** What a row of the mapping's own table has, read of the table under that alias. */

@@ -2,7 +2,7 @@ import { AppError } from '#base/errors.ts';
 import type { FreshnessOf } from '#catalog/ask.ts';
 import { textSql } from '#catalog/compare-sql.ts';
 import { type Mapping, propertyNames } from '#catalog/mappings.ts';
-import { type EntityRowSource, type RowSource, rows } from '#catalog/row-source.ts';
+import { type EntityRowSource, jsonTypeOf, type RowSource, rows } from '#catalog/row-source.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { allOf, joinSql, nameSql, sql, type Sql } from '#warehouse/sql.ts';
 
@@ -141,8 +141,9 @@ function exactText(value: unknown): string {
 function propertiesPart(source: RowSource, mapping: Mapping) {
   const names = propertyNames(mapping);
   if (mapping.propertiesColumn !== null) {
+    const held = jsonTypeOf(mapping, source.dialect);
     return {
-      columns: [source.dialect.cast(nameSql(rows, mapping.propertiesColumn), 'text')],
+      columns: [source.dialect.cast(nameSql(rows, mapping.propertiesColumn), 'text', held)],
       take: (row: EntityRow, [value]: readonly unknown[]) => {
         row.properties = named(value === null ? {} : jsonOf(value, row), names);
       },

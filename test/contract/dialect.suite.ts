@@ -186,6 +186,16 @@ function dialects(warehouseOf: () => Warehouse): void {
     });
   });
 
+  test('takes two NULLs for the same, and NULL for nothing else', async () => {
+    const sides = [sql`${'a'}`, sql`${'b'}`, sql`${null}`].map((each) => d().cast(each, 'text'));
+    for (const [at, left] of sides.entries()) {
+      for (const [other, right] of sides.entries()) {
+        const condition = sql`CASE WHEN ${d().same(left, right)} THEN ${1n} ELSE ${0n} END`;
+        expect(Number(await value(condition)), `${at} ${other}`).toBe(at === other ? 1 : 0);
+      }
+    }
+  });
+
   test('looks for text as it stands: % and _ mean themselves', async () => {
     const all = ['100% sure', '100x sure', 'a_b', 'axb', 'Straße', 'back\\slash', null];
     const found = async (condition: Sql) =>
@@ -292,9 +302,9 @@ function dialects(warehouseOf: () => Warehouse): void {
 
   test('adds months by the calendar', async () => {
     const moment = d().cast(sql`${'2026-01-31T12:00:00Z'}`, 'timestamptz');
-    expect(await value(d().addMonths(moment, 1))).toBe('2026-02-28T12:00:00.000000Z');
-    expect(await value(d().addMonths(moment, -11))).toBe('2025-02-28T12:00:00.000000Z');
-    expect(await value(d().addMonths(moment, 25))).toBe('2028-02-29T12:00:00.000000Z');
+    expect(await value(d().addMonths(moment, 1, 'timestamptz'))).toBe('2026-02-28T12:00:00.000000Z');
+    expect(await value(d().addMonths(moment, -11, 'timestamptz'))).toBe('2025-02-28T12:00:00.000000Z');
+    expect(await value(d().addMonths(moment, 25, 'timestamptz'))).toBe('2028-02-29T12:00:00.000000Z');
   });
 
   test('interpolates medians and percentiles of floats', async () => {
