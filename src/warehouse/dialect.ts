@@ -54,8 +54,8 @@ export interface Dialect {
   /** The nth bind, from 1. */
   placeholder(n: number): string;
   valueType(dataType: string): ValueType;
-  /** Fails on a value that is none of the type. */
-  cast(value: Sql, type: ValueType): Sql;
+  /** Fails on a value that is none of the type. Where the value is no bind, `from` says what it is. */
+  cast(value: Sql, type: ValueType, from?: ValueType): Sql;
   /** NULL for a value that is none of the type. */
   tryCast(value: Sql, type: ValueType): Sql;
   /** A relation of one column named "item", with one row for each element of a list bind. */
@@ -69,6 +69,8 @@ export interface Dialect {
   /** The text holds the part, in any case. */
   contains(text: Sql, part: string): Sql;
   startsWith(text: Sql, part: string): Sql;
+  /** Both are equal, or both NULL: the condition of a join, too. They are of one type. */
+  same(left: Sql, right: Sql): Sql;
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
   instant(value: Sql, type: ValueType): Sql;
   /**
@@ -79,8 +81,8 @@ export interface Dialect {
   periodNumber(moment: Sql, type: ValueType, grain: Grain, aheadMs: Sql | null): Sql;
   /** The moment so many milliseconds later. */
   addMs(instant: Sql, ms: number): Sql;
-  /** The moment so many months later, by the calendar of UTC. */
-  addMonths(instant: Sql, months: number): Sql;
+  /** The moment so many months later, by the calendar of UTC; of the type of the moment, or one to compare with it. */
+  addMonths(instant: Sql, months: number, type: ValueType): Sql;
   /** Whether a whole number has that bit set, from 0. */
   hasBit(number: Sql, bit: number): Sql;
   aggregate(of: Aggregate): Sql;

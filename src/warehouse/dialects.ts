@@ -1,3 +1,4 @@
+import { bigQueryDialect } from './bigquery-dialect.ts';
 import type { Dialect } from './dialect.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
 import { postgresDialect } from './postgres-dialect.ts';
@@ -5,6 +6,7 @@ import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Warehouse } from './warehouse.ts';
 
 const dialects: Partial<Record<Warehouse['engine'], Dialect>> = {
+  BIGQUERY: bigQueryDialect,
   DUCKDB: duckDbDialect,
   POSTGRES: postgresDialect,
   SNOWFLAKE: snowflakeDialect,

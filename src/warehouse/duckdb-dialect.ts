@@ -77,6 +77,7 @@ export const duckDbDialect: Dialect = {
   jsonNames: (json, from) => sql`(SELECT DISTINCT unnest(json_keys(${json})) AS item FROM ${from})`,
   contains: (text, part) => sql`contains(lower(${text}), lower(${part}))`,
   startsWith: (text, part) => sql`starts_with(${text}, ${part})`,
+  same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
   instant(value, type) {
     if (type === 'timestamptz') return value;
     return sql`CAST(${value} AS TIMESTAMP) AT TIME ZONE 'UTC'`;

@@ -71,6 +71,7 @@ export const snowflakeDialect: Dialect = {
     sql`(SELECT DISTINCT names.KEY AS ${nameSql('item')} FROM ${from}, LATERAL FLATTEN(INPUT => ${json}, MODE => 'OBJECT') AS names)`,
   contains: (text, part) => sql`CONTAINS(LOWER(${text}), LOWER(${part}))`,
   startsWith: (text, part) => sql`STARTSWITH(${text}, ${part})`,
+  same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
   instant(value, type) {
     if (type === 'timestamptz') return value;
     return sql`CAST(CAST(${value} AS TIMESTAMP_NTZ) AS TIMESTAMP_LTZ)`;
