@@ -137,7 +137,7 @@ class EntitySource implements EntityRowSource {
       ? this.dialect.tryCast(canonical.sql, column.type)
       : textSql(this.dialect, canonical);
     const isAlias = asked ? sql`${asked.column} = ${asked.value}` : anyOf([]);
-    return sql`${own?.column ?? column.sql} = coalesce((SELECT ${leastOf(this.dialect, found, isTyped ? column.type : 'text')} FROM ${tableSql(alias.table)} AS o WHERE ${isAlias}), ${own?.value ?? rawSql('NULL')})`;
+    return sql`${own?.column ?? column.sql} = coalesce((SELECT ${leastOf(this.dialect, found, isTyped ? column.type : 'text')} FROM ${tableSql(alias.table)} AS ${nameSql('o')} WHERE ${isAlias}), ${own?.value ?? rawSql('NULL')})`;
   }
 
   from(): Sql {
@@ -223,7 +223,7 @@ class EntitySource implements EntityRowSource {
       ...key,
       sql: nameSql(entity, '#key'),
     });
-    return sql`LEFT JOIN (SELECT ${joinSql([sql`${key.sql} AS ${nameSql('#key')}`, ...read])} FROM ${tableSql(other.table)} AS o GROUP BY 1) AS ${nameSql(entity)} ON ${theirs} = ${ours}`;
+    return sql`LEFT JOIN (SELECT ${joinSql([sql`${key.sql} AS ${nameSql('#key')}`, ...read])} FROM ${tableSql(other.table)} AS ${nameSql('o')} GROUP BY 1) AS ${nameSql(entity)} ON ${theirs} = ${ours}`;
   }
 
   #alias(): Mapping['alias'] {
@@ -253,7 +253,7 @@ class EntitySource implements EntityRowSource {
     const canonical = plainColumn(table, this.dialect, 'o', canonicalKey);
     const own = ownColumn(this.#mapping, this.dialect, rows, 'userKey');
     const [theirs, ours] = comparable(this.dialect, { ...key, sql: nameSql('alias', '#alias') }, own);
-    return sql`LEFT JOIN (SELECT ${key.sql} AS ${nameSql('#alias')}, ${leastOf(this.dialect, canonical.sql, canonical.type)} AS ${nameSql('#canonical')} FROM ${tableSql(table)} AS o GROUP BY 1) AS ${nameSql('alias')} ON ${theirs} = ${ours}`;
+    return sql`LEFT JOIN (SELECT ${key.sql} AS ${nameSql('#alias')}, ${leastOf(this.dialect, canonical.sql, canonical.type)} AS ${nameSql('#canonical')} FROM ${tableSql(table)} AS ${nameSql('o')} GROUP BY 1) AS ${nameSql('alias')} ON ${theirs} = ${ours}`;
   }
 }
 

@@ -1,15 +1,19 @@
 import { AppError } from '#base/errors.ts';
 import { type Asker, askWarehouse } from '#catalog/ask.ts';
-import { keyList } from '#catalog/compare-sql.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
-import { type EntityFilter, entityFilterSql } from '#catalog/filter-sql.ts';
-import type { Mapping, Mappings } from '#catalog/mappings.ts';
-import { type EntityRowSource, entitySource, mappingOf, type RowSource } from '#catalog/row-source.ts';
+import type { Mappings } from '#catalog/mappings.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
-import { dialectOf } from '#warehouse/dialects.ts';
-import { allOf, joinSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
-import type { EntityKey, EntityOrder, EntityPage } from './entity-order.ts';
-import { areEntities, type EntityField, type EntityRow, rowReader } from './entity-rows.ts';
+import type { EntityKey, EntityPage } from './entity-order.ts';
+import {
+  countQuestion,
+  type EntityList,
+  type EntityQuestion,
+  existsQuestion,
+  keyQuestion,
+  keysQuestion,
+  pageQuestion,
+} from './entity-questions.ts';
+import type { EntityField, EntityRow } from './entity-rows.ts';
 
 /** Who reads the entities of a project, and which tables hold them. */
 export interface EntityReads {
@@ -18,59 +22,34 @@ export interface EntityReads {
   mappings: Mappings;
 }
 
-/** Which entities, in which order. */
-export interface EntityList {
-  kind: EntityKind;
-  filter?: EntityFilter | null;
-  order: EntityOrder;
-}
-
 /** The rows of a page and one more, counted from the asked end, in that direction. One statement. */
 export async function readPage(
   reads: EntityReads,
-  { kind, filter, order }: EntityList,
+  list: EntityList,
   page: EntityPage,
   fields: ReadonlySet<EntityField>,
 ): Promise<EntityRow[]> {
-  const { source, mapping } = openEntities(reads, kind);
-  const ordered = order.over(source);
-  const reader = rowReader(source, mapping, fields, ordered.value);
-  const where = allOf([areEntities(source, kind), entityFilterSql(source, filter), ordered.where(page)]);
-  const take = page.size + 1;
-  const rows = await ask(
-    reads,
-    source,
-    sql`SELECT ${joinSql(reader.columns)} FROM ${source.from()} WHERE ${where} ORDER BY ${ordered.orderBy(page)} LIMIT ${rawSql(String(take))}`,
-    take,
-  );
-  return rows.map((row) => reader.read(row));
+  const question = pageQuestion(reads.mappings, list, page, fields);
+  const rows = await ask(reads, question);
+  return rows.map((row) => question.reader.read(row));
 }
 
 /** Whether an entity of the list stands at the key or beyond it, towards that side. One statement. */
 export async function existsFrom(
   reads: EntityReads,
-  { kind, filter, order }: EntityList,
+  list: EntityList,
   key: EntityKey,
   side: 'before' | 'after',
 ): Promise<boolean> {
-  const { source } = openEntities(reads, kind);
-  const where = allOf([
-    areEntities(source, kind),
-    entityFilterSql(source, filter),
-    order.over(source).from(key, side),
-  ]);
-  const rows = await ask(reads, source, sql`SELECT 1 FROM ${source.from()} WHERE ${where} LIMIT 1`, 1);
-  return rows.length > 0;
+  return (await ask(reads, existsQuestion(reads.mappings, list, key, side))).length > 0;
 }
 
 /** How many entities the list has. One statement. */
 export async function countEntities(
   reads: EntityReads,
-  { kind, filter }: Pick<EntityList, 'kind' | 'filter'>,
+  list: Pick<EntityList, 'kind' | 'filter'>,
 ): Promise<number> {
-  const { source } = openEntities(reads, kind);
-  const where = allOf([areEntities(source, kind), entityFilterSql(source, filter)]);
-  const rows = await ask(reads, source, sql`SELECT count(*) FROM ${source.from()} WHERE ${where}`, 1);
+  const rows = await ask(reads, countQuestion(reads.mappings, list));
   return Number(rows[0]?.[0]);
 }
 
@@ -81,9 +60,8 @@ export async function readByKeys(
   keys: readonly string[],
   fields: ReadonlySet<EntityField>,
 ): Promise<Map<string, EntityRow>> {
-  const { source, mapping } = openEntities(reads, kind);
-  const asked = keyList(source.dialect, source.column('key'), keys);
-  const found = await readWhere(reads, source, mapping, fields, sql`${asked.column} IN ${asked.rows}`, null);
+  const question = keysQuestion(reads.mappings, kind, keys, fields);
+  const found = (await ask(reads, question)).map((row) => question.reader.read(row));
   return new Map(found.map((row) => [row.key, row]));
 }
 
@@ -94,56 +72,24 @@ export async function readByKey(
   key: string,
   fields: ReadonlySet<EntityField>,
 ): Promise<EntityRow | null> {
-  const { source, mapping } = openEntities(reads, kind);
-  const where = source.hasKey(key);
-  const found = await readWhere(reads, source, mapping, fields, where, 1);
-  return found[0] ?? null;
-}
-
-async function readWhere(
-  reads: EntityReads,
-  source: EntityRowSource,
-  mapping: Mapping,
-  fields: ReadonlySet<EntityField>,
-  where: Sql,
-  limit: number | null,
-): Promise<EntityRow[]> {
-  const reader = rowReader(source, mapping, fields, rawSql('NULL'));
-  const all = allOf([areEntities(source, mapping.kind), where]);
-  const limited = limit === null ? rawSql('') : rawSql(` LIMIT ${limit}`);
-  const rows = await ask(
-    reads,
-    source,
-    sql`SELECT ${joinSql(reader.columns)} FROM ${source.from()} WHERE ${all}${limited}`,
-    limit ?? rowsMax,
-  );
-  return rows.map((row) => reader.read(row));
+  const question = keyQuestion(reads.mappings, kind, key, fields);
+  const [row] = await ask(reads, question);
+  return row ? question.reader.read(row) : null;
 }
 
 /** More rows than this in one answer are refused: pages of pages of pages. */
 export const rowsMax = 1_000_000;
 
-/** The entities of a kind as a source of rows. Fails with BAD_USER_INPUT that says how to map when they are not mapped. */
-export function openEntities(
-  { mappings }: EntityReads,
-  kind: EntityKind,
-): { source: EntityRowSource; mapping: Mapping } {
-  const mapping = mappingOf(mappings, kind);
-  return { mapping, source: entitySource(mappings, kind, dialectOf(mapping.table.datastore.engine)) };
-}
-
 /** The rows of an answer, all of them. Fails with QUERY_TOO_COMPLEX when they are more than an answer may hold. */
 export async function ask(
   { deps, asker }: EntityReads,
-  source: RowSource,
-  question: Sql,
-  most: number,
+  { source, sql, most }: EntityQuestion,
 ): Promise<unknown[][]> {
   const answer = await askWarehouse(deps, asker, {
     datastore: source.datastore,
-    sql: question,
+    sql,
     tableIds: source.tableIds(),
-    rowsMax: Math.min(most, rowsMax),
+    rowsMax: Math.min(most ?? rowsMax, rowsMax),
   });
   if (!answer.truncated) return answer.rows;
   throw new AppError(

@@ -1,22 +1,15 @@
-import { keyList, textSql } from '#catalog/compare-sql.ts';
-import { entityFilterSql } from '#catalog/filter-sql.ts';
-import type { RowSource } from '#catalog/row-source.ts';
-import { allOf, joinSql, nameSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
 import type { EntityKey, EntityPage } from './entity-order.ts';
-import { areEntities, type EntityField, type EntityRow, numbered, rowReader } from './entity-rows.ts';
-import { ask, type EntityList, type EntityReads, openEntities } from './read-entities.ts';
+import type { EntityField, EntityRow } from './entity-rows.ts';
+import { ask, type EntityReads } from './read-entities.ts';
+import {
+  countRelatedQuestion,
+  existRelatedQuestion,
+  pagesQuestion,
+  type RelatedList,
+  seenQuestion,
+} from './related-questions.ts';
 
-/*
- * What belongs to many parents at once: one statement each, whose text is the same for any number of parents. Answers are
- * by the parents' keys; a parent with nothing is not among them. A user's aliases count as that user.
- */
-
-/** The field that names the parent. */
-export type ParentField = 'userKey' | 'organizationKey';
-
-export interface RelatedList extends EntityList {
-  parent: ParentField;
-}
+/* What belongs to many parents at once, by the parents' keys: one statement each. A parent with nothing is not among them. */
 
 /** When a user was first and last seen. */
 export interface Seen {
@@ -32,24 +25,11 @@ export async function readPages(
   page: EntityPage,
   fields: ReadonlySet<EntityField>,
 ): Promise<Map<string, EntityRow[]>> {
-  const { source, mapping } = openEntities(reads, list.kind);
-  const ordered = list.order.over(source);
-  const reader = rowReader(source, mapping, fields, ordered.value);
-  const { parent, column, where } = ofParents(source, list, parents, ordered.where(page));
-  const { named, names } = numbered([parent, ...reader.columns]);
-  const take = page.size + 1;
-  const place = nameSql('place');
-  // Only the first of each parent leave the engine.
-  const rows = await ask(
-    reads,
-    source,
-    sql`SELECT ${names} FROM (SELECT ${named}, row_number() OVER (PARTITION BY ${column} ORDER BY ${ordered.orderBy(page)}) AS ${place} FROM ${source.from()} WHERE ${where}) AS ${nameSql('ranked')} WHERE ${place} <= ${rawSql(String(take))} ORDER BY ${place}`,
-    parents.length * take,
-  );
+  const question = pagesQuestion(reads.mappings, list, parents, page, fields);
   const pages = new Map<string, EntityRow[]>();
-  for (const [key, ...values] of rows) {
+  for (const [key, ...values] of await ask(reads, question)) {
     const ofParent = pages.get(key as string);
-    const row = reader.read(values);
+    const row = question.reader.read(values);
     if (ofParent) ofParent.push(row);
     else pages.set(key as string, [row]);
   }
@@ -64,14 +44,7 @@ export async function existRelatedFrom(
   at: EntityKey,
   side: 'before' | 'after',
 ): Promise<Map<string, boolean>> {
-  const { source } = openEntities(reads, list.kind);
-  const { parent, where } = ofParents(source, list, parents, list.order.over(source).from(at, side));
-  const rows = await ask(
-    reads,
-    source,
-    sql`SELECT DISTINCT ${parent} FROM ${source.from()} WHERE ${where}`,
-    parents.length,
-  );
+  const rows = await ask(reads, existRelatedQuestion(reads.mappings, list, parents, at, side));
   return new Map(rows.map(([key]) => [key as string, true]));
 }
 
@@ -81,56 +54,17 @@ export async function countRelated(
   list: Omit<RelatedList, 'order'>,
   parents: readonly string[],
 ): Promise<Map<string, bigint>> {
-  const { source } = openEntities(reads, list.kind);
-  const { parent, column, where } = ofParents(source, list, parents);
-  const rows = await ask(
-    reads,
-    source,
-    sql`SELECT ${parent}, count(*) FROM ${source.from()} WHERE ${where} GROUP BY ${column}`,
-    parents.length,
-  );
+  const rows = await ask(reads, countRelatedQuestion(reads.mappings, list, parents));
   return new Map(rows.map(([key, count]) => [key as string, count as bigint]));
 }
 
 /** Of each user when their first and their last event were. */
 export async function readSeen(reads: EntityReads, users: readonly string[]): Promise<Map<string, Seen>> {
-  const { source } = openEntities(reads, 'EVENT');
-  const { parent, column, where } = ofParents(source, { kind: 'EVENT', parent: 'userKey' }, users);
-  const at = source.column('at');
-  const moments = ['min', 'max'].map((name) =>
-    source.dialect.instant(sql`${rawSql(name)}(${at.sql})`, at.type),
-  );
-  const rows = await ask(
-    reads,
-    source,
-    sql`SELECT ${parent}, ${joinSql(moments)} FROM ${source.from()} WHERE ${where} GROUP BY ${column}`,
-    users.length,
-  );
+  const rows = await ask(reads, seenQuestion(reads.mappings, users));
   return new Map(
     rows.map(([key, first, last]) => [
       key as string,
       { firstAt: new Date(first as string), lastAt: new Date(last as string) },
     ]),
   );
-}
-
-/** The parent's key as text and as the column has it, which is faster to group by; and the condition on what belongs to these. */
-function ofParents(
-  source: RowSource,
-  { kind, parent, filter }: Omit<RelatedList, 'order'>,
-  parents: readonly string[],
-  more: Sql = allOf([]),
-): { parent: Sql; column: Sql; where: Sql } {
-  const column = source.column(parent);
-  const asked = keyList(source.dialect, column, parents);
-  return {
-    parent: textSql(source.dialect, column),
-    column: column.sql,
-    where: allOf([
-      sql`${asked.column} IN ${asked.rows}`,
-      areEntities(source, kind),
-      entityFilterSql(source, filter),
-      more,
-    ]),
-  };
 }

@@ -12,15 +12,8 @@ import {
   readByKeys,
   readPage,
 } from '#entities/read-entities.ts';
-import {
-  countRelated,
-  existRelatedFrom,
-  type ParentField,
-  readPages,
-  readSeen,
-  type RelatedList,
-  type Seen,
-} from '#entities/read-related.ts';
+import { countRelated, existRelatedFrom, readPages, readSeen, type Seen } from '#entities/read-related.ts';
+import type { ParentField, RelatedList } from '#entities/related-questions.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { batched, batchedByKey, batchedTogether } from './batch.ts';
 import { askerOf, type Context } from './context.ts';

@@ -1,12 +1,12 @@
 import { inputError, type Problem } from '#base/errors.ts';
 import { ConnectorError } from '#connectors/contract.ts';
 import { refuseSchema, refuseTable } from '#connectors/datastore/destination.ts';
+import { keyOfTable, nameOf, type ReadTable } from '#catalog/reads.ts';
 import type { TableKind } from '#generated/prisma/enums.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { TableName, Warehouse } from '#warehouse/warehouse.ts';
 import type { PipelineDeps } from './deps.ts';
 import { jobWriting } from './job-tables.ts';
-import { type Input, keyOfTable, nameOf } from './transformation-select.ts';
 
 /** Where a transformation writes. */
 export interface Target {
@@ -149,7 +149,11 @@ function inUse({ targetSchema, targetTable }: Target, writer: string) {
 }
 
 /** The transformation's inputs in the store are these from now on. */
-export async function keepInputs(tx: Tx, transformationId: string, inputs: readonly Input[]): Promise<void> {
+export async function keepInputs(
+  tx: Tx,
+  transformationId: string,
+  inputs: readonly ReadTable[],
+): Promise<void> {
   await tx.transformationInput.deleteMany({
     where: { transformationId, tableId: { notIn: inputs.map(({ id }) => id) } },
   });

@@ -1,6 +1,7 @@
 import { AppError, InputError } from '#base/errors.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { ConnectorError } from '#connectors/contract.ts';
+import { nameOf } from '#catalog/reads.ts';
 import type { TaskStream } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import { checkTargetKind, checkWriters, keepInputs } from './check-target.ts';
@@ -11,7 +12,7 @@ import { begun, type Run, setStatus, tryStream } from './run.ts';
 import { streamChange } from './stream-progress.ts';
 import type { TransformationWithDatastore } from './task-owner.ts';
 import { isEnded } from './task-state.ts';
-import { nameOf, transformationSelect, type TransformationSelect } from './transformation-select.ts';
+import { transformationSelect, type TransformationSelect } from './transformation-select.ts';
 
 /** A transformation that is not done after so long is stopped: it would hold the engine's place for good. */
 const deadlineMs = 3_600_000;

@@ -1,6 +1,6 @@
 import { AppError, InputError, inputError, type Problem } from '#base/errors.ts';
 import { loadMappings } from '#catalog/mappings.ts';
-import { saveTables } from '#catalog/save-tables.ts';
+import { keyOfTable, nameOf, type ReadTable, takeReads, unknownReads } from '#catalog/reads.ts';
 import { entitySource } from '#catalog/row-source.ts';
 import type { Db } from '#store/open-store.ts';
 import { toText } from '#warehouse/sql.ts';
@@ -16,18 +16,13 @@ export interface TransformationAsk {
   formula: Formula | null;
 }
 
-/** A table of the catalog that a SELECT reads. */
-export interface Input extends TableName {
-  id: string;
-}
-
 export interface TransformationSelect {
   warehouse: Warehouse;
   /** The database that targets of the datastore lie in. */
   database: string;
   select: string;
   columns: ResultColumn[];
-  inputs: Input[];
+  inputs: ReadTable[];
 }
 
 /**
@@ -44,8 +39,8 @@ export async function transformationSelect(
   const path = ask.formula ? ['formula'] : ['sql'];
   const { columns, reads } = await refusedAt(path, () => warehouse.describe(select, options));
   const names = columns.map((column) => column.name);
-  const inputs = await inputsOf(deps, ask, warehouse, reads, options);
-  const problems = [...checkColumns(names, path), ...checkInputs(reads, inputs, path)];
+  const inputs = await takeReads(deps, ask, warehouse, reads, options);
+  const problems = [...checkColumns(names, path), ...unknownReads(reads, inputs, path)];
   if (problems.length > 0) throw new InputError(problems);
   const [[database]] = (await warehouse.run({ sql: 'SELECT current_database()' }, options)).rows as [
     [string],
@@ -115,66 +110,4 @@ function checkColumns(names: readonly string[], path: readonly string[]): Proble
     message: `Two columns are named "${name}": a table tells its columns apart by name.`,
     fix: 'Give one of them another name with AS.',
   }));
-}
-
-function checkInputs(
-  reads: readonly TableName[],
-  inputs: readonly Input[],
-  path: readonly string[],
-): Problem[] {
-  const known = new Set(inputs.map(keyOfTable));
-  return reads
-    .filter((table) => !known.has(keyOfTable(table)))
-    .map((table) => ({
-      code: 'INVALID',
-      path,
-      message: `${nameOf(table)} is the engine's own: the catalog does not hold it, and cannot say when it changes.`,
-      fix: 'Read tables that the query tables lists.',
-    }));
-}
-
-async function inputsOf(
-  deps: PipelineDeps,
-  { projectId, datastore }: TransformationAsk,
-  warehouse: Warehouse,
-  reads: readonly TableName[],
-  options: RunOptions,
-): Promise<Input[]> {
-  const { db } = deps.store;
-  const datastoreId = datastore.id;
-  const known = await findTables(db, projectId, datastoreId, reads);
-  const keys = new Set(known.map(keyOfTable));
-  const unknown = reads.filter((table) => !keys.has(keyOfTable(table)));
-  if (unknown.length === 0) return known;
-  const tables = await warehouse.tables(unknown, options);
-  await saveTables(db, { projectId, datastoreId, tables, at: deps.now() });
-  return findTables(db, projectId, datastoreId, reads);
-}
-
-function findTables(
-  db: Db,
-  projectId: string,
-  datastoreId: string,
-  tables: readonly TableName[],
-): Promise<Input[]> {
-  return db.catalogTable.findMany({
-    where: {
-      projectId,
-      datastoreId,
-      goneAt: null,
-      OR: tables.map(({ database, schema, name }) => ({ database, schema, name })),
-    },
-    select: { id: true, database: true, schema: true, name: true },
-    orderBy: [{ schema: 'asc' }, { name: 'asc' }],
-  });
-}
-
-/** Equal for names that the engine takes for one. */
-export function keyOfTable({ database, schema, name }: TableName): string {
-  return JSON.stringify([database, schema, name].map((part) => part.toLowerCase()));
-}
-
-/** "raw.orders", as logs and problems call a table. */
-export function nameOf({ schema, name }: Pick<TableName, 'schema' | 'name'>): string {
-  return `${schema}.${name}`;
 }

@@ -1,4 +1,5 @@
 import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
+import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import { quoteName } from './warehouse.ts';
 
@@ -103,6 +104,11 @@ export const duckDbDialect: Dialect = {
   addMonths: (instant, months) => sql`(${instant} + to_months(${months}))`,
   hasBit: (number, bit) => sql`(${number} & ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
+  // As a number it takes half the place of its text, and joins in half the time.
+  rowHash(values) {
+    const texts = values.map(({ value }) => sql`CAST(${value} AS VARCHAR)`);
+    return sql`md5_number(${joinedTexts(texts, (text) => sql`strlen(${text})`)})`;
+  },
 };
 
 function aggregate({ aggregation, value, percentile, where }: Aggregate): Sql {

@@ -15,6 +15,17 @@ export async function writeTarget(
 ): Promise<bigint | null> {
   refuseHidden(target);
   if (target.kind === 'VIEW') await refuseForView(session, target, select);
+  return make(session, target, select);
+}
+
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeOwn(session: DuckDbSession, name: string, select: Statement): Promise<bigint> {
+  const [[database]] = (await session.rows('SELECT current_database()')) as [[string]];
+  const rows = await make(session, { database, schema: stagingSchema, name, kind: 'TABLE' }, select);
+  return rows ?? 0n;
+}
+
+async function make(session: DuckDbSession, target: WriteTarget, select: Statement): Promise<bigint | null> {
   const name = toStatement(tableSql(target), shown).sql;
   const schema = toStatement(nameSql(target.database, target.schema), shown).sql;
   return session.transaction(async () => {

@@ -4,8 +4,9 @@ import { openError, openTwiceError, statementError } from './duckdb-errors.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
 import { describeSelect } from './duckdb-describe.ts';
 import { DuckDbSession } from './duckdb-session.ts';
-import { describeSchemas, describeTables } from './duckdb-tables.ts';
-import { writeTarget } from './duckdb-write.ts';
+import { describeSchemas, describeTables, stagingSchema } from './duckdb-tables.ts';
+import { nameSql, toStatement } from './sql.ts';
+import { writeOwn, writeTarget } from './duckdb-write.ts';
 import { closedError, type Interruption } from './interruption.ts';
 import { Slots, takeEach } from './slots.ts';
 import type {
@@ -198,6 +199,26 @@ export class DuckDbWarehouse implements Warehouse {
 
   write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
     return this.#bounded(options, (session) => writeTarget(session, target, select), [writeSlots]);
+  }
+
+  writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
+    return this.#bounded(options, (session) => writeOwn(session, name, select), [writeSlots]);
+  }
+
+  async dropOwn(name: string, options: RunOptions = {}): Promise<void> {
+    const { sql } = toStatement(nameSql(stagingSchema, name), duckDbDialect);
+    await this.#bounded(options, (session) => session.run(`DROP TABLE IF EXISTS ${sql}`));
+  }
+
+  async ownTables(options?: RunOptions): Promise<string[]> {
+    const { rows } = await this.run(
+      {
+        sql: 'SELECT table_name FROM duckdb_tables() WHERE schema_name = ? AND database_name = current_database()',
+        binds: [stagingSchema],
+      },
+      { ...options, ...catalogBounds },
+    );
+    return rows.flat() as string[];
   }
 
   /** Work on a session of its own, stopped at the deadline and by the signal, with the errors that callers are told. */

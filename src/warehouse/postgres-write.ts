@@ -37,6 +37,21 @@ export async function writeTarget(
   }
 }
 
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeOwn(writing: Writing, name: string, select: Statement): Promise<bigint> {
+  try {
+    // Asked for only where it is missing, since it takes a grant of its own.
+    const made = await writing.rows({
+      sql: 'SELECT to_regnamespace($1) IS NOT NULL',
+      binds: [stagingSchema],
+    });
+    if (made[0]![0] !== true) await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${stagingSchema}` });
+    return await writeTable(writing, { database: '', schema: stagingSchema, name, kind: 'TABLE' }, select);
+  } catch (error) {
+    throw concurrent(error) ?? error;
+  }
+}
+
 async function writeTable(writing: Writing, target: WriteTarget, select: Statement): Promise<bigint> {
   const name = nameOf(target);
   const staged = { ...target, name: `${stagingPrefix}${randomBytes(8).toString('hex')}` };

@@ -7,8 +7,10 @@ import { isLost, statementError } from './postgres-errors.ts';
 import { type PostgresConnection, PostgresPool } from './postgres-pool.ts';
 import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
 import { describeSchemas, describeTables } from './postgres-tables.ts';
-import { writeTarget } from './postgres-write.ts';
+import { type Writing, writeOwn, writeTarget } from './postgres-write.ts';
 import { Slots } from './slots.ts';
+import { nameSql, toStatement } from './sql.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import { Unreachable } from './unreachable.ts';
 import type {
   Answer,
@@ -192,13 +194,41 @@ export class PostgresWarehouse implements Warehouse {
   }
 
   write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
+    return this.#writing(options, (writing) => writeTarget(writing, target, select));
+  }
+
+  writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
+    return this.#writing(options, (writing) => writeOwn(writing, name, select));
+  }
+
+  dropOwn(name: string, options: RunOptions = {}): Promise<void> {
+    const { sql } = toStatement(nameSql(stagingSchema, name), postgresDialect);
+    return this.#writing(options, async ({ run }) => {
+      await run({ sql: `DROP TABLE IF EXISTS ${sql}` });
+    });
+  }
+
+  async ownTables(options?: RunOptions): Promise<string[]> {
+    const { rows } = await this.run(
+      {
+        sql: `SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = $1 AND c.relkind = 'r'`,
+        binds: [stagingSchema],
+      },
+      { ...options, ...catalogBounds },
+    );
+    return rows.flat() as string[];
+  }
+
+  /** Work in one transaction that may write, committed when it resolves. */
+  #writing<T>(options: RunOptions, work: (writing: Writing) => Promise<T>): Promise<T> {
     return this.#bounded(options, this.#writes, (bounds) =>
       this.#onConnection(bounds, async (connection) => {
         await begin(connection, bounds, 'READ WRITE');
         const run = async (statement: Statement) => rowsOf((await runInside(connection, statement)).done);
-        const rows = await writeTarget({ rows: insideOf(connection), run }, target, select);
+        const result = await work({ rows: insideOf(connection), run });
         await connection.client.query('COMMIT');
-        return rows;
+        return result;
       }),
     );
   }

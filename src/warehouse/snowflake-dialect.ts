@@ -1,4 +1,5 @@
-import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
+import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
+import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import { quoteName, type Bind } from './warehouse.ts';
 
@@ -98,6 +99,30 @@ export const snowflakeDialect: Dialect = {
   addMonths: (instant, months) => sql`DATEADD('MONTH', ${months}, CAST(${instant} AS TIMESTAMP_LTZ))`,
   hasBit: (number, bit) => sql`BITAND(${number}, ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
+  rowHash: (values) =>
+    sql`MD5(${joinedTexts(values.map(exactText), (text) => sql`CAST(LENGTH(${text}) AS VARCHAR)`)})`,
+};
+
+/** A value as a text that no other value of its type has, whatever formats the session or account has set. */
+function exactText({ value, dataType }: HashedValue): Sql {
+  const [name = ''] = /^\w+/.exec(dataType.toUpperCase()) ?? [];
+  // The text of a float has 15 digits of its 17 or fewer, and its HASH is of all of them.
+  if (name === 'FLOAT' || name === 'REAL') {
+    return sql`CAST(${value} AS VARCHAR) || ' ' || CAST(HASH(${value}) AS VARCHAR)`;
+  }
+  if (name === 'BINARY') return sql`HEX_ENCODE(${value})`;
+  const format = exactFormats[name];
+  return format === undefined
+    ? sql`CAST(${value} AS VARCHAR)`
+    : sql`TO_CHAR(${value}, ${rawSql(`'${format}'`)})`;
+}
+
+const exactFormats: Record<string, string> = {
+  DATE: 'YYYY-MM-DD',
+  TIME: 'HH24:MI:SS.FF9',
+  TIMESTAMP_NTZ: 'YYYY-MM-DD HH24:MI:SS.FF9',
+  TIMESTAMP_LTZ: 'YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM',
+  TIMESTAMP_TZ: 'YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM',
 };
 
 /** An element of a list bind: each is text in its JSON, so that AS_VARCHAR gives it as it is. */

@@ -1,3 +1,4 @@
+import { stagingSchema } from './duckdb-tables.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Desk } from './snowflake-query.ts';
 import { type RowType, typeName } from './snowflake-values.ts';
@@ -37,7 +38,7 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
       c.NUMERIC_PRECISION, c.NUMERIC_SCALE, c.CHARACTER_MAXIMUM_LENGTH, c.IS_NULLABLE, c.ORDINAL_POSITION
     FROM ${catalogOf(database, 'TABLES')} AS t
     JOIN ${catalogOf(database, 'COLUMNS')} AS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME${join}
-    WHERE t.TABLE_SCHEMA <> 'INFORMATION_SCHEMA'
+    WHERE t.TABLE_SCHEMA NOT IN ('INFORMATION_SCHEMA', '${rawSql(stagingSchema)}')
     ORDER BY 1, 2, 11`;
   const { rows } = await desk.run(toStatement(piece, snowflakeDialect));
   const tables = new Map<string, DescribedTable>();
@@ -64,7 +65,7 @@ export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
   const piece = sql`SELECT s.SCHEMA_NAME, COUNT(t.TABLE_NAME)
     FROM ${catalogOf(database, 'SCHEMATA')} AS s
     LEFT JOIN ${catalogOf(database, 'TABLES')} AS t ON t.TABLE_SCHEMA = s.SCHEMA_NAME
-    WHERE s.SCHEMA_NAME <> 'INFORMATION_SCHEMA'
+    WHERE s.SCHEMA_NAME NOT IN ('INFORMATION_SCHEMA', '${rawSql(stagingSchema)}')
     GROUP BY s.SCHEMA_NAME
     ORDER BY 1`;
   const { rows } = await desk.run(toStatement(piece, snowflakeDialect));

@@ -1,4 +1,5 @@
 import { AppError } from '#base/errors.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import { describeSelect } from './snowflake-describe.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Desk } from './snowflake-query.ts';
@@ -34,6 +35,29 @@ export async function writeTarget(
   // The statement itself does not say; of a whole table Snowflake knows it without reading any.
   const { rows } = await desk.run({ sql: `SELECT COUNT(*) FROM ${name}` });
   return rows[0]![0] as bigint;
+}
+
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeOwn(desk: Desk, name: string, select: Statement): Promise<bigint> {
+  const { database } = desk.home;
+  return (await writeTarget(desk, { database, schema: stagingSchema, name, kind: 'TABLE' }, select)) ?? 0n;
+}
+
+export async function dropOwn(desk: Desk, name: string): Promise<void> {
+  const table = toStatement(nameSql(desk.home.database, stagingSchema, name), snowflakeDialect).sql;
+  // Without its schema there is no table either, and Snowflake would fail all the same.
+  if (await hasSchema(desk, { database: desk.home.database, schema: stagingSchema, name })) {
+    await desk.run({ sql: `DROP TABLE IF EXISTS ${table}` });
+  }
+}
+
+export async function ownTables(desk: Desk): Promise<string[]> {
+  const { rows } = await desk.run({
+    sql: `SELECT TABLE_NAME FROM ${snowflakeDialect.quoteName(desk.home.database)}.INFORMATION_SCHEMA.TABLES
+      WHERE TABLE_SCHEMA = ?`,
+    binds: [stagingSchema],
+  });
+  return rows.flat() as string[];
 }
 
 /** A view can hold no values, and one that reads itself would fail only when it is read. */

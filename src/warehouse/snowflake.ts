@@ -7,7 +7,7 @@ import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk, type Result } from './snowflake-query.ts';
 import { SnowflakeSession } from './snowflake-session.ts';
 import { describeSchemas, describeTables } from './snowflake-tables.ts';
-import { writeTarget } from './snowflake-write.ts';
+import { dropOwn, ownTables, writeOwn, writeTarget } from './snowflake-write.ts';
 import { Slots } from './slots.ts';
 import type {
   Answer,
@@ -101,6 +101,18 @@ export class SnowflakeWarehouse implements Warehouse {
 
   write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
     return this.#bounded(options, (bounds) => writeTarget(this.#desk(bounds), target, select), this.#writes);
+  }
+
+  writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
+    return this.#bounded(options, (bounds) => writeOwn(this.#desk(bounds), name, select), this.#writes);
+  }
+
+  dropOwn(name: string, options: RunOptions = {}): Promise<void> {
+    return this.#bounded(options, (bounds) => dropOwn(this.#desk(bounds), name), this.#writes);
+  }
+
+  ownTables(options: RunOptions = {}): Promise<string[]> {
+    return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
   }
 
   /** Stops what runs, and ends the session. */

@@ -105,6 +105,15 @@ export interface Warehouse extends AsyncDisposable {
    * is of the other kind or is written by somebody else at the same time.
    */
   write(target: WriteTarget, select: Statement, options?: RunOptions): Promise<bigint | null>;
+  /**
+   * As write, a table of Sluice's own: in the schema `stagingSchema` of the engine's current database, which no catalog lists,
+   * and where statements find it by schema and name.
+   */
+  writeOwn(name: string, select: Statement, options?: RunOptions): Promise<bigint>;
+  /** Drops a table of Sluice's own, if it is there. */
+  dropOwn(name: string, options?: RunOptions): Promise<void>;
+  /** The names of the tables of Sluice's own that this role can see. */
+  ownTables(options?: RunOptions): Promise<string[]>;
 }
 
 /** A name as standard SQL quotes it, so that no character of it is read as syntax. */

@@ -109,6 +109,55 @@ function dialects(warehouseOf: () => Warehouse): void {
     ]);
   });
 
+  test('hashes equal rows to equal values, and rows that differ in anything to others', async () => {
+    const text = (of: string | null) => ({ value: d().cast(sql`${of}`, 'text'), dataType: typeOf('text') });
+    const typeNames = await Promise.all(
+      hashedTypes.map(async (type) => {
+        const warehouse = warehouseOf();
+        const statement = toStatement(sql`SELECT ${d().cast(sql`${null}`, type)} AS v`, warehouse.dialect);
+        return [type, (await warehouse.run(statement)).columns[0]!.dataType] as const;
+      }),
+    );
+    const typeOf = (type: ValueType) => new Map<ValueType, string>(typeNames).get(type)!;
+    const of = (type: ValueType, written: string) => [
+      { value: d().cast(sql`${written}`, type), dataType: typeOf(type) },
+    ];
+    const rows = [
+      [text('a'), text('b')],
+      [text('b'), text('a')],
+      [text('ab'), text('')],
+      [text(''), text('ab')],
+      [text('ab'), text(null)],
+      [text(null), text('ab')],
+      [text('a')],
+      [text('')],
+      [text('-')],
+      [text(null)],
+      [text('1:a')],
+      [text('a'), text('b'), text(null)],
+      [text('ä')],
+      [text('\u{1F600}')],
+      of('integer', '9007199254740993'),
+      of('integer', '9007199254740992'),
+      of('float', '0.1'),
+      of('float', '0.10000000000000002'),
+      of('timestamp', '2026-01-02 03:04:05.000001'),
+      of('timestamp', '2026-01-02 03:04:05.000002'),
+      of('timestamptz', '2026-01-02T03:04:05.000001Z'),
+      of('date', '2026-01-02'),
+      of('boolean', 'true'),
+      of('boolean', 'false'),
+    ];
+    const hashes = await Promise.all(
+      [...rows, ...rows].map(async (row) => {
+        const [[hash]] = (await ask(sql`SELECT ${d().cast(d().rowHash(row), 'text')} AS v`)) as [[string]];
+        return hash;
+      }),
+    );
+    expect(hashes.slice(0, rows.length)).toEqual(hashes.slice(rows.length));
+    expect(new Set(hashes).size).toBe(rows.length);
+  });
+
   test('reads a property of a JSON object as text, whatever its name is', async () => {
     const names = ['plan', 'a.b', 'a/b', '~', 'x"y', "it's", '$', '0', '[0]', '*', '', 'ü', 'a b', '#-1'];
     const object = Object.fromEntries(names.map((name, at) => [name, `value ${at}`]));
@@ -284,6 +333,8 @@ const moments = [
   '2027-01-03T12:00:00.000Z',
   '1969-12-31T23:59:59.999Z',
 ].map((text) => Date.parse(text));
+
+const hashedTypes = ['text', 'integer', 'float', 'timestamp', 'timestamptz', 'date', 'boolean'] as const;
 
 /** What a zone's clock shows, as if it were UTC: slowly, and with nothing of Sluice in it. */
 function clockOf(timeZone: string, ms: number): number {

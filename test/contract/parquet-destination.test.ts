@@ -32,6 +32,7 @@ destinationSuite('parquet', async () => {
     connector: parquetDestination,
     config: lake,
     context: own.context,
+    takesNoRemovals: true,
     async read(table) {
       if ((await names(`lake/${table}`)).length === 0) return null;
       return own.rows(`SELECT * FROM read_parquet('$root/lake/${table}/*.parquet') ORDER BY ALL`);

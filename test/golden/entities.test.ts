@@ -105,7 +105,7 @@ test('what an event belongs to is joined once, and through its user where it say
       ],
     }),
   ).toMatchInlineSnapshot(`
-    "FROM "warehouse"."raw"."events" AS "r" LEFT JOIN (SELECT "o"."id" AS "#key", any_value(json_extract_string("o"."props", ?)) AS "theme", any_value("o"."org") AS "organizationKey" FROM "warehouse"."raw"."users" AS o GROUP BY 1) AS "user" ON "user"."#key" = "r"."user_id" LEFT JOIN (SELECT "o"."id" AS "#key", any_value("o"."plan") AS "plan", any_value("o"."name") AS "name" FROM "warehouse"."raw"."organizations" AS o GROUP BY 1) AS "organization" ON "organization"."#key" = "user"."organizationKey" WHERE (("user"."theme" = ? AND ("organization"."plan" IN (?, ?)) AND "organization"."name" IS NOT NULL))
+    "FROM "warehouse"."raw"."events" AS "r" LEFT JOIN (SELECT "o"."id" AS "#key", any_value(json_extract_string("o"."props", ?)) AS "theme", any_value("o"."org") AS "organizationKey" FROM "warehouse"."raw"."users" AS "o" GROUP BY 1) AS "user" ON "user"."#key" = "r"."user_id" LEFT JOIN (SELECT "o"."id" AS "#key", any_value("o"."plan") AS "plan", any_value("o"."name") AS "name" FROM "warehouse"."raw"."organizations" AS "o" GROUP BY 1) AS "organization" ON "organization"."#key" = "user"."organizationKey" WHERE (("user"."theme" = ? AND ("organization"."plan" IN (?, ?)) AND "organization"."name" IS NOT NULL))
     "/theme"
     "dark"
     "team"
@@ -115,12 +115,12 @@ test('what an event belongs to is joined once, and through its user where it say
 
 test('an alias of another type counts as its user', () => {
   expect(filtered('EVENT', { userKey: { eq: '42' } }, merged)).toMatchInlineSnapshot(`
-    "FROM "warehouse"."raw"."events" AS "r" LEFT JOIN (SELECT "o"."alias" AS "#alias", min("o"."user_id") AS "#canonical" FROM "warehouse"."raw"."identities" AS o GROUP BY 1) AS "alias" ON CAST("alias"."#alias" AS VARCHAR) = CAST("r"."user_id" AS VARCHAR) WHERE (coalesce("alias"."#canonical", "r"."user_id") = ?)
+    "FROM "warehouse"."raw"."events" AS "r" LEFT JOIN (SELECT "o"."alias" AS "#alias", min("o"."user_id") AS "#canonical" FROM "warehouse"."raw"."identities" AS "o" GROUP BY 1) AS "alias" ON CAST("alias"."#alias" AS VARCHAR) = CAST("r"."user_id" AS VARCHAR) WHERE (coalesce("alias"."#canonical", "r"."user_id") = ?)
     "42n""
   `);
   const source = entitySource(merged, 'USER', duckDbDialect);
   expect(shown(source.hasKey('anon-1'))).toMatchInlineSnapshot(`
-    ""r"."id" = coalesce((SELECT min(TRY_CAST("o"."user_id" AS BIGINT)) FROM "warehouse"."raw"."identities" AS o WHERE "o"."alias" = ?), NULL)
+    ""r"."id" = coalesce((SELECT min(TRY_CAST("o"."user_id" AS BIGINT)) FROM "warehouse"."raw"."identities" AS "o" WHERE "o"."alias" = ?), NULL)
     "anon-1""
   `);
   expect(source.tableIds()).toEqual(['users', 'identities']);

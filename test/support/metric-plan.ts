@@ -1,29 +1,40 @@
-import { parseQuestion } from '#metrics/parse-question.ts';
 import { leavesOf, measureTree, type MeasureTree } from '#metrics/measure-tree.ts';
-import { type Cut, leafKey, Planner, type Range } from '#metrics/plan.ts';
+import { parseQuestion, type ParsedQuestion } from '#metrics/parse-question.ts';
+import { type Cut, leafKey, Planner, type QuestionPlan, type Range, type Unit } from '#metrics/plan.ts';
 import type { Question } from '#metrics/question.ts';
-import { readDefinitions } from '#metrics/read-definitions.ts';
-import { loadGround } from '#metrics/rows.ts';
-import { type MetricLab, questionOf } from './metric-lab.ts';
+import type { KnownMetrics } from '#metrics/read-definitions.ts';
+import type { Ground } from '#metrics/rows.ts';
+import { questionOf } from './metric-lab.ts';
+
+/** What questions are planned on. */
+interface Known {
+  metrics: KnownMetrics;
+  ground: Ground;
+}
+
+/** The question with nothing left open, the trees of its metrics, and the statements that it becomes. */
+export function planOf(
+  known: Known,
+  partial: Partial<Question>,
+  now: Date,
+): { parsed: ParsedQuestion; trees: MeasureTree[]; planned: QuestionPlan; units: Unit[] } {
+  const parsed = parseQuestion(questionOf(partial), now);
+  const trees = parsed.metrics.map((name) => measureTree({ ...known, by: parsed.by }, name));
+  const planner = new Planner();
+  const planned = planner.plan(parsed, trees, () => undefined);
+  return { parsed, trees, planned, units: planner.units };
+}
 
 /** The plan of a question in words: what is calculated of which measures, and which of them are one statement. */
-export async function planInWords(lab: MetricLab, partial: Partial<Question>, now: Date): Promise<string> {
-  const { metrics: deps } = lab.gql.app;
-  const question = questionOf(partial);
-  const metrics = await readDefinitions(deps, lab.viewer.projectId, question.metrics);
-  const definitions = [...metrics.values()].map(({ definition }) => definition);
-  const ground = await loadGround(deps, lab.viewer.projectId, definitions);
-  const parsed = parseQuestion(question, now);
-  const trees = parsed.metrics.map((name) => measureTree({ metrics, ground, by: parsed.by }, name));
-  const planner = new Planner();
-  planner.plan(parsed, trees, () => undefined);
+export function planInWords(known: Known, question: Partial<Question>, now: Date): string {
+  const { parsed, trees, units } = planOf(known, question, now);
   const leaves = [...new Set(trees.flatMap(leavesOf).map(leafKey))];
   const nameOf = (key: string) => `m${leaves.indexOf(key)}`;
   const lines = [
     `range: ${rangeInWords({ fromMs: parsed.fromMs, toMs: parsed.toMs })}, periods: ${parsed.periods.length}`,
-    ...question.metrics.map((name, at) => `${name} = ${treeInWords(trees[at]!, nameOf)}`),
+    ...parsed.metrics.map((name, at) => `${name} = ${treeInWords(trees[at]!, nameOf)}`),
     ...leaves.map((key) => `${nameOf(key)}: ${key}`),
-    ...planner.units.map(({ rows, cut, leaves: measures, top }) => {
+    ...units.map(({ rows, cut, leaves: measures, top }) => {
       const of = measures.map((leaf) => nameOf(leafKey(leaf))).join(', ');
       const kept = top ? `, the ${top.limit} largest by ${leafKey(top.leaf)}` : '';
       return `statement: ${of} over ${rows.key}, ${cutInWords(cut)}${kept}`;

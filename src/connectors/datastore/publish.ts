@@ -18,6 +18,8 @@ interface Publish {
   target: WrittenTable;
   /** The table's from now on. */
   columns: readonly StreamColumn[];
+  /** Of the staging table alone: where it is true, the row of that key goes from the table. Null when none may go. */
+  removal: StreamColumn | null;
   selection: StreamSelection;
   ties: StreamPlan['ties'];
   key: StagingKey;
@@ -47,6 +49,18 @@ export function refuseKeyless(
   });
 }
 
+/** Fails with CONFIG when rows are to be taken out of a table by a write mode that knows no keys. */
+export function refuseRemovals({ writeMode, name }: StreamSelection, columns: readonly StreamColumn[]): void {
+  if (writeMode === 'UPSERT' || !columns.some((column) => column.marksRemoved)) return;
+  throw new ConnectorError(
+    'CONFIG',
+    `${writeMode} cannot take the removed rows of "${name}" out of its table.`,
+    {
+      fix: 'Use UPSERT, or leave mirrorRemovals out.',
+    },
+  );
+}
+
 /**
  * Puts the staged rows into the table and writes the marker, in one transaction: readers see the table before or after,
  * and nothing between. Returns the rows written. Fails with SCHEMA on NULL in an UPSERT's key, leaving all as it was.
@@ -63,9 +77,9 @@ async function publishRows(session: DuckDbSession, publish: Publish): Promise<bi
   const { staging, selection, target } = publish;
   const exists = await tableExists(session, target);
   if (selection.writeMode === 'UPSERT' && exists) return upsertRows(session, publish);
-  if (selection.writeMode === 'UPSERT') await keepLastVersions(session, publish);
+  const isChanged = selection.writeMode === 'UPSERT' && (await keepLastVersions(session, publish));
   const replaces = selection.writeMode === 'OVERWRITE' || !exists;
-  const rows = replaces ? await takePlace(session, publish) : await addRows(session, publish);
+  const rows = replaces ? await takePlace(session, publish, isChanged) : await addRows(session, publish);
   await forgetStaging(session, staging, replaces ? 'keep' : 'drop');
   return rows;
 }
@@ -82,10 +96,39 @@ async function tableExists(
 }
 
 /** The staging table becomes the table: no row is written twice. */
-async function takePlace(session: DuckDbSession, { staging, target }: Publish): Promise<bigint> {
+async function takePlace(session: DuckDbSession, publish: Publish, isChanged: boolean): Promise<bigint> {
+  const { staging, target } = publish;
   const rows = await countRows(session, staging);
+  await dropRemoved(session, publish, isChanged);
   await replaceTable(session, staging, target);
   return rows;
+}
+
+/**
+ * Before the staging table takes the table's place: without the rows that are gone, and the column that says so. DuckDB
+ * cannot drop a column of a table whose rows the same transaction has changed: then the rows that stay are written anew.
+ */
+async function dropRemoved(session: DuckDbSession, publish: Publish, isChanged: boolean): Promise<void> {
+  const { staging, removal, columns } = publish;
+  if (removal === null) return;
+  const mark = quoteName(removal.name);
+  const [[gone]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)} WHERE ${mark}`)) as [
+    [bigint],
+  ];
+  if (gone === 0n && !isChanged) {
+    await session.run(`ALTER TABLE ${tableSql(staging)} DROP COLUMN ${mark}`);
+    return;
+  }
+  const names = columns.map((column) => quoteName(column.name)).join(', ');
+  await rewrite(session, staging, `SELECT ${names} FROM ${tableSql(staging)} WHERE ${mark} IS NOT TRUE`);
+}
+
+/** The staging table holds what the SELECT gives. */
+async function rewrite(session: DuckDbSession, staging: StagingTable, select: string): Promise<void> {
+  const last = { schema: staging.schema, name: `${staging.name}_last` };
+  await session.run(`CREATE TABLE ${tableSql(last)} AS ${select}`);
+  await session.run(`DROP TABLE ${tableSql(staging)}`);
+  await session.run(`ALTER TABLE ${tableSql(last)} RENAME TO ${quoteName(staging.name)}`);
 }
 
 async function replaceTable(
@@ -135,14 +178,16 @@ async function upsertRows(session: DuckDbSession, publish: Publish): Promise<big
     `INSERT INTO ${tableSql(staging)} (${names}) SELECT ${names} FROM ${tableSql(target)} AS was
      WHERE NOT EXISTS (SELECT 1 FROM ${tableSql(staging)} AS now WHERE ${same.join(' AND ')})`,
   );
+  await dropRemoved(session, publish, true);
   await replaceTable(session, staging, target);
   await forgetStaging(session, staging, 'keep');
   return rows;
 }
 
 /** Of the rows with the last cursor value some may be there already: as many as are there equal in all columns are dropped. */
-function newRows({ staging, target, selection, ties, columns }: Publish, names: string): string {
+function newRows({ staging, target, selection, ties, columns, removal }: Publish, names: string): string {
   const all = `SELECT ${names} FROM ${tableSql(staging)}`;
+  if (removal !== null) return `${all} WHERE ${quoteName(removal.name)} IS NOT TRUE`;
   const column = ties && columns.find((each) => columnKey(each.name) === columnKey(ties.column));
   if (selection.writeMode !== 'APPEND' || !ties || !column) return all;
   const isTie = `${quoteName(column.name)} = CAST(${sqlText(ties.value)} AS ${duckDbType(column.type)})`;
@@ -173,8 +218,11 @@ async function reshape(session: DuckDbSession, { target, columns }: Publish): Pr
   }
 }
 
-/** Leaves one row a key in the staging table: that with the highest cursor, or else one of those that came last. */
-async function keepLastVersions(session: DuckDbSession, { staging, selection }: Publish): Promise<void> {
+/**
+ * Leaves one row a key in the staging table: that with the highest cursor, or else one of those that came last. Returns
+ * whether there were others.
+ */
+async function keepLastVersions(session: DuckDbSession, { staging, selection }: Publish): Promise<boolean> {
   const keys = selection.primaryKey.map(quoteName);
   const empty = keys.map((name) => `${name} IS NULL`).join(' OR ');
   const [[nulls]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)} WHERE ${empty}`)) as [
@@ -191,7 +239,7 @@ async function keepLastVersions(session: DuckDbSession, { staging, selection }: 
     `SELECT coalesce(sum(versions - 1), 0)::BIGINT
      FROM (SELECT count(*) AS versions FROM ${tableSql(staging)} GROUP BY ${keys.join(', ')})`,
   )) as [[bigint]];
-  if (spare === 0n) return;
+  if (spare === 0n) return false;
   const order = selection.cursorField === null ? [] : [`${quoteName(selection.cursorField)} DESC NULLS LAST`];
   const version = `row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${[...order, 'rowid DESC'].join(', ')})`;
   if (spare <= deletedRowsMax) {
@@ -199,12 +247,8 @@ async function keepLastVersions(session: DuckDbSession, { staging, selection }: 
       `DELETE FROM ${tableSql(staging)}
        WHERE rowid IN (SELECT rowid FROM ${tableSql(staging)} QUALIFY ${version} > 1)`,
     );
-    return;
+    return true;
   }
-  const last = { schema: staging.schema, name: `${staging.name}_last` };
-  await session.run(
-    `CREATE TABLE ${tableSql(last)} AS SELECT * FROM ${tableSql(staging)} QUALIFY ${version} = 1`,
-  );
-  await session.run(`DROP TABLE ${tableSql(staging)}`);
-  await session.run(`ALTER TABLE ${tableSql(last)} RENAME TO ${quoteName(staging.name)}`);
+  await rewrite(session, staging, `SELECT * FROM ${tableSql(staging)} QUALIFY ${version} = 1`);
+  return true;
 }

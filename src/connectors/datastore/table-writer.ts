@@ -20,7 +20,7 @@ import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { stagingPrefix } from '#warehouse/duckdb-tables.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
-import { publishStaged, refuseKeyless, tableSql } from './publish.ts';
+import { publishStaged, refuseKeyless, refuseRemovals, tableSql } from './publish.ts';
 import {
   findStaging,
   forgetStaging,
@@ -80,6 +80,8 @@ class TableWriter implements StreamWriter {
   #arriving: StreamColumn[] = [];
   /** The table's from this publish on. */
   #columns: StreamColumn[] = [];
+  /** The one that the staging table has beside those, if rows may be removed. */
+  #removal: StreamColumn | null = null;
 
   constructor(options: WriterOptions, key: StagingKey, { published, staging, staged, table }: Found) {
     this.#options = options;
@@ -95,22 +97,30 @@ class TableWriter implements StreamWriter {
     return asConnectorError(duckDb, async () => {
       await using session = await duckDb.session();
       const existing = await describeTarget(session, this.table);
-      const { columns: next, changes } = evolveColumns(existing, columns, selection.name);
+      const kept = columns.filter((column) => !column.marksRemoved);
+      const { columns: next, changes } = evolveColumns(existing, kept, selection.name);
       refuseKeyless(selection, next);
+      refuseRemovals(selection, columns);
       this.#arriving = columns;
       this.#columns = next;
-      if (keepStaged && this.#staging && hasShape(this.#staging, next)) return { changes, warnings: [] };
+      this.#removal = columns.find((column) => column.marksRemoved) ?? null;
+      const stays = keepStaged && this.#staging && hasShape(this.#staging, this.#stagedColumns());
+      if (stays) return { changes, warnings: [] };
       await session.transaction(() => this.#makeStaging(session));
       return { changes, warnings: [] };
     });
+  }
+
+  #stagedColumns(): StreamColumn[] {
+    return this.#removal ? [...this.#columns, this.#removal] : this.#columns;
   }
 
   async #makeStaging(session: DuckDbSession): Promise<void> {
     const { schema, origin } = this.#options;
     if (this.#staging) await forgetStaging(session, this.#staging, 'drop');
     const hash = createHash('sha256').update(`${origin.taskId} ${this.#key.stream}`).digest('hex');
-    const table = { schema, name: `${stagingPrefix}${hash.slice(0, 24)}`, columns: this.#columns };
-    const columns = this.#columns.map(columnSql);
+    const table = { schema, name: `${stagingPrefix}${hash.slice(0, 24)}`, columns: this.#stagedColumns() };
+    const columns = table.columns.map(columnSql);
     await session.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`);
     await session.run(`CREATE OR REPLACE TABLE ${tableSql(table)} (${columns.join(', ')})`);
     await registerStaging(session, this.#key, table);
@@ -125,7 +135,7 @@ class TableWriter implements StreamWriter {
     onRows: (rows: bigint) => void,
   ): Promise<StagedPart> {
     const staging = this.#begun();
-    const into = { table: tableSql(staging), arriving: this.#arriving, columns: this.#columns };
+    const into = { table: tableSql(staging), arriving: this.#arriving, columns: this.#stagedColumns() };
     try {
       return await stageScan(this.#options.duckDb, into, part, signal, async (session, rows) => {
         const staged = { partId, rows, bytes: BigInt(part.bytesRead()) };
@@ -152,6 +162,7 @@ class TableWriter implements StreamWriter {
         staging: this.#begun(),
         target: this.table,
         columns: this.#columns,
+        removal: this.#removal,
         selection,
         ties,
         key: this.#key,

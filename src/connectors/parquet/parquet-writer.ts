@@ -57,6 +57,7 @@ class ParquetWriter implements StreamWriter {
 
   async begin(columns: StreamColumn[], keepStaged: boolean): Promise<WriterNotes> {
     const { folder, origin, selection } = this.#opened;
+    refuseRemovals(columns, selection);
     const arriving = parquetColumns(columns);
     const { columns: next, changes } = evolveColumns(
       this.#before?.marker.columns ?? null,
@@ -256,4 +257,12 @@ function destinationError(error: unknown): unknown {
       cause: error,
     },
   );
+}
+
+/** A row can be taken out of a file only by writing the file anew. */
+function refuseRemovals(columns: readonly StreamColumn[], { name }: StreamSelection): void {
+  if (!columns.some((column) => column.marksRemoved)) return;
+  throw new ConnectorError('CONFIG', `Parquet files cannot mirror the removed rows of "${name}".`, {
+    fix: 'Leave mirrorRemovals out, read with FULL_REFRESH, or write to a datastore.',
+  });
 }

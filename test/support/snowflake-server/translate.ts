@@ -21,6 +21,9 @@ export const macros = [
   `AS_VARCHAR(x) AS json_extract_string(x, '$')`,
   `TO_VARCHAR(x) AS json_extract_string(x, '$')`,
   'TO_BINARY(x, format) AS unhex(x)',
+  'HEX_ENCODE(x) AS hex(x)',
+  // The formats that are asked for say all that these types hold.
+  'TO_CHAR(x, format) AS CAST(x AS VARCHAR)',
   'STARTSWITH(x, y) AS starts_with(x, y)',
   'BITAND(x, y) AS CAST(x AS HUGEINT) & CAST(y AS HUGEINT)',
   `DATEADD(part, n, x) AS x + CASE part WHEN 'MILLISECOND' THEN to_milliseconds(CAST(n AS BIGINT))
