@@ -50,7 +50,7 @@ export function compared(dialect: Dialect, column: SourceColumn, name: string, v
     case 'other':
     default:
       return {
-        column: dialect.cast(column.sql, 'text'),
+        column: dialect.cast(column.sql, 'text', column.type),
         value: sql`${textOf(value) ?? raise(wrong('a string'))}`,
       };
   }
@@ -106,13 +106,13 @@ export function keyList(
 }
 
 function comparedAsText(dialect: Dialect, column: SourceColumn): Sql {
-  return column.type === 'text' ? column.sql : dialect.cast(column.sql, 'text');
+  return column.type === 'text' ? column.sql : dialect.cast(column.sql, 'text', column.type);
 }
 
 /** The column as text, to be sorted, joined or answered. */
 export function textSql(dialect: Dialect, column: SourceColumn): Sql {
   // An enumeration counts as text and sorts otherwise: only the cast makes it one.
-  return column.dynamic ? column.sql : dialect.cast(column.sql, 'text');
+  return column.dynamic ? column.sql : dialect.cast(column.sql, 'text', column.type);
 }
 
 function numberSql(dialect: Dialect, type: ValueType, value: Json): Sql | null {

@@ -265,7 +265,7 @@ function leastOf(dialect: Dialect, key: Sql, type: ValueType): Sql {
 /** Two keys so that they can be compared: as they are when both are of one type, else as text. */
 function comparable(dialect: Dialect, left: SourceColumn, right: SourceColumn): [Sql, Sql] {
   if (left.type === right.type) return [left.sql, right.sql];
-  return [dialect.cast(left.sql, 'text'), dialect.cast(right.sql, 'text')];
+  return [dialect.cast(left.sql, 'text', left.type), dialect.cast(right.sql, 'text', right.type)];
 }
 
 /** What a row of the mapping's own table has, read of the table under that alias. */
@@ -281,8 +281,8 @@ function ownColumn(mapping: Mapping, dialect: Dialect, alias: string, path: stri
     throw unknownPath(mapping, path, []);
   }
   if (mapping.propertiesColumn === null) return plainColumn(mapping.table, dialect, alias, property);
-  const json = nameSql(alias, mapping.propertiesColumn);
-  return { sql: dialect.jsonText(json, property), type: 'text', dynamic: true };
+  const json = mappedColumn(mapping, dialect, alias, mapping.propertiesColumn);
+  return { sql: dialect.jsonText(json.sql, property, json.type), type: 'text', dynamic: true };
 }
 
 /** A column that mapEntity chose: whoever asks did not name it, and is not told to name another. */

@@ -1,6 +1,6 @@
 import { momentBind } from '#catalog/compare-sql.ts';
 import { entityFilterSql } from '#catalog/filter-sql.ts';
-import type { Dialect, Grain } from '#warehouse/dialect.ts';
+import type { Dialect, Grain, ValueType } from '#warehouse/dialect.ts';
 import { joinSql, nameSql, sql, type Sql } from '#warehouse/sql.ts';
 import { timeOf } from './leaf-sql.ts';
 import type { ConversionLeaf } from './measure-tree.ts';
@@ -44,7 +44,7 @@ export function conversionSql(unit: Unit, leaves: readonly ConversionLeaf[]): Un
       ...kept.map((name) => ({ sql: nameSql('firsts', name), name })),
       { sql: sql`count(${nameSql('seconds', 'moment')})`, name: 'followed' },
     ],
-    from: sql`${nameSql('firsts')} LEFT JOIN ${nameSql('seconds')} ON ${followsSql(facts.source.dialect, leaf)}`,
+    from: sql`${nameSql('firsts')} LEFT JOIN ${nameSql('seconds')} ON ${followsSql(facts.source.dialect, facts.time.type, leaf)}`,
     groups: kept.length,
   });
   const counts = { first: sql`count(*)`, both: sql`count(nullif(${nameSql('followed')}, 0))` };
@@ -99,14 +99,14 @@ function hullOf(cut: Cut): { fromMs: number; toMs: number } {
   };
 }
 
-function followsSql(dialect: Dialect, { windowCount, windowGrain }: ConversionLeaf): Sql {
+function followsSql(dialect: Dialect, type: ValueType, { windowCount, windowGrain }: ConversionLeaf): Sql {
   const first = nameSql('firsts', 'moment');
   const second = nameSql('seconds', 'moment');
   const inMonths = months[windowGrain];
   const last =
     inMonths === undefined
       ? dialect.addMs(first, windowCount * lengthsMs[windowGrain]!)
-      : dialect.addMonths(first, windowCount * inMonths);
+      : dialect.addMonths(first, windowCount * inMonths, type);
   return joinSql(
     [
       sql`${nameSql('seconds', 'user')} = ${nameSql('firsts', 'user')}`,

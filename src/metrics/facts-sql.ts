@@ -123,8 +123,9 @@ function topSql(top: Top, by: Unit['by'], filter: Unit['filter']): TopSql {
 function topJoin({ dialect }: RowSource, largest: TopSql, dimensions: readonly SourceColumn[]): Sql {
   const on = dimensions.map(({ sql: own, type }, at) => {
     const kept = nameSql('top', `d${at}`);
-    if (largest.columns[at]!.type === type) return sql`${kept} IS NOT DISTINCT FROM ${own}`;
-    return sql`${dialect.cast(kept, 'text')} IS NOT DISTINCT FROM ${dialect.cast(own, 'text')}`;
+    const keptType = largest.columns[at]!.type;
+    if (keptType === type) return dialect.same(kept, own);
+    return dialect.same(dialect.cast(kept, 'text', keptType), dialect.cast(own, 'text', type));
   });
   return sql`LEFT JOIN ${nameSql('top')} ON ${allOf(on)}`;
 }

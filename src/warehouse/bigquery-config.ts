@@ -30,17 +30,25 @@ const spec = {
   additionalProperties: false,
   required: ['projectId', 'credentials'],
   properties: {
-    projectId: text('Project', 'The id of the Google Cloud project that holds the tables and pays for statements.', {
-      pattern: '^[a-z][a-z0-9.:-]+$',
-    }),
+    projectId: text(
+      'Project',
+      'The id of the Google Cloud project that holds the tables and pays for statements.',
+      {
+        pattern: '^[a-z][a-z0-9.:-]+$',
+      },
+    ),
     credentials: text('Credentials', 'The JSON text of a key of a service account. Make one of its own.', {
       secret: true,
       maxLength: 20_000,
     }),
     dataset: text('Dataset', 'Where names without a dataset are looked for.', { pattern: '^\\w+$' }),
-    location: text('Location', 'Where the datasets lie, such as EU or us-east1. Left out, BigQuery finds it by the tables named.', {
-      pattern: '^[A-Za-z0-9-]+$',
-    }),
+    location: text(
+      'Location',
+      'Where the datasets lie, such as EU or us-east1. Left out, BigQuery finds it by the tables named.',
+      {
+        pattern: '^[A-Za-z0-9-]+$',
+      },
+    ),
     maximumBytesBilled: {
       type: 'integer',
       title: 'Bytes billed at most',
@@ -140,7 +148,10 @@ function unreachable(error: unknown): unknown {
 }
 
 function isTransient(cause: Error): boolean {
-  return cause instanceof BigQueryError && (cause.status >= 500 || /limit|quota|backend|internal/i.test(cause.reason));
+  return (
+    cause instanceof BigQueryError &&
+    (cause.status >= 500 || /limit|quota|backend|internal/i.test(cause.reason))
+  );
 }
 
 /** The setting to blame. */

@@ -61,14 +61,19 @@ function refuseOthers({ statementType, routines }: DryRun): void {
     });
   }
   if (routines.length === 0) return;
-  throw new AppError('BAD_USER_INPUT', `The SELECT may not call ${routines.join(', ')}: only BigQuery's own functions.`, {
-    fix: 'Write what it does into the SELECT.',
-  });
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The SELECT may not call ${routines.join(', ')}: only BigQuery's own functions.`,
+    {
+      fix: 'Write what it does into the SELECT.',
+    },
+  );
 }
 
 /** What the project says of itself is no data of its tables. */
 function refuseInside({ database, schema, name }: TableName): void {
-  const isInside = [schema, name].some((part) => /^INFORMATION_SCHEMA(\.|$)/i.test(part)) || /^__TABLES/i.test(name);
+  const isInside =
+    [schema, name].some((part) => /^INFORMATION_SCHEMA(\.|$)/i.test(part)) || /^__TABLES/i.test(name);
   if (!isInside) return;
   throw new AppError('BAD_USER_INPUT', `The SELECT may not read ${database}.${schema}.${name}.`, {
     fix: 'Read the tables and columns of the datastore by the query tables.',

@@ -1,4 +1,5 @@
-import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
+import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
+import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 
 /** There is no type for UUIDs: they are text. A decimal has 38 digits on either side of its point. */
@@ -44,9 +45,7 @@ export const bigQueryDialect: Dialect = {
     return sql`CAST(${value} AS ${rawSql(typeNames[type])})`;
   },
   tryCast: (value, type) =>
-    type === 'json'
-      ? sql`SAFE.PARSE_JSON(${value})`
-      : sql`SAFE_CAST(${value} AS ${rawSql(typeNames[type])})`,
+    type === 'json' ? sql`SAFE.PARSE_JSON(${value})` : sql`SAFE_CAST(${value} AS ${rawSql(typeNames[type])})`,
   listRows: (list, type) =>
     sql`(SELECT ${itemOf(nameSql('text'), type)} AS ${nameSql('item')} FROM UNNEST(${list}) AS ${nameSql('text')})`,
   listsRows(columns) {
@@ -60,13 +59,15 @@ export const bigQueryDialect: Dialect = {
     return sql`(SELECT ${joinSql(items)} FROM ${joinSql(lists, ' INNER JOIN ')})`;
   },
   // A subscript takes any name for itself; in a path, dots and quotes would be syntax. JSON_VALUE is NULL of what is no scalar.
-  jsonText: (json, property) =>
-    sql`COALESCE(JSON_VALUE(${json}[${property}]), NULLIF(TO_JSON_STRING(${json}[${property}]), 'null'))`,
-  jsonNames(json, from) {
+  jsonText(json, property, type) {
+    const field = sql`${parsed(json, type)}[${property}]`;
+    return sql`COALESCE(JSON_VALUE(${field}), NULLIF(TO_JSON_STRING(${field}), 'null'))`;
+  },
+  jsonNames(json, from, type) {
     const name = nameSql('#name');
     // Names that are no plain words come in quotes.
     const plain = sql`IF(STARTS_WITH(${name}, '"'), COALESCE(JSON_VALUE(SAFE.PARSE_JSON(${name})), ${name}), ${name})`;
-    return sql`(SELECT DISTINCT ${plain} AS ${nameSql('item')} FROM ${from}, UNNEST(JSON_KEYS(${json}, 1)) AS ${name})`;
+    return sql`(SELECT DISTINCT ${plain} AS ${nameSql('item')} FROM ${from}, UNNEST(JSON_KEYS(${parsed(json, type)}, 1)) AS ${name})`;
   },
   contains: (text, part) => sql`(STRPOS(LOWER(${text}), LOWER(${part})) > 0)`,
   startsWith: (text, part) => sql`STARTS_WITH(${text}, ${part})`,
@@ -98,11 +99,27 @@ export const bigQueryDialect: Dialect = {
   },
   hasBit: (number, bit) => sql`(${number} & ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
+  rowHash: (values) =>
+    sql`TO_HEX(MD5(${joinedTexts(values.map(exactText), (text) => sql`CAST(LENGTH(${text}) AS STRING)`)}))`,
 };
+
+/** Types whose cast to text says all that a value holds. */
+const exactCasts = /^(STRING|INT64|NUMERIC|BIGNUMERIC|BOOL|DATE|DATETIME|TIME|TIMESTAMP)\b/i;
+
+/** A value as a text that no other value of its type has. */
+function exactText({ value, dataType }: HashedValue): Sql {
+  if (exactCasts.test(dataType)) return sql`CAST(${value} AS STRING)`;
+  return sql`IF(${value} IS NULL, NULL, FORMAT('%T', ${value}))`;
+}
 
 /** Backslashes begin escapes in its quotes, which may not go over the end of a line. */
 function escaped(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+}
+
+/** JSON that is kept as text; a text that is none counts for nothing. */
+function parsed(json: Sql, type: ValueType | undefined): Sql {
+  return type === 'text' ? sql`SAFE.PARSE_JSON(${json})` : json;
 }
 
 /** JSON, lists, records and the like cannot be cast. */

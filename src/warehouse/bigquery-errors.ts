@@ -82,14 +82,22 @@ export function statementError(error: unknown, stop: Interruption | null, deadli
     return fail('WAREHOUSE_TIMEOUT', `BigQuery stopped the statement: ${said}`, askForLess);
   }
   if (isConflict(error)) {
-    return fail('CONFLICT', 'What the statement writes was written by another one at the same time.', 'Try again.');
+    return fail(
+      'CONFLICT',
+      'What the statement writes was written by another one at the same time.',
+      'Try again.',
+    );
   }
   if (unavailable[reason] !== undefined || isPassing(error)) {
     const fix = unavailable[reason] ?? 'Try again in a moment.';
     return fail('WAREHOUSE_UNAVAILABLE', `BigQuery could not run the statement: ${said}`, fix);
   }
   if (status === 401) {
-    return fail('WAREHOUSE_UNAVAILABLE', `BigQuery lets nobody in: ${said}`, 'Check the credentials of the datastore.');
+    return fail(
+      'WAREHOUSE_UNAVAILABLE',
+      `BigQuery lets nobody in: ${said}`,
+      'Check the credentials of the datastore.',
+    );
   }
   const refused = `The warehouse refuses the statement: ${said}`;
   if (/bigquery\.jobs\.create/.test(said)) {

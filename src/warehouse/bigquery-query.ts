@@ -102,7 +102,9 @@ export async function ask(
     return await finished(rest, await orAborted(sent, signal), asking);
   } catch (error) {
     if (signal.aborted) {
-      sent.then(({ jobComplete, jobReference }) => jobComplete || cancel(rest, jobReference)).catch(() => undefined);
+      const leave = ({ jobComplete, jobReference }: Page) =>
+        jobComplete ? undefined : cancel(rest, jobReference);
+      sent.then(leave).catch(() => undefined);
     }
     throw error;
   }
@@ -173,7 +175,12 @@ export async function dryRun(
       };
     };
   };
-  const { statementType = '', schema, referencedTables = [], referencedRoutines = [] } = statistics.query ?? {};
+  const {
+    statementType = '',
+    schema,
+    referencedTables = [],
+    referencedRoutines = [],
+  } = statistics.query ?? {};
   return {
     statementType,
     columns: columnsOf(schema?.fields ?? []),
@@ -234,7 +241,10 @@ function queryOf(
 
 /** Small letters, digits, dashes and underscores, at most 63. */
 function labelsOf(tag: string | undefined): Record<string, string> {
-  const value = (tag ?? '').toLowerCase().replace(/[^\p{Ll}\p{N}_-]/gu, '_').slice(0, 63);
+  const value = (tag ?? '')
+    .toLowerCase()
+    .replace(/[^\p{Ll}\p{N}_-]/gu, '_')
+    .slice(0, 63);
   return { application: 'sluice', ...(value !== '' && { sluice_request: value }) };
 }
 
@@ -245,7 +255,8 @@ async function finished(rest: BigQueryRest, first: Page, { signal, pageRows }: A
   const stop = () => cancel(rest, job);
   if (!page.jobComplete) signal.addEventListener('abort', stop, { once: true });
   try {
-    while (!page.jobComplete) page = await pageOf(rest, job, { timeoutMs: heldMs, maxResults: pageRows }, signal);
+    while (!page.jobComplete)
+      page = await pageOf(rest, job, { timeoutMs: heldMs, maxResults: pageRows }, signal);
   } finally {
     signal.removeEventListener('abort', stop);
   }
@@ -256,7 +267,12 @@ async function finished(rest: BigQueryRest, first: Page, { signal, pageRows }: A
     columns: columnsOf(fields),
     rowCount: BigInt(page.totalRows ?? 0),
     async *pieces() {
-      for await (const rows of rawRows(rest, { ...page, ...(job && { jobReference: job }) }, pageRows, signal)) {
+      for await (const rows of rawRows(
+        rest,
+        { ...page, ...(job && { jobReference: job }) },
+        pageRows,
+        signal,
+      )) {
         for (let at = 0; at < rows.length; at += pieceRows) {
           signal.throwIfAborted();
           yield rows.slice(at, at + pieceRows).map(decode);

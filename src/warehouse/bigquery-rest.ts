@@ -100,7 +100,9 @@ export class BigQueryRest {
   }
 
   #urlOf(base: string, path: string, query: NonNullable<Request['query']>): string {
-    const url = new URL(`${this.login.url}${base}/projects/${encodeURIComponent(this.login.projectId)}${path}`);
+    const url = new URL(
+      `${this.login.url}${base}/projects/${encodeURIComponent(this.login.projectId)}${path}`,
+    );
     url.searchParams.set('prettyPrint', 'false');
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -165,6 +167,7 @@ function failureOf(error: unknown, signal: AbortSignal): Error {
   }
   // A key that cannot be read.
   const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && code.startsWith('ERR_OSSL')) throw new NotLetIn('the private key cannot be read');
+  if (typeof code === 'string' && code.startsWith('ERR_OSSL'))
+    throw new NotLetIn('the private key cannot be read');
   return new Error(message);
 }

@@ -2,6 +2,7 @@ import { bigQueryDialect } from './bigquery-dialect.ts';
 import { BigQueryError } from './bigquery-errors.ts';
 import type { Desk } from './bigquery-query.ts';
 import { type Field, typeName } from './bigquery-values.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import { Slots } from './slots.ts';
 import { nameSql, sql, toStatement } from './sql.ts';
 import type { DescribedColumn, DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
@@ -31,7 +32,7 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
     const all = await forEach(await datasetsOf(desk), (dataset) => describeDataset(desk, dataset));
     return all.flat();
   }
-  const wanted = only.filter(({ database }) => database === projectId);
+  const wanted = only.filter(({ database, schema }) => database === projectId && schema !== stagingSchema);
   const once = new Map(wanted.map((table) => [JSON.stringify([table.schema, table.name]), table]));
   const found = await forEach([...once.values()], (table) => findTable(desk, table));
   return found
@@ -91,6 +92,22 @@ export async function ensureDataset(desk: Desk, schema: string): Promise<void> {
   }
 }
 
+/** The names of what lies in a dataset; none where there is no such dataset. */
+export async function tableNames({ rest, signal }: Desk, schema: string): Promise<string[]> {
+  const names: string[] = [];
+  for (let pageToken: string | undefined; ;) {
+    const path = `/datasets/${encodeURIComponent(schema)}/tables`;
+    const request = { method: 'GET' as const, path, query: { maxResults: 1_000, pageToken }, signal };
+    const page = (await rest.send(request).catch((error: unknown) => {
+      if (error instanceof BigQueryError && error.status === 404) return {};
+      throw error;
+    })) as { tables?: Pick<TableResource, 'tableReference'>[]; nextPageToken?: string };
+    names.push(...(page.tables ?? []).map(({ tableReference }) => tableReference.tableId));
+    pageToken = page.nextPageToken;
+    if (pageToken === undefined || pageToken === '') return names;
+  }
+}
+
 /** Of a location only its own datasets can be asked. */
 async function datasetsOf({ rest, settings: { location }, signal }: Desk): Promise<string[]> {
   const names: string[] = [];
@@ -102,7 +119,8 @@ async function datasetsOf({ rest, settings: { location }, signal }: Desk): Promi
     };
     for (const { datasetReference, location: own } of page.datasets ?? []) {
       const isElsewhere = location !== undefined && own?.toLowerCase() !== location.toLowerCase();
-      if (!isElsewhere) names.push(datasetReference.datasetId);
+      const { datasetId } = datasetReference;
+      if (!isElsewhere && datasetId !== stagingSchema) names.push(datasetId);
     }
     pageToken = page.nextPageToken;
     if (pageToken === undefined || pageToken === '') return names.sort(compare);
@@ -143,14 +161,12 @@ async function describeDataset(desk: Desk, schema: string): Promise<DescribedTab
 function describedOf(resource: TableResource): DescribedTable {
   const { tableReference, type, schema, numRows } = resource;
   const { projectId: database, datasetId, tableId: name } = tableReference;
-  const columns = (schema?.fields ?? []).map(
-    (field, at): DescribedColumn => ({
-      name: field.name,
-      dataType: typeName(field),
-      nullable: field.mode === undefined || field.mode === 'NULLABLE',
-      ordinal: at + 1,
-    }),
-  );
+  const columns = (schema?.fields ?? []).map((field, at): DescribedColumn => ({
+    name: field.name,
+    dataType: typeName(field),
+    nullable: field.mode === undefined || field.mode === 'NULLABLE',
+    ordinal: at + 1,
+  }));
   const isCounted = type === 'TABLE' && numRows !== undefined;
   return {
     database,

@@ -119,8 +119,7 @@ const float: Read = (raw) => {
 const boolean: Read = (raw) => raw === 'true' || raw === 'TRUE';
 
 /** 2026-01-02T03:04:05, with up to six digits behind a point. */
-const datetime: Read = (raw) =>
-  `${(raw.includes('.') ? raw : `${raw}.`).padEnd(26, '0')}Z`;
+const datetime: Read = (raw) => `${(raw.includes('.') ? raw : `${raw}.`).padEnd(26, '0')}Z`;
 
 /** Microseconds since 1970; those of far years are more than a number holds. */
 const timestamp: Read = (raw) => {

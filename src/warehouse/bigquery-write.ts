@@ -1,8 +1,10 @@
 import { AppError } from '#base/errors.ts';
 import { describeSelect } from './bigquery-describe.ts';
 import { bigQueryDialect } from './bigquery-dialect.ts';
+import { BigQueryError } from './bigquery-errors.ts';
 import type { Desk } from './bigquery-query.ts';
 import { ensureDataset, findTable, kindOf } from './bigquery-tables.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import { tableSql, toStatement } from './sql.ts';
 import type { Statement, WriteTarget } from './warehouse.ts';
 
@@ -38,6 +40,20 @@ export async function writeTarget(
     writeDisposition: 'WRITE_TRUNCATE',
   });
   return rowCount;
+}
+
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeOwn(desk: Desk, name: string, select: Statement): Promise<bigint> {
+  const { projectId: database } = desk.rest.login;
+  return (await writeTarget(desk, { database, schema: stagingSchema, name, kind: 'TABLE' }, select)) ?? 0n;
+}
+
+/** Drops a table, if it is there. */
+export async function dropTable({ rest, signal }: Desk, schema: string, name: string): Promise<void> {
+  const path = `/datasets/${encodeURIComponent(schema)}/tables/${encodeURIComponent(name)}`;
+  await rest.send({ method: 'DELETE', path, signal }).catch((error: unknown) => {
+    if (!(error instanceof BigQueryError) || error.status !== 404) throw error;
+  });
 }
 
 /** A view can hold no values, and one that reads itself would fail only when it is read. */

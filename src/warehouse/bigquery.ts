@@ -2,13 +2,14 @@ import { newId } from '#base/id.ts';
 import { describeSelect } from './bigquery-describe.ts';
 import { bigQueryDialect } from './bigquery-dialect.ts';
 import { statementError } from './bigquery-errors.ts';
-import { ask, askAsJob, type Desk, dryRun, type QuerySettings, type Result } from './bigquery-query.ts';
+import { ask, askAsJob, type Desk, dryRun, type QuerySettings } from './bigquery-query.ts';
 import { type BigQueryLogin, BigQueryRest } from './bigquery-rest.ts';
-import { describeSchemas, describeTables } from './bigquery-tables.ts';
-import { writeTarget } from './bigquery-write.ts';
+import { describeSchemas, describeTables, tableNames } from './bigquery-tables.ts';
+import { dropTable, writeOwn, writeTarget } from './bigquery-write.ts';
+import { stagingSchema } from './duckdb-tables.ts';
 import { closedError, type Interruption } from './interruption.ts';
-import { jsonBytes } from './json-bytes.ts';
 import { Slots } from './slots.ts';
+import { rowsMaxDefault, takeRows } from './take-rows.ts';
 import type {
   Answer,
   AnswerPiece,
@@ -28,8 +29,6 @@ export interface BigQueryOptions extends BigQueryLogin, Partial<QuerySettings> {
 const queriesMax = 32;
 const writesMax = 4;
 
-const rowsMaxDefault = 10_000;
-const bytesMaxDefault = 64 * 1024 * 1024;
 const deadlineMsDefault = 30_000;
 /** BigQuery ends a page at about 10 MB in any case. */
 const pageRowsMax = 10_000;
@@ -65,12 +64,12 @@ export class BigQueryWarehouse implements Warehouse {
   }
 
   run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
-    const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
+    const { rowsMax = rowsMaxDefault, bytesMax } = options;
     return this.#bounded(options, async (bounds) => {
       // One row more says whether there are more.
       const pageRows = Math.min(rowsMax + 1, pageRowsMax);
       const result = await ask(this.#rest, this.#settings, statement, { ...bounds, pageRows });
-      return take(result, rowsMax, bytesMax);
+      return takeRows(result, rowsMax, bytesMax);
     });
   }
 
@@ -108,6 +107,19 @@ export class BigQueryWarehouse implements Warehouse {
     return this.#bounded(options, (bounds) => writeTarget(this.#desk(bounds), target, select), this.#writes);
   }
 
+  writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
+    return this.#bounded(options, (bounds) => writeOwn(this.#desk(bounds), name, select), this.#writes);
+  }
+
+  dropOwn(name: string, options: RunOptions = {}): Promise<void> {
+    const drop = (bounds: Bounds) => dropTable(this.#desk(bounds), stagingSchema, name);
+    return this.#bounded(options, drop, this.#writes);
+  }
+
+  ownTables(options: RunOptions = {}): Promise<string[]> {
+    return this.#bounded(options, (bounds) => tableNames(this.#desk(bounds), stagingSchema));
+  }
+
   /** Work with the REST API of the project, within the bounds that were asked for and with the errors that callers are told. */
   work<T>(options: RunOptions, work: (desk: Desk) => Promise<T>): Promise<T> {
     return this.#bounded(options, (bounds) => work(this.#desk(bounds)), this.#writes);
@@ -137,7 +149,7 @@ export class BigQueryWarehouse implements Warehouse {
       signal: bounds.signal,
       run: async (statement) => {
         const result = await ask(rest, settings, statement, asking);
-        return take(result, catalogBounds.rowsMax, catalogBounds.bytesMax);
+        return takeRows(result, catalogBounds.rowsMax, catalogBounds.bytesMax);
       },
       dryRun: (statement) => dryRun(rest, settings, statement, bounds.signal),
       write: (statement, more) =>
@@ -176,21 +188,4 @@ export class BigQueryWarehouse implements Warehouse {
     };
     return { signal, deadlineMs, tag, stoppedBy };
   }
-}
-
-/** No more rows than `rowsMax`, and none beyond `bytesMax` but the first. */
-async function take({ columns, pieces }: Result, rowsMax: number, bytesMax: number): Promise<Answer> {
-  const rows: unknown[][] = [];
-  let bytes = 2;
-  for await (const piece of pieces()) {
-    for (const row of piece) {
-      const rowBytes = row.reduce((sum: number, value) => sum + jsonBytes(value), 2);
-      if (rows.length === rowsMax || (bytes + rowBytes > bytesMax && rows.length > 0)) {
-        return { columns, rows, truncated: true, bytes };
-      }
-      rows.push(row);
-      bytes += rowBytes;
-    }
-  }
-  return { columns, rows, truncated: false, bytes };
 }

@@ -62,10 +62,10 @@ export interface Dialect {
   listRows(list: readonly (string | number | bigint | boolean | Date)[], type: ValueType): Sql;
   /** A relation whose columns are these lists of equal length, side by side. */
   listsRows(columns: readonly ListColumn[]): Sql;
-  /** A property of a JSON object as text: NULL where it is missing or null. */
-  jsonText(json: Sql, property: string): Sql;
-  /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. */
-  jsonNames(json: Sql, from: Sql): Sql;
+  /** A property of a JSON object as text: NULL where it is missing or null. `type` is text where the object is kept as that. */
+  jsonText(json: Sql, property: string, type?: ValueType): Sql;
+  /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. `type` as of jsonText. */
+  jsonNames(json: Sql, from: Sql, type?: ValueType): Sql;
   /** The text holds the part, in any case. */
   contains(text: Sql, part: string): Sql;
   startsWith(text: Sql, part: string): Sql;

@@ -66,8 +66,7 @@ export function readsOfTokens(tokens: readonly Token[], rules: ReadRules): strin
       if (frame.names !== null) frames.at(-1)!.named.add(frame.names);
     } else if (frame.expects && isBegun(token)) {
       at = readTable(tokens, at, rules, (parts) => {
-        const isNamed =
-          parts.length === 1 && frames.some(({ named }) => named.has(rules.keyOf(parts[0]!)));
+        const isNamed = parts.length === 1 && frames.some(({ named }) => named.has(rules.keyOf(parts[0]!)));
         if (!isNamed) reads.set(JSON.stringify(parts), parts);
       });
       frame.expects = false;

@@ -67,9 +67,9 @@ export const snowflakeDialect: Dialect = {
     return sql`(SELECT ${joinSql(items)} FROM TABLE(FLATTEN(INPUT => PARSE_JSON(${rows}))))`;
   },
   // GET takes any name for itself; in a path, dots and quotes would be syntax.
-  jsonText: (json, property) => sql`TO_VARCHAR(GET(${json}, ${property}))`,
-  jsonNames: (json, from) =>
-    sql`(SELECT DISTINCT names.KEY AS ${nameSql('item')} FROM ${from}, LATERAL FLATTEN(INPUT => ${json}, MODE => 'OBJECT') AS names)`,
+  jsonText: (json, property, type) => sql`TO_VARCHAR(GET(${parsed(json, type)}, ${property}))`,
+  jsonNames: (json, from, type) =>
+    sql`(SELECT DISTINCT names.KEY AS ${nameSql('item')} FROM ${from}, LATERAL FLATTEN(INPUT => ${parsed(json, type)}, MODE => 'OBJECT') AS names)`,
   contains: (text, part) => sql`CONTAINS(LOWER(${text}), LOWER(${part}))`,
   startsWith: (text, part) => sql`STARTSWITH(${text}, ${part})`,
   same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
@@ -102,6 +102,11 @@ export const snowflakeDialect: Dialect = {
   rowHash: (values) =>
     sql`MD5(${joinedTexts(values.map(exactText), (text) => sql`CAST(LENGTH(${text}) AS VARCHAR)`)})`,
 };
+
+/** JSON that is kept as text; a text that is none counts for nothing. */
+function parsed(json: Sql, type: ValueType | undefined): Sql {
+  return type === 'text' ? sql`TRY_PARSE_JSON(${json})` : json;
+}
 
 /** A value as a text that no other value of its type has, whatever formats the session or account has set. */
 function exactText({ value, dataType }: HashedValue): Sql {

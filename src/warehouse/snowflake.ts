@@ -1,14 +1,14 @@
 import { closedError, type Interruption } from './interruption.ts';
-import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
-import { ask, type Desk, type Result } from './snowflake-query.ts';
+import { ask, type Desk } from './snowflake-query.ts';
 import { SnowflakeSession } from './snowflake-session.ts';
 import { describeSchemas, describeTables } from './snowflake-tables.ts';
 import { dropOwn, ownTables, writeOwn, writeTarget } from './snowflake-write.ts';
 import { Slots } from './slots.ts';
+import { takeRows } from './take-rows.ts';
 import type {
   Answer,
   AnswerPiece,
@@ -28,8 +28,6 @@ export type SnowflakeOptions = SnowflakeLogin;
 const queriesMax = 16;
 const writesMax = 4;
 
-const rowsMaxDefault = 10_000;
-const bytesMaxDefault = 64 * 1024 * 1024;
 const deadlineMsDefault = 30_000;
 
 /** What is listed is names, as many as there are. */
@@ -63,10 +61,10 @@ export class SnowflakeWarehouse implements Warehouse {
   }
 
   run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
-    const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
+    const { rowsMax, bytesMax } = options;
     return this.#bounded(options, async (bounds) => {
       const result = await ask(this.#session, statement, bounds);
-      return take(result, rowsMax, bytesMax);
+      return takeRows(result, rowsMax, bytesMax);
     });
   }
 
@@ -127,7 +125,7 @@ export class SnowflakeWarehouse implements Warehouse {
       home: this.#home,
       run: async (statement) => {
         const result = await ask(this.#session, statement, bounds);
-        return take(result, catalogBounds.rowsMax, catalogBounds.bytesMax);
+        return takeRows(result, catalogBounds.rowsMax, catalogBounds.bytesMax);
       },
       describe: (statement) => ask(this.#session, statement, { ...bounds, describeOnly: true }),
     };
@@ -159,21 +157,4 @@ export class SnowflakeWarehouse implements Warehouse {
     };
     return { signal, deadlineMs, tag, stoppedBy };
   }
-}
-
-/** No more rows than `rowsMax`, and none beyond `bytesMax` but the first. */
-async function take({ columns, pieces }: Result, rowsMax: number, bytesMax: number): Promise<Answer> {
-  const rows: unknown[][] = [];
-  let bytes = 2;
-  for await (const piece of pieces()) {
-    for (const row of piece) {
-      const rowBytes = row.reduce((sum: number, value) => sum + jsonBytes(value), 2);
-      if (rows.length === rowsMax || (bytes + rowBytes > bytesMax && rows.length > 0)) {
-        return { columns, rows, truncated: true, bytes };
-      }
-      rows.push(row);
-      bytes += rowBytes;
-    }
-  }
-  return { columns, rows, truncated: false, bytes };
 }
