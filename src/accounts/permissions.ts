@@ -30,6 +30,8 @@ const rootNeeds: Record<string, Need> = {
   'Query.connectors': 'CONTROL_READ',
   'Query.connector': 'CONTROL_READ',
   'Query.datastores': 'CONTROL_READ',
+  // For those who may then make the datastore.
+  'Query.warehouseSetupScript': 'CONTROL_WRITE',
   'Query.sources': 'CONTROL_READ',
   'Query.source': 'CONTROL_READ',
   'Query.destinations': 'CONTROL_READ',

@@ -50,7 +50,12 @@ async function usersOf(tx: Tx, viewer: Viewer, datastore: Datastore): Promise<st
   const { projectId } = viewer;
   const { id, name } = datastore;
   const mappings = await tx.entityMapping.findMany({
-    where: { projectId, OR: [{ table: { datastoreId: id } }, { aliasTable: { datastoreId: id } }] },
+    where: {
+      projectId,
+      OR: (['table', 'aliasTable', 'servedFrom', 'aliasServedFrom'] as const).map((table) => ({
+        [table]: { datastoreId: id },
+      })),
+    },
     select: { kind: true },
     orderBy: { kind: 'asc' },
   });

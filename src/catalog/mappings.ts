@@ -34,7 +34,17 @@ export interface Mapping {
   /** The properties by name; null for all other columns, or all names of the JSON column. */
   properties: readonly string[] | null;
   /** Each alias of a user beside the key of the user that it is. Of USER alone. */
-  alias: { table: CatalogedTable; aliasKey: string; canonicalKey: string } | null;
+  alias: {
+    table: CatalogedTable;
+    aliasKey: string;
+    canonicalKey: string;
+    /** A copy of that table; none where there is none. */
+    servedFrom?: CatalogedTable | null;
+  } | null;
+  /** A copy of the table that entities are read from; none where they are read from the table itself. */
+  servedFrom?: CatalogedTable | null;
+  /** What events without a name are called; the name of the table when left out. */
+  unnamed?: string;
 }
 
 export type Mappings = Partial<Record<EntityKind, Mapping>>;
@@ -54,11 +64,17 @@ type TableRow = Prisma.CatalogTableGetPayload<{ select: typeof tableSelect }>;
 export async function loadMappings(db: Db | Tx, projectId: string): Promise<Mappings> {
   const rows = await db.entityMapping.findMany({
     where: { projectId },
-    include: { table: { select: tableSelect }, aliasTable: { select: tableSelect } },
+    include: {
+      table: { select: tableSelect },
+      aliasTable: { select: tableSelect },
+      servedFrom: { select: tableSelect },
+      aliasServedFrom: { select: tableSelect },
+    },
   });
   const mappings: Mappings = {};
   for (const row of rows) {
     const { kind, key, propertiesColumn, aliasTable, aliasKey, canonicalKey } = row;
+    const { servedFrom, aliasServedFrom } = row;
     mappings[kind] = {
       kind,
       key,
@@ -69,8 +85,14 @@ export async function loadMappings(db: Db | Tx, projectId: string): Promise<Mapp
       properties: row.properties as string[] | null,
       alias:
         aliasTable && aliasKey !== null && canonicalKey !== null
-          ? { table: cataloged(aliasTable), aliasKey, canonicalKey }
+          ? {
+              table: cataloged(aliasTable),
+              aliasKey,
+              canonicalKey,
+              servedFrom: aliasServedFrom && cataloged(aliasServedFrom),
+            }
           : null,
+      servedFrom: servedFrom && cataloged(servedFrom),
     };
   }
   return mappings;

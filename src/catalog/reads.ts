@@ -62,9 +62,9 @@ function findTables(
   });
 }
 
-/** Equal for names that the engine takes for one. */
+/** Equal for the names of one table, as the engine and the catalog write them. */
 export function keyOfTable({ database, schema, name }: TableName): string {
-  return JSON.stringify([database, schema, name].map((part) => part.toLowerCase()));
+  return JSON.stringify([database, schema, name]);
 }
 
 /** "raw.orders", as logs and problems call a table. */

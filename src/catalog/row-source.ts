@@ -1,7 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import { nearest } from '#base/nearest.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
-import type { Dialect, ValueType } from '#warehouse/dialect.ts';
+import type { Dialect, JsonType, ValueType } from '#warehouse/dialect.ts';
 import { anyOf, joinSql, nameSql, rawSql, sql, tableSql, type Sql } from '#warehouse/sql.ts';
 import { keyValue, textSql } from './compare-sql.ts';
 import {
@@ -226,9 +226,15 @@ class EntitySource implements EntityRowSource {
     return sql`LEFT JOIN (SELECT ${joinSql([sql`${key.sql} AS ${nameSql('#key')}`, ...read])} FROM ${tableSql(other.table)} AS ${nameSql('o')} GROUP BY 1) AS ${nameSql(entity)} ON ${theirs} = ${ours}`;
   }
 
+  /** Fails with BAD_USER_INPUT where they lie elsewhere: without them, what an alias did would count for nobody. */
   #alias(): Mapping['alias'] {
     const alias = this.#mappings.USER?.alias ?? null;
-    return alias?.table.datastore.id === this.datastore.id ? alias : null;
+    if (!alias || alias.table.datastore.id === this.datastore.id) return alias;
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The aliases of users lie in the datastore "${alias.table.datastore.name}" and ${this.#mapping.kind} in "${this.datastore.name}": one statement cannot read both.`,
+      { fix: 'Sync both into one datastore, and map them there.' },
+    );
   }
 
   /** The user that a row counts for. */
@@ -281,8 +287,14 @@ function ownColumn(mapping: Mapping, dialect: Dialect, alias: string, path: stri
     throw unknownPath(mapping, path, []);
   }
   if (mapping.propertiesColumn === null) return plainColumn(mapping.table, dialect, alias, property);
-  const json = mappedColumn(mapping, dialect, alias, mapping.propertiesColumn);
-  return { sql: dialect.jsonText(json.sql, property, json.type), type: 'text', dynamic: true };
+  const json = nameSql(alias, mapping.propertiesColumn);
+  return { sql: dialect.jsonText(json, property, jsonTypeOf(mapping, dialect)), type: 'text', dynamic: true };
+}
+
+/** What the column of a mapping's properties is: JSON, or text that holds it. */
+export function jsonTypeOf({ table, propertiesColumn }: Mapping, dialect: Dialect): JsonType {
+  const column = table.columns.find(({ name }) => name === propertiesColumn);
+  return column && dialect.valueType(column.dataType) === 'text' ? 'text' : 'json';
 }
 
 /** A column that mapEntity chose: whoever asks did not name it, and is not told to name another. */

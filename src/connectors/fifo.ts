@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
-import { constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { messageOf } from '#base/errors.ts';
@@ -19,9 +19,19 @@ export interface Fifo extends AsyncDisposable {
   writer: Promise<Writable>;
 }
 
+/** A pipe with a name that a COPY of DuckDB writes to as to a file. */
+export interface FifoReader extends AsyncDisposable {
+  path: string;
+  /** What was written there. Destroyed, it fails who writes on. */
+  reader: Readable;
+  /** Tells that whoever writes has done so: the reader then ends behind the last byte. */
+  end(): void;
+}
+
 /** Makes FIFOs in a private folder; disposing removes those that nobody took. */
 export interface Fifos extends AsyncDisposable {
   open(): Promise<Fifo>;
+  openReader(): Promise<FifoReader>;
 }
 
 const run = promisify(execFile);
@@ -45,14 +55,16 @@ export function makeFifos(pipesDir: string): Fifos {
     });
     spare.push(...paths);
   };
+  const take = async (): Promise<string> => {
+    for (let path = spare.pop(); ; path = spare.pop()) {
+      if (path !== undefined) return path;
+      making ??= make().finally(() => (making = undefined));
+      await making;
+    }
+  };
   return {
-    async open() {
-      for (let path = spare.pop(); ; path = spare.pop()) {
-        if (path !== undefined) return openFifo(path);
-        making ??= make().finally(() => (making = undefined));
-        await making;
-      }
-    },
+    open: async () => openFifo(await take()),
+    openReader: async () => openFifoReader(await take()),
     async [Symbol.asyncDispose]() {
       await making?.catch(() => undefined);
       for (const path of spare.splice(0)) rmSync(path, { force: true });
@@ -84,6 +96,34 @@ function openFifo(path: string): Fifo {
       stop.abort(new Error('the FIFO was closed before anyone read it'));
       await writer.catch(() => undefined);
       socket?.destroy();
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+/**
+ * Holds both ends, so that who opens it for writing never waits, and the end of the file comes when it is said and not when
+ * nobody has opened it yet.
+ */
+function openFifoReader(path: string): FifoReader {
+  const reader = new Socket({
+    fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+    readable: true,
+    writable: false,
+  });
+  reader.on('error', () => undefined);
+  let held: number | null = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  const end = () => {
+    if (held !== null) closeSync(held);
+    held = null;
+  };
+  return {
+    path,
+    reader,
+    end,
+    async [Symbol.asyncDispose]() {
+      end();
+      reader.destroy();
       rmSync(path, { force: true });
     },
   };

@@ -149,8 +149,12 @@ function ordered(source: RowSource, path: OrderField): Ordered {
     case 'json':
     case 'other':
     default:
-      return { sql: textSql(source.dialect, column), type: 'text' };
+      return { sql: sortedText(source.dialect, textSql(source.dialect, column)), type: 'text' };
   }
+}
+
+function sortedText(dialect: Dialect, text: Sql): Sql {
+  return dialect.byBytes?.(text) ?? text;
 }
 
 function valueSql({ dialect }: RowSource, type: ValueType, value: string): Sql {

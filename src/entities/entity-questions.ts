@@ -2,6 +2,7 @@ import { keyList } from '#catalog/compare-sql.ts';
 import { type EntityFilter, entityFilterSql } from '#catalog/filter-sql.ts';
 import type { Mapping, Mappings } from '#catalog/mappings.ts';
 import { type EntityRowSource, entitySource, mappingOf, type RowSource } from '#catalog/row-source.ts';
+import { servedMappings } from '#catalog/served-from.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import { allOf, joinSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
@@ -29,11 +30,12 @@ export interface EntityRowsQuestion extends EntityQuestion {
   reader: RowReader;
 }
 
-/** The entities of a kind as a source of rows. Fails with BAD_USER_INPUT that says how to map when they are not mapped. */
-export function openEntities(
-  mappings: Mappings,
-  kind: EntityKind,
-): { source: EntityRowSource; mapping: Mapping } {
+/**
+ * The entities of a kind as a source of rows: of their operational copy where they have one. Fails with BAD_USER_INPUT that
+ * says how to map when they are not mapped.
+ */
+export function openEntities(all: Mappings, kind: EntityKind): { source: EntityRowSource; mapping: Mapping } {
+  const mappings = servedMappings(all, kind);
   const mapping = mappingOf(mappings, kind);
   return { mapping, source: entitySource(mappings, kind, dialectOf(mapping.table.datastore.engine)) };
 }

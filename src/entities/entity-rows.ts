@@ -1,7 +1,8 @@
 import { AppError } from '#base/errors.ts';
+import type { FreshnessOf } from '#catalog/ask.ts';
 import { textSql } from '#catalog/compare-sql.ts';
 import { type Mapping, propertyNames } from '#catalog/mappings.ts';
-import { type EntityRowSource, type RowSource, rows } from '#catalog/row-source.ts';
+import { type EntityRowSource, jsonTypeOf, type RowSource, rows } from '#catalog/row-source.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { allOf, joinSql, nameSql, sql, type Sql } from '#warehouse/sql.ts';
 
@@ -23,12 +24,14 @@ export interface EntityRow {
   organizationKey: string | null;
   /** As answers of the warehouse hold values; JSON is parsed. */
   properties: unknown;
+  /** Of what it was read from. */
+  freshness: FreshnessOf;
 }
 
 /** What to select for each row, and how to make entities of what was answered. */
 export interface RowReader {
   columns: Sql[];
-  read(values: readonly unknown[]): EntityRow;
+  read(values: readonly unknown[], freshness: FreshnessOf): EntityRow;
 }
 
 /** The rows that are entities: those with a key, and of events those with a moment. */
@@ -59,8 +62,8 @@ export function rowReader(
   }
   return {
     columns: parts.flatMap((part) => part.columns),
-    read(values) {
-      const row = emptyRow(mapping);
+    read(values, freshness) {
+      const row = emptyRow(mapping, freshness);
       let at = 0;
       for (const { columns, take } of parts) {
         take(row, values.slice(at, at + columns.length));
@@ -80,19 +83,20 @@ export function numbered(columns: readonly Sql[]): { named: Sql; names: Sql } {
   };
 }
 
-function emptyRow({ kind, table }: Mapping): EntityRow {
+function emptyRow({ kind, table, unnamed }: Mapping, freshness: FreshnessOf): EntityRow {
   return {
     kind,
     key: '',
     orderValue: null,
     // A table without a column of names holds one kind of event, and says which by its own name.
-    name: kind === 'EVENT' ? table.name : null,
+    name: kind === 'EVENT' ? (unnamed ?? table.name) : null,
     email: null,
     createdAt: null,
     at: null,
     userKey: null,
     organizationKey: null,
     properties: {},
+    freshness,
   };
 }
 
@@ -137,8 +141,9 @@ function exactText(value: unknown): string {
 function propertiesPart(source: RowSource, mapping: Mapping) {
   const names = propertyNames(mapping);
   if (mapping.propertiesColumn !== null) {
+    const held = jsonTypeOf(mapping, source.dialect);
     return {
-      columns: [source.dialect.cast(nameSql(rows, mapping.propertiesColumn), 'text')],
+      columns: [source.dialect.cast(nameSql(rows, mapping.propertiesColumn), 'text', held)],
       take: (row: EntityRow, [value]: readonly unknown[]) => {
         row.properties = named(value === null ? {} : jsonOf(value, row), names);
       },

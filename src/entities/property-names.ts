@@ -1,5 +1,6 @@
 import { type Mappings, propertyNames } from '#catalog/mappings.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
+import { jsonTypeOf } from '#catalog/row-source.ts';
 import { nameSql, rawSql, sql, tableSql } from '#warehouse/sql.ts';
 import { type EntityQuestion, openEntities } from './entity-questions.ts';
 import { ask, type EntityReads } from './read-entities.ts';
@@ -12,7 +13,7 @@ export async function readPropertyNames(reads: EntityReads, kind: EntityKind): P
   const { mapping } = openEntities(reads.mappings, kind);
   const known = propertyNames(mapping);
   if (known !== null || mapping.propertiesColumn === null) return [...(known ?? [])];
-  const rows = await ask(reads, namesQuestion(reads.mappings, kind, mapping.propertiesColumn));
+  const { rows } = await ask(reads, namesQuestion(reads.mappings, kind, mapping.propertiesColumn));
   return rows.map(([name]) => name as string);
 }
 
@@ -21,7 +22,7 @@ export function namesQuestion(mappings: Mappings, kind: EntityKind, jsonColumn: 
   const { mapping, source } = openEntities(mappings, kind);
   const column = nameSql(jsonColumn);
   const some = sql`(SELECT ${column} FROM ${tableSql(mapping.table)} LIMIT ${rawSql(String(rowsRead))}) AS ${nameSql('some')}`;
-  const names = source.dialect.jsonNames(column, some);
+  const names = source.dialect.jsonNames(column, some, jsonTypeOf(mapping, source.dialect));
   const select = sql`SELECT ${nameSql('item')} FROM ${names} AS ${nameSql('names')} ORDER BY 1 LIMIT ${rawSql(String(namesMax))}`;
   return { source, sql: select, most: namesMax };
 }

@@ -1,5 +1,5 @@
 import { AppError } from '#base/errors.ts';
-import { type Asker, askWarehouse } from '#catalog/ask.ts';
+import { type Asker, askWarehouse, type WarehouseAnswer } from '#catalog/ask.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import type { Mappings } from '#catalog/mappings.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
@@ -30,8 +30,8 @@ export async function readPage(
   fields: ReadonlySet<EntityField>,
 ): Promise<EntityRow[]> {
   const question = pageQuestion(reads.mappings, list, page, fields);
-  const rows = await ask(reads, question);
-  return rows.map((row) => question.reader.read(row));
+  const { rows, freshness } = await ask(reads, question);
+  return rows.map((row) => question.reader.read(row, freshness));
 }
 
 /** Whether an entity of the list stands at the key or beyond it, towards that side. One statement. */
@@ -41,7 +41,8 @@ export async function existsFrom(
   key: EntityKey,
   side: 'before' | 'after',
 ): Promise<boolean> {
-  return (await ask(reads, existsQuestion(reads.mappings, list, key, side))).length > 0;
+  const { rows } = await ask(reads, existsQuestion(reads.mappings, list, key, side));
+  return rows.length > 0;
 }
 
 /** How many entities the list has. One statement. */
@@ -49,7 +50,7 @@ export async function countEntities(
   reads: EntityReads,
   list: Pick<EntityList, 'kind' | 'filter'>,
 ): Promise<number> {
-  const rows = await ask(reads, countQuestion(reads.mappings, list));
+  const { rows } = await ask(reads, countQuestion(reads.mappings, list));
   return Number(rows[0]?.[0]);
 }
 
@@ -61,7 +62,8 @@ export async function readByKeys(
   fields: ReadonlySet<EntityField>,
 ): Promise<Map<string, EntityRow>> {
   const question = keysQuestion(reads.mappings, kind, keys, fields);
-  const found = (await ask(reads, question)).map((row) => question.reader.read(row));
+  const { rows, freshness } = await ask(reads, question);
+  const found = rows.map((row) => question.reader.read(row, freshness));
   return new Map(found.map((row) => [row.key, row]));
 }
 
@@ -73,25 +75,25 @@ export async function readByKey(
   fields: ReadonlySet<EntityField>,
 ): Promise<EntityRow | null> {
   const question = keyQuestion(reads.mappings, kind, key, fields);
-  const [row] = await ask(reads, question);
-  return row ? question.reader.read(row) : null;
+  const { rows, freshness } = await ask(reads, question);
+  return rows[0] ? question.reader.read(rows[0], freshness) : null;
 }
 
 /** More rows than this in one answer are refused: pages of pages of pages. */
 export const rowsMax = 1_000_000;
 
-/** The rows of an answer, all of them. Fails with QUERY_TOO_COMPLEX when they are more than an answer may hold. */
+/** An answer, all of its rows. Fails with QUERY_TOO_COMPLEX when they are more than an answer may hold. */
 export async function ask(
   { deps, asker }: EntityReads,
   { source, sql, most }: EntityQuestion,
-): Promise<unknown[][]> {
+): Promise<WarehouseAnswer> {
   const answer = await askWarehouse(deps, asker, {
     datastore: source.datastore,
     sql,
     tableIds: source.tableIds(),
     rowsMax: Math.min(most ?? rowsMax, rowsMax),
   });
-  if (!answer.truncated) return answer.rows;
+  if (!answer.truncated) return answer;
   throw new AppError(
     'QUERY_TOO_COMPLEX',
     'What the warehouse answers for this is more than one answer may hold.',

@@ -27,9 +27,10 @@ export async function readPages(
 ): Promise<Map<string, EntityRow[]>> {
   const question = pagesQuestion(reads.mappings, list, parents, page, fields);
   const pages = new Map<string, EntityRow[]>();
-  for (const [key, ...values] of await ask(reads, question)) {
+  const { rows, freshness } = await ask(reads, question);
+  for (const [key, ...values] of rows) {
     const ofParent = pages.get(key as string);
-    const row = question.reader.read(values);
+    const row = question.reader.read(values, freshness);
     if (ofParent) ofParent.push(row);
     else pages.set(key as string, [row]);
   }
@@ -44,7 +45,7 @@ export async function existRelatedFrom(
   at: EntityKey,
   side: 'before' | 'after',
 ): Promise<Map<string, boolean>> {
-  const rows = await ask(reads, existRelatedQuestion(reads.mappings, list, parents, at, side));
+  const { rows } = await ask(reads, existRelatedQuestion(reads.mappings, list, parents, at, side));
   return new Map(rows.map(([key]) => [key as string, true]));
 }
 
@@ -54,13 +55,13 @@ export async function countRelated(
   list: Omit<RelatedList, 'order'>,
   parents: readonly string[],
 ): Promise<Map<string, bigint>> {
-  const rows = await ask(reads, countRelatedQuestion(reads.mappings, list, parents));
+  const { rows } = await ask(reads, countRelatedQuestion(reads.mappings, list, parents));
   return new Map(rows.map(([key, count]) => [key as string, count as bigint]));
 }
 
 /** Of each user when their first and their last event were. */
 export async function readSeen(reads: EntityReads, users: readonly string[]): Promise<Map<string, Seen>> {
-  const rows = await ask(reads, seenQuestion(reads.mappings, users));
+  const { rows } = await ask(reads, seenQuestion(reads.mappings, users));
   return new Map(
     rows.map(([key, first, last]) => [
       key as string,

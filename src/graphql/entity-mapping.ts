@@ -53,6 +53,22 @@ const EntityMapping = builder.objectRef<Mapping>('EntityMapping').implement({
       description: 'The column of that table which holds the key of the user. Null without aliases.',
       resolve: ({ alias }) => alias?.canonicalKey,
     }),
+    servedFrom: t.field({
+      type: Table,
+      nullable: true,
+      description:
+        'The operational copy that users, organizations and events are read from; its freshness is that of what they show. Metrics are measured on table. Null where all is read from table. Needs DATA_READ.',
+      resolve: ({ servedFrom }, _args, context, info) =>
+        readRow<typeof Table.$inferType>(context, info, 'Table', servedFrom?.id),
+    }),
+    aliasServedFrom: t.field({
+      type: Table,
+      nullable: true,
+      description:
+        'The copy of aliasTable, read where that lies in another datastore. Null without one. Needs DATA_READ.',
+      resolve: ({ alias }, _args, context, info) =>
+        readRow<typeof Table.$inferType>(context, info, 'Table', alias?.servedFrom?.id),
+    }),
   }),
 });
 
@@ -104,6 +120,14 @@ const MapEntityInput = builder.inputType('MapEntityInput', {
     canonicalKey: t.string({
       description: 'The column of aliasTable which holds the key of the user. Null without one.',
     }),
+    servedFrom: t.string({
+      description:
+        'A copy of the table, such as a job made in an operational store, named as table is, with every column that is mapped: users, organizations and events are read from it, metrics are measured on the table. Null to read all from the table.',
+    }),
+    aliasServedFrom: t.string({
+      description:
+        'A copy of aliasTable with aliasKey and canonicalKey, needed in each datastore where users or events are read and aliasTable does not lie. Null without one.',
+    }),
   }),
 });
 
@@ -143,7 +167,9 @@ builder.mutationFields((t) => ({
         mapEntity(context.app.catalog, viewerOf(context), {
           ...input,
           table: referenceOf(input.table),
-          aliasTable: input.aliasTable == null ? null : referenceOf(input.aliasTable),
+          aliasTable: referenceTo(input.aliasTable),
+          servedFrom: referenceTo(input.servedFrom),
+          aliasServedFrom: referenceTo(input.aliasServedFrom),
         }),
       ),
   }),
@@ -156,6 +182,10 @@ builder.mutationFields((t) => ({
       attempt(() => unmapEntity(context.app.catalog, viewerOf(context), input.kind)),
   }),
 }));
+
+function referenceTo(text: string | null | undefined): TableReference | null {
+  return text == null ? null : referenceOf(text);
+}
 
 /** A table's id is taken as one; anything else is a name. */
 function referenceOf(text: string): TableReference {

@@ -4,6 +4,7 @@ import { pageCost } from './connection.ts';
 import { entityOf, listEntities } from './entity-reads.ts';
 import { Event, EventConnection, OrderDirection, Organization, User } from './entity-types.ts';
 import { EventFilterRef } from './filter.ts';
+import { Freshness } from './freshness.ts';
 import { globalId } from './global-id.ts';
 import { jsonOfValue } from './row-set.ts';
 
@@ -57,6 +58,11 @@ Event.implement({
       description:
         'All else that is known of it, by name. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact.',
       resolve: (event) => jsonOfValue(event.properties),
+    }),
+    freshness: t.expose('freshness', {
+      type: Freshness,
+      description:
+        'When the tables that this was read from were last written: the operational copy, where it is served from one.',
     }),
     user: t.field({
       type: User,

@@ -11,6 +11,7 @@ import {
 } from './entity-types.ts';
 import { EventOrder } from './event.ts';
 import { EventFilterRef, OrganizationFilterRef, UserFilterRef } from './filter.ts';
+import { Freshness } from './freshness.ts';
 import { globalId } from './global-id.ts';
 import { jsonOfValue } from './row-set.ts';
 import { UserOrder } from './user.ts';
@@ -61,6 +62,11 @@ Organization.implement({
       description:
         'All else that is known of it, by name. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact.',
       resolve: (organization) => jsonOfValue(organization.properties),
+    }),
+    freshness: t.expose('freshness', {
+      type: Freshness,
+      description:
+        'When the tables that this was read from were last written: the operational copy, where it is served from one.',
     }),
   }),
 });

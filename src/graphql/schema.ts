@@ -18,6 +18,7 @@ import './signal-mutations.ts';
 import './watch-signals.ts';
 import './datastore.ts';
 import './datastore-mutations.ts';
+import './setup-script.ts';
 import './table.ts';
 import './column.ts';
 import './lineage.ts';

@@ -5,6 +5,7 @@ import { countOf, entityOf, findEntity, listEntities, listRelated, seenOf } from
 import { EventConnection, OrderDirection, Organization, User, UserConnection } from './entity-types.ts';
 import { EventOrder } from './event.ts';
 import { EventFilterRef, UserFilterRef } from './filter.ts';
+import { Freshness } from './freshness.ts';
 import { globalId } from './global-id.ts';
 import { jsonOfValue } from './row-set.ts';
 
@@ -55,6 +56,11 @@ User.implement({
       description:
         'All else that is known of them, by name. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact.',
       resolve: (user) => jsonOfValue(user.properties),
+    }),
+    freshness: t.expose('freshness', {
+      type: Freshness,
+      description:
+        'When the tables that this was read from were last written: the operational copy, where it is served from one.',
     }),
   }),
 });

@@ -1,7 +1,7 @@
 import { propertyFilterSql } from '#catalog/filter-sql.ts';
 import type { RowSource, SourceColumn } from '#catalog/row-source.ts';
 import { allOf, joinSql, nameSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
-import { conditionSql, keySql, measuredSql, rangesSql, timeOf } from './leaf-sql.ts';
+import { conditionSql, groupColumn, keySql, measuredSql, rangesSql, timeOf } from './leaf-sql.ts';
 import type { Cut, Range, Top, Unit } from './plan.ts';
 
 /** A statement and the tables that it reads. Its columns: period unless all rows are of one, rank with a limit, d0…, m0…. */
@@ -29,7 +29,7 @@ export interface Facts {
 export function openFacts({ rows, by, filter, cut, top }: Unit): Facts {
   const source = rows.open();
   const time = timeOf(source, rows);
-  const dimensions = by.map((path) => source.column(path));
+  const dimensions = by.map((path) => groupColumn(source, path));
   const key = keySql(source.dialect, time, cut);
   const largest = top && topSql(top, by, filter);
   const groups: { sql: Sql; name: string }[] = [];
@@ -86,7 +86,7 @@ function topSql(top: Top, by: Unit['by'], filter: Unit['filter']): TopSql {
   const { leaf, limit, range } = top;
   const source = leaf.rows.open();
   const time = timeOf(source, leaf.rows);
-  const columns = by.map((path) => source.column(path));
+  const columns = by.map((path) => groupColumn(source, path));
   const names = by.map((_, at) => `d${at}`);
   const condition = conditionSql(source, leaf.condition);
   const size = source.dialect.aggregate({

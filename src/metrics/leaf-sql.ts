@@ -24,6 +24,14 @@ export function timeOf(source: RowSource, { time }: Pick<Rows, 'time'>): SourceC
   );
 }
 
+/** A column to tell rows apart by: JSON has no equality in every engine, and its text has one in all. */
+export function groupColumn(source: RowSource, path: string): SourceColumn {
+  const column = source.column(path);
+  return column.type === 'json'
+    ? { ...column, sql: source.dialect.cast(column.sql, 'text'), type: 'text' }
+    : column;
+}
+
 /** What an aggregate takes. Fails with BAD_USER_INPUT for a type that it cannot be made of. */
 export function measuredSql(
   source: RowSource,
@@ -31,7 +39,8 @@ export function measuredSql(
 ): Sql | null {
   if (path === null) return null;
   const column = source.column(path);
-  if (aggregation === 'COUNT' || aggregation === 'COUNT_DISTINCT') return column.sql;
+  if (aggregation === 'COUNT') return column.sql;
+  if (aggregation === 'COUNT_DISTINCT') return groupColumn(source, path).sql;
   if (column.dynamic) return source.dialect.tryCast(column.sql, 'float');
   if (!numberTypes.includes(column.type)) throw notANumber(aggregation, path, column.type);
   const isExact = ['SUM', 'MIN', 'MAX'].includes(aggregation);

@@ -22,6 +22,7 @@ export interface WriterAsk extends Target {
   projectId: string;
   datastore: { id: string; name: string; isDefault: boolean };
   database: string;
+  warehouse: Pick<Warehouse, 'dialect'>;
   inputs: readonly TableName[];
 }
 
@@ -113,11 +114,12 @@ export async function checkWriters(
 type Writers = ReadonlyMap<string, { name: string; inputs: readonly TableName[] }>;
 
 /** The names on the way from the transformation up to itself, its own first; undefined when there is no such way. */
-function cycleThrough(own: string, { name, inputs }: WriterAsk, writers: Writers): string[] | undefined {
+function cycleThrough(own: string, ask: WriterAsk, writers: Writers): string[] | undefined {
+  const { name, inputs } = ask;
   const seen = new Set<string>();
   const wayUp = (tables: readonly TableName[]): string[] | undefined => {
     for (const table of tables) {
-      const key = keyOfTable(table);
+      const key = keyOf(ask, table);
       if (key === own) return [];
       const writer = writers.get(key);
       if (!writer || seen.has(key)) continue;
@@ -132,10 +134,16 @@ function cycleThrough(own: string, { name, inputs }: WriterAsk, writers: Writers
 }
 
 function keyOfTarget(
-  { database }: { database: string },
+  ask: WriterAsk,
   { targetSchema, targetTable }: Pick<Target, 'targetSchema' | 'targetTable'>,
 ): string {
-  return keyOfTable({ database, schema: targetSchema, name: targetTable });
+  return keyOf(ask, { database: ask.database, schema: targetSchema, name: targetTable });
+}
+
+/** Equal for names that the engine takes for one. */
+function keyOf({ warehouse: { dialect } }: WriterAsk, table: TableName): string {
+  const key = keyOfTable(table);
+  return dialect.ignoresCase ? key.toLowerCase() : key;
 }
 
 function inUse({ targetSchema, targetTable }: Target, writer: string) {

@@ -1,4 +1,4 @@
-import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
+import type { Aggregate, Dialect, Grain, HashedValue, JsonType, ValueType } from './dialect.ts';
 import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 
@@ -59,15 +59,15 @@ export const bigQueryDialect: Dialect = {
     return sql`(SELECT ${joinSql(items)} FROM ${joinSql(lists, ' INNER JOIN ')})`;
   },
   // A subscript takes any name for itself; in a path, dots and quotes would be syntax. JSON_VALUE is NULL of what is no scalar.
-  jsonText(json, property, type) {
-    const field = sql`${parsed(json, type)}[${property}]`;
+  jsonText(json, property, held) {
+    const field = sql`${parsed(json, held)}[${property}]`;
     return sql`COALESCE(JSON_VALUE(${field}), NULLIF(TO_JSON_STRING(${field}), 'null'))`;
   },
-  jsonNames(json, from, type) {
+  jsonNames(json, from, held) {
     const name = nameSql('#name');
     // Names that are no plain words come in quotes.
     const plain = sql`IF(STARTS_WITH(${name}, '"'), COALESCE(JSON_VALUE(SAFE.PARSE_JSON(${name})), ${name}), ${name})`;
-    return sql`(SELECT DISTINCT ${plain} AS ${nameSql('item')} FROM ${from}, UNNEST(JSON_KEYS(${parsed(json, type)}, 1)) AS ${name})`;
+    return sql`(SELECT DISTINCT ${plain} AS ${nameSql('item')} FROM ${from}, UNNEST(JSON_KEYS(${parsed(json, held)}, 1)) AS ${name})`;
   },
   contains: (text, part) => sql`(STRPOS(LOWER(${text}), LOWER(${part})) > 0)`,
   startsWith: (text, part) => sql`STARTS_WITH(${text}, ${part})`,
@@ -118,8 +118,8 @@ function escaped(text: string): string {
 }
 
 /** JSON that is kept as text; a text that is none counts for nothing. */
-function parsed(json: Sql, type: ValueType | undefined): Sql {
-  return type === 'text' ? sql`SAFE.PARSE_JSON(${json})` : json;
+function parsed(json: Sql, held: JsonType): Sql {
+  return held === 'text' ? sql`SAFE.PARSE_JSON(${json})` : json;
 }
 
 /** JSON, lists, records and the like cannot be cast. */

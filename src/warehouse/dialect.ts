@@ -14,6 +14,9 @@ export type ValueType =
   | 'json'
   | 'other';
 
+/** JSON, or a text that holds it. */
+export type JsonType = Extract<ValueType, 'json' | 'text'>;
+
 export const grains = ['MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH', 'QUARTER', 'YEAR'] as const;
 export type Grain = (typeof grains)[number];
 
@@ -49,6 +52,8 @@ export interface ListColumn {
 /** How an engine spells what SQL leaves to each engine. Pure: text in, text out. */
 export interface Dialect {
   quoteName(name: string): string;
+  /** Two names of tables that differ in case alone are one name to the engine. */
+  readonly ignoresCase?: true;
   /** A text as a literal, whatever it holds. */
   quoteText(text: string): string;
   /** The nth bind, from 1. */
@@ -62,15 +67,17 @@ export interface Dialect {
   listRows(list: readonly (string | number | bigint | boolean | Date)[], type: ValueType): Sql;
   /** A relation whose columns are these lists of equal length, side by side. */
   listsRows(columns: readonly ListColumn[]): Sql;
-  /** A property of a JSON object as text: NULL where it is missing or null. `type` is text where the object is kept as that. */
-  jsonText(json: Sql, property: string, type?: ValueType): Sql;
-  /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. `type` as of jsonText. */
-  jsonNames(json: Sql, from: Sql, type?: ValueType): Sql;
+  /** A property of a JSON object as text: NULL where it is missing or null. `held` is the type of what holds the object. */
+  jsonText(json: Sql, property: string, held: JsonType): Sql;
+  /** The names of a JSON object as a relation with the one column "item", over all rows of `from`. */
+  jsonNames(json: Sql, from: Sql, held: JsonType): Sql;
   /** The text holds the part, in any case. */
   contains(text: Sql, part: string): Sql;
   startsWith(text: Sql, part: string): Sql;
   /** Both are equal, or both NULL: the condition of a join, too. They are of one type. */
   same(left: Sql, right: Sql): Sql;
+  /** The text so that it is sorted and compared by its bytes. Left out where the engine does that by itself. */
+  byBytes?(text: Sql): Sql;
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
   instant(value: Sql, type: ValueType): Sql;
   /**

@@ -56,6 +56,7 @@ const shortGrains: readonly Grain[] = ['MINUTE', 'HOUR'];
 /** How DuckDB spells it. */
 export const duckDbDialect: Dialect = {
   quoteName,
+  ignoresCase: true,
   quoteText: (text) => `'${text.replaceAll("'", "''")}'`,
   placeholder: () => '?',
   valueType(dataType) {

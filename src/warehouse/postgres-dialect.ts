@@ -75,6 +75,7 @@ export const postgresDialect: Dialect = {
   contains: (text, part) => sql`(strpos(lower(${text}), lower(${part})) > 0)`,
   startsWith: (text, part) => sql`starts_with(${text}, ${part})`,
   same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
+  byBytes: (text) => sql`${text} COLLATE "C"`,
   instant(value, type) {
     if (type === 'timestamptz') return value;
     return sql`(CAST(${value} AS timestamp) AT TIME ZONE 'UTC')`;

@@ -1,20 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { AppError, messageOf } from '#base/errors.ts';
 import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
-import { describeSelect, type RunInside } from './postgres-describe.ts';
+import { describeSelect } from './postgres-describe.ts';
 import { codeOf } from './postgres-errors.ts';
-import { nameSql, toStatement } from './sql.ts';
-import { quoteName, type Statement, type WriteTarget } from './warehouse.ts';
+import { dependentObjects, makeSchema, nameOf, stoodOn, swapIn, type Writing } from './postgres-swap.ts';
+import { type Statement, type WriteTarget } from './warehouse.ts';
 
-const shown = { quoteName, placeholder: (n: number) => `$${n}` };
 const nameBytesMax = 63;
-
-/** What a write does in its transaction, beside statements that give rows. */
-export interface Writing {
-  rows: RunInside;
-  /** Runs a statement, and gives how many rows it wrote. */
-  run: (statement: Statement) => Promise<bigint>;
-}
 
 /**
  * Makes the target from a SELECT in the transaction that is open, as Warehouse.write says. A table is made beside the old one
@@ -28,7 +20,7 @@ export async function writeTarget(
   try {
     await refuseNames(writing, target);
     if (target.kind === 'VIEW') await refuseForView(writing, target, select);
-    await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${quoteName(target.schema)}` });
+    await makeSchema(writing, target.schema);
     return target.kind === 'VIEW'
       ? await writeView(writing, target, select.sql)
       : await writeTable(writing, target, select);
@@ -40,12 +32,7 @@ export async function writeTarget(
 /** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
 export async function writeOwn(writing: Writing, name: string, select: Statement): Promise<bigint> {
   try {
-    // Asked for only where it is missing, since it takes a grant of its own.
-    const made = await writing.rows({
-      sql: 'SELECT to_regnamespace($1) IS NOT NULL',
-      binds: [stagingSchema],
-    });
-    if (made[0]![0] !== true) await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${stagingSchema}` });
+    await makeSchema(writing, stagingSchema);
     return await writeTable(writing, { database: '', schema: stagingSchema, name, kind: 'TABLE' }, select);
   } catch (error) {
     throw concurrent(error) ?? error;
@@ -53,7 +40,6 @@ export async function writeOwn(writing: Writing, name: string, select: Statement
 }
 
 async function writeTable(writing: Writing, target: WriteTarget, select: Statement): Promise<bigint> {
-  const name = nameOf(target);
   const staged = { ...target, name: `${stagingPrefix}${randomBytes(8).toString('hex')}` };
   const staging = nameOf(staged);
   // Within parentheses nothing but a query can stand, and none that changes anything.
@@ -61,44 +47,8 @@ async function writeTable(writing: Writing, target: WriteTarget, select: Stateme
   const rows = await writing.run({ ...select, sql: `CREATE TABLE ${staging} AS ${from}` });
   await writing.run({ sql: `ANALYZE ${staging}` });
   await refuseOtherKind(writing, target);
-  await writing.run({ sql: 'SAVEPOINT swap' });
-  try {
-    await writing.run({ sql: `DROP TABLE IF EXISTS ${name}` });
-    await writing.run({ sql: `ALTER TABLE ${staging} RENAME TO ${quoteName(target.name)}` });
-  } catch (error) {
-    if (codeOf(error) !== dependentObjects) throw error;
-    await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
-    await refill(writing, target, staged, error);
-  }
+  await swapIn(writing, target, staged);
   return rows;
-}
-
-const dependentObjects = '2BP01';
-
-/** The table that views stand on stays, and takes the new rows. Those who read wait until they are all there. */
-async function refill(
-  { rows, run }: Writing,
-  target: WriteTarget,
-  staged: WriteTarget,
-  cause: unknown,
-): Promise<void> {
-  const columns = async ({ schema, name }: WriteTarget) =>
-    JSON.stringify(
-      await rows({
-        sql: `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
-          JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-          WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
-        binds: [schema, name],
-      }),
-    );
-  const name = nameOf(target);
-  if ((await columns(target)) !== (await columns(staged))) {
-    throw stoodOn(name, cause);
-  }
-  await run({ sql: `TRUNCATE ${name}` });
-  await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
-  await run({ sql: `DROP TABLE ${nameOf(staged)}` });
-  await run({ sql: `ANALYZE ${name}` });
 }
 
 async function writeView(writing: Writing, target: WriteTarget, select: string): Promise<null> {
@@ -126,23 +76,9 @@ async function dropView({ run }: Writing, name: string): Promise<void> {
   }
 }
 
-/** PostgreSQL names what stands on it in the detail, one a line. */
-function stoodOn(name: string, cause: unknown): AppError {
-  const { detail = messageOf(cause) } = cause as { detail?: string };
-  const message = `${name} cannot get other columns while something stands on it: ${detail.replaceAll('\n', ', ')}.`;
-  return new AppError('CONFLICT', message, {
-    fix: 'Drop what stands on it first, and make that anew afterwards.',
-    cause,
-  });
-}
-
 /** Without the semicolon that may end it. */
 function bare(select: string): string {
   return select.replace(/[\s;]+$/, '');
-}
-
-function nameOf({ schema, name }: WriteTarget): string {
-  return toStatement(nameSql(schema, name), shown).sql;
 }
 
 async function refuseNames({ rows }: Writing, { database, schema, name }: WriteTarget): Promise<void> {

@@ -5,9 +5,11 @@ import { describeSelect, type RunInside } from './postgres-describe.ts';
 import { postgresDialect } from './postgres-dialect.ts';
 import { isLost, statementError } from './postgres-errors.ts';
 import { type PostgresConnection, PostgresPool } from './postgres-pool.ts';
+import { PostgresSession } from './postgres-session.ts';
 import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
 import { describeSchemas, describeTables } from './postgres-tables.ts';
-import { type Writing, writeOwn, writeTarget } from './postgres-write.ts';
+import type { Writing } from './postgres-swap.ts';
+import { writeOwn, writeTarget } from './postgres-write.ts';
 import { Slots } from './slots.ts';
 import { nameSql, toStatement } from './sql.ts';
 import { stagingSchema } from './duckdb-tables.ts';
@@ -35,6 +37,7 @@ export interface PostgresOptions extends PostgresServer {
 const queriesMax = 8;
 const streamsMax = 32;
 const writesMax = 2;
+const sessionsMax = 16;
 
 const rowsMaxDefault = 10_000;
 const bytesMaxDefault = 64 * 1024 * 1024;
@@ -77,6 +80,7 @@ export class PostgresWarehouse implements Warehouse {
   readonly #queries = new Slots(queriesMax);
   readonly #streams = new Slots(streamsMax);
   readonly #writes = new Slots(writesMax);
+  readonly #sessions = new Slots(sessionsMax);
   readonly #closing = new AbortController();
   readonly #busy = new Set<Promise<unknown>>();
   /** By oid and modifier, as format_type writes them. */
@@ -231,6 +235,50 @@ export class PostgresWarehouse implements Warehouse {
         return result;
       }),
     );
+  }
+
+  /**
+   * A connection to write through, for as long as it is held; when the signal aborts it is dropped, and what runs there is
+   * stopped in the server. Fails with Unreachable, or with the signal's reason.
+   */
+  async session(given: AbortSignal): Promise<PostgresSession> {
+    const signal = AbortSignal.any([given, this.#closing.signal]);
+    const free = await this.#sessions.take(signal);
+    const closed = Promise.withResolvers<void>();
+    this.#busy.add(closed.promise);
+    const end = () => {
+      this.#busy.delete(closed.promise);
+      closed.resolve();
+      free();
+    };
+    try {
+      const connection = await this.#takeAlive(signal);
+      const stop = () => this.#pool.stop(connection);
+      signal.addEventListener('abort', stop, { once: true });
+      return new PostgresSession(connection, signal, () => {
+        signal.removeEventListener('abort', stop);
+        if (!signal.aborted && connection.isLost) this.#pool.stop(connection);
+        else if (!signal.aborted) this.#pool.give(connection);
+        end();
+      });
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** What writes cannot be done once more: a connection that waited is asked first whether it is still there. */
+  async #takeAlive(signal: AbortSignal): Promise<PostgresConnection> {
+    for (;;) {
+      const connection = await this.#pool.take(signal);
+      if (!connection.isUsed) return connection;
+      try {
+        await connection.client.query('SELECT 1');
+        return connection;
+      } catch {
+        this.#pool.forgetIdle();
+      }
+    }
   }
 
   /** What only reads is done once more on a new connection when the one that waited for it turns out to be lost. */

@@ -1,4 +1,4 @@
-import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
+import type { Aggregate, Dialect, Grain, JsonType, HashedValue, ValueType } from './dialect.ts';
 import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import { quoteName, type Bind } from './warehouse.ts';
@@ -67,9 +67,9 @@ export const snowflakeDialect: Dialect = {
     return sql`(SELECT ${joinSql(items)} FROM TABLE(FLATTEN(INPUT => PARSE_JSON(${rows}))))`;
   },
   // GET takes any name for itself; in a path, dots and quotes would be syntax.
-  jsonText: (json, property, type) => sql`TO_VARCHAR(GET(${parsed(json, type)}, ${property}))`,
-  jsonNames: (json, from, type) =>
-    sql`(SELECT DISTINCT names.KEY AS ${nameSql('item')} FROM ${from}, LATERAL FLATTEN(INPUT => ${parsed(json, type)}, MODE => 'OBJECT') AS names)`,
+  jsonText: (json, property, held) => sql`TO_VARCHAR(GET(${variantOf(json, held)}, ${property}))`,
+  jsonNames: (json, from, held) =>
+    sql`(SELECT DISTINCT names.KEY AS ${nameSql('item')} FROM ${from}, LATERAL FLATTEN(INPUT => ${variantOf(json, held)}, MODE => 'OBJECT') AS names)`,
   contains: (text, part) => sql`CONTAINS(LOWER(${text}), LOWER(${part}))`,
   startsWith: (text, part) => sql`STARTSWITH(${text}, ${part})`,
   same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
@@ -103,11 +103,6 @@ export const snowflakeDialect: Dialect = {
     sql`MD5(${joinedTexts(values.map(exactText), (text) => sql`CAST(LENGTH(${text}) AS VARCHAR)`)})`,
 };
 
-/** JSON that is kept as text; a text that is none counts for nothing. */
-function parsed(json: Sql, type: ValueType | undefined): Sql {
-  return type === 'text' ? sql`TRY_PARSE_JSON(${json})` : json;
-}
-
 /** A value as a text that no other value of its type has, whatever formats the session or account has set. */
 function exactText({ value, dataType }: HashedValue): Sql {
   const [name = ''] = /^\w+/.exec(dataType.toUpperCase()) ?? [];
@@ -129,6 +124,11 @@ const exactFormats: Record<string, string> = {
   TIMESTAMP_LTZ: 'YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM',
   TIMESTAMP_TZ: 'YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM',
 };
+
+/** GET and FLATTEN take no text. */
+function variantOf(json: Sql, held: JsonType): Sql {
+  return held === 'json' ? json : sql`TRY_PARSE_JSON(${json})`;
+}
 
 /** An element of a list bind: each is text in its JSON, so that AS_VARCHAR gives it as it is. */
 function itemOf(variant: Sql, type: ValueType): Sql {

@@ -1,3 +1,4 @@
+import type { Connection } from 'snowflake-sdk';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 
 /** How an account is reached, and as whom. Exactly one of password, privateKey and token is there. */
@@ -26,11 +27,21 @@ export interface Tokens {
 /** It says no more than we ask: its log would hold statements. */
 const quiet = { logLevel: 'OFF', additionalLogToConsole: false } as const;
 
-/**
- * Opens a session by Snowflake's own client, which is loaded now. Fails with SnowflakeError when the account lets nobody in,
- * and with NoAnswer when it cannot be reached.
- */
+/** Opens a session by Snowflake's own client. Fails as `connect` does. */
 export async function logIn(login: SnowflakeLogin): Promise<Tokens> {
+  const connection = await connect(login);
+  const { services } = JSON.parse(connection.serialize()) as {
+    services: { sf: { tokenInfo: { sessionToken: string; masterToken: string } } };
+  };
+  const { sessionToken, masterToken } = services.sf.tokenInfo;
+  return { session: sessionToken, master: masterToken };
+}
+
+/**
+ * Connects Snowflake's own client, which is loaded now. Fails with SnowflakeError when the account lets nobody in, and with
+ * NoAnswer when it cannot be reached.
+ */
+export async function connect(login: SnowflakeLogin): Promise<Connection> {
   const { default: snowflake } = await import('snowflake-sdk');
   snowflake.configure(quiet);
   const { url, password, privateKey, passphrase, token } = login;
@@ -53,11 +64,7 @@ export async function logIn(login: SnowflakeLogin): Promise<Tokens> {
   await new Promise<void>((resolve, reject) => {
     connection.connect((error) => (error ? reject(loginError(error)) : resolve()));
   });
-  const { services } = JSON.parse(connection.serialize()) as {
-    services: { sf: { tokenInfo: { sessionToken: string; masterToken: string } } };
-  };
-  const { sessionToken, masterToken } = services.sf.tokenInfo;
-  return { session: sessionToken, master: masterToken };
+  return connection;
 }
 
 /** Names in a login are read as in SQL: one with small letters would be taken for another. */

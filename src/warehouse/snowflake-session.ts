@@ -28,11 +28,14 @@ const goodbyeMs = 5_000;
 /** One session of an account, opened when first needed and renewed as it runs out. It takes many statements at once. */
 export class SnowflakeSession implements AsyncDisposable {
   readonly #login: SnowflakeLogin;
+  readonly #isOne: boolean;
   #tokens: Promise<Tokens> | null = null;
   #closed = false;
 
-  constructor(login: SnowflakeLogin) {
+  /** With `isOne` it is never opened anew: what a transaction began is not gone on with outside of it. */
+  constructor(login: SnowflakeLogin, { isOne = false }: { isOne?: boolean } = {}) {
     this.#login = login;
+    this.#isOne = isOne;
   }
 
   /**
@@ -50,6 +53,7 @@ export class SnowflakeSession implements AsyncDisposable {
       const code = reply.code ?? '';
       const isOver = code === sessionExpired || sessionLost.has(code);
       if (!isOver || renewed === 2) return checked(reply);
+      if (this.#isOne && code !== sessionExpired) throw new NoAnswer('its session was lost');
       renewed += 1;
       // Of all statements that find it over, one renews it for all.
       if (this.#tokens === using) this.#tokens = this.#kept(this.#renew(tokens, code));
@@ -90,6 +94,7 @@ export class SnowflakeSession implements AsyncDisposable {
       };
       const { success, data } = await this.#exchange(request, AbortSignal.timeout(30_000));
       if (success) return { session: String(data?.sessionToken), master: String(data?.masterToken) };
+      if (this.#isOne) throw new NoAnswer('its session was lost');
     }
     return logIn(this.#login);
   }

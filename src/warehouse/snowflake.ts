@@ -5,6 +5,7 @@ import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk } from './snowflake-query.ts';
 import { SnowflakeSession } from './snowflake-session.ts';
+import { SnowflakeUploads } from './snowflake-upload.ts';
 import { describeSchemas, describeTables } from './snowflake-tables.ts';
 import { dropOwn, ownTables, writeOwn, writeTarget } from './snowflake-write.ts';
 import { Slots } from './slots.ts';
@@ -49,14 +50,18 @@ export function openSnowflake(options: SnowflakeOptions): SnowflakeWarehouse {
 export class SnowflakeWarehouse implements Warehouse {
   readonly engine = 'SNOWFLAKE';
   readonly dialect = snowflakeDialect;
+  readonly #options: SnowflakeOptions;
   readonly #session: SnowflakeSession;
+  readonly #uploads: SnowflakeUploads;
   readonly #home: Desk['home'];
   readonly #closing = new AbortController();
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
 
   constructor(options: SnowflakeOptions) {
+    this.#options = options;
     this.#session = new SnowflakeSession(options);
+    this.#uploads = new SnowflakeUploads(options);
     this.#home = { database: options.database, schema: options.schema ?? 'PUBLIC' };
   }
 
@@ -113,11 +118,39 @@ export class SnowflakeWarehouse implements Warehouse {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
   }
 
+  /** The database that it was opened with. */
+  get database(): string {
+    return this.#home.database;
+  }
+
+  /** Puts a file of this machine into a folder of the user's own stage. Fails as run does. */
+  upload(path: string, folder: string, options: RunOptions = {}): Promise<void> {
+    return this.#bounded(options, ({ signal }) => this.#uploads.put(path, folder, signal), this.#writes);
+  }
+
+  /**
+   * Runs statements in a session of their own, which ends with them: a transaction that is open then is rolled back. Fails
+   * when the session is lost on the way.
+   */
+  together<T>(
+    options: RunOptions,
+    work: (run: (statement: Statement) => Promise<unknown[][]>) => Promise<T>,
+  ): Promise<T> {
+    const runAll = async (bounds: Bounds): Promise<T> => {
+      await using session = new SnowflakeSession(this.#options, { isOne: true });
+      return await work(async (statement) => {
+        const result = await ask(session, statement, bounds);
+        return (await takeRows(result)).rows;
+      });
+    };
+    return this.#bounded(options, runAll, this.#writes);
+  }
+
   /** Stops what runs, and ends the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    await this.#session[Symbol.asyncDispose]();
+    await Promise.all([this.#session[Symbol.asyncDispose](), this.#uploads[Symbol.asyncDispose]()]);
   }
 
   #desk(bounds: Bounds): Desk {

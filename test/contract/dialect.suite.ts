@@ -163,28 +163,34 @@ function dialects(labOf: () => DialectLab): void {
     expect(new Set(hashes).size).toBe(rows.length);
   });
 
-  test('reads a property of a JSON object as text, whatever its name is', async () => {
-    const names = ['plan', 'a.b', 'a/b', '~', 'x"y', "it's", '$', '0', '[0]', '*', '', 'ü', 'a b', '#-1'];
-    const object = Object.fromEntries(names.map((name, at) => [name, `value ${at}`]));
-    const json = d().cast(sql`${JSON.stringify(object)}`, 'json');
-    for (const [name, wanted] of Object.entries(object))
-      expect(await value(d().jsonText(json, name)), name).toBe(wanted);
-  });
+  describe.each(['json', 'text'] as const)('of objects held as %s', (held) => {
+    const object = (text: string | null) => d().cast(sql`${text}`, held);
 
-  test('reads numbers, booleans and objects of JSON as their text, and NULL where there is none', async () => {
-    const json = d().cast(sql`${'{"n": 1.50, "b": true, "o": {"x": 1}, "none": null}'}`, 'json');
-    expect(Number(await value(d().jsonText(json, 'n')))).toBe(1.5);
-    expect(await value(d().jsonText(json, 'b'))).toBe('true');
-    expect(JSON.parse((await value(d().jsonText(json, 'o'))) as string)).toEqual({ x: 1 });
-    expect(await value(d().jsonText(json, 'none'))).toBeNull();
-    expect(await value(d().jsonText(json, 'missing'))).toBeNull();
-    expect(await value(d().jsonText(d().cast(sql`${null}`, 'json'), 'n'))).toBeNull();
-  });
+    test('reads a property as text, whatever its name is', async () => {
+      const names = ['plan', 'a.b', 'a/b', '~', 'x"y', "it's", '$', '0', '[0]', '*', '', 'ü', 'a b', '#-1'];
+      const values = Object.fromEntries(names.map((name, at) => [name, `value ${at}`]));
+      const json = object(JSON.stringify(values));
+      for (const [name, wanted] of Object.entries(values))
+        expect(await value(d().jsonText(json, name, held)), name).toBe(wanted);
+    });
 
-  test('lists the names of a JSON column, each once', async () => {
-    const rows = sql`(SELECT ${d().cast(sql`t`, 'json')} AS j FROM ${texts(['{"a": 1, "b.c": 2}', '{"a": null}', null])}) AS s`;
-    const found = await ask(sql`SELECT ${item} FROM ${d().jsonNames(sql`j`, rows)} AS ${nameSql('l')}`);
-    expect(found.map(([item]) => String(item)).sort()).toEqual(['a', 'b.c']);
+    test('reads numbers, booleans and objects as their text, and NULL where there is none', async () => {
+      const json = object('{"n": 1.50, "b": true, "o": {"x": 1}, "none": null}');
+      expect(Number(await value(d().jsonText(json, 'n', held)))).toBe(1.5);
+      expect(await value(d().jsonText(json, 'b', held))).toBe('true');
+      expect(JSON.parse((await value(d().jsonText(json, 'o', held))) as string)).toEqual({ x: 1 });
+      expect(await value(d().jsonText(json, 'none', held))).toBeNull();
+      expect(await value(d().jsonText(json, 'missing', held))).toBeNull();
+      expect(await value(d().jsonText(object(null), 'n', held))).toBeNull();
+    });
+
+    test('lists the names of a column, each once', async () => {
+      const rows = sql`(SELECT ${d().cast(sql`t`, held)} AS j FROM ${texts(['{"a": 1, "b.c": 2}', '{"a": null}', null])}) AS s`;
+      const found = await ask(
+        sql`SELECT ${item} FROM ${d().jsonNames(sql`j`, rows, held)} AS ${nameSql('l')}`,
+      );
+      expect(found.map(([item]) => String(item)).sort()).toEqual(['a', 'b.c']);
+    });
   });
 
   test('looks for text as it stands: % and _ mean themselves', async () => {

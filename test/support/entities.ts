@@ -1,7 +1,10 @@
 import type { Viewer } from '#accounts/viewer.ts';
+import { createDatastore } from '#catalog/create-datastore.ts';
+import type { EntityKind } from '#generated/prisma/enums.ts';
 import { newId } from '#base/id.ts';
 import { globalId } from '#base/global-id.ts';
 import type { Data, TestGraphql, Variables } from './graphql.ts';
+import { type LabTable, makeTables } from './lab-tables.ts';
 import type { TestPostgresWarehouse } from './postgres-warehouse.ts';
 
 /** Runs statements on the warehouse of the viewer's project, and lets the catalog find what they made. */
@@ -14,7 +17,7 @@ export async function fillWarehouse(gql: TestGraphql, viewer: Viewer, statements
 /** What mapEntity answers. */
 export async function answerOfMapping(gql: TestGraphql, viewer: Viewer, input: Variables): Promise<Data> {
   const query = `mutation ($input: MapEntityInput!) { mapEntity(input: $input) {
-    mapping { kind table { fqn } key columns properties propertiesColumn aliasTable { fqn } aliasKey canonicalKey }
+    mapping { kind table { fqn } key columns properties propertiesColumn aliasTable { fqn } aliasKey canonicalKey servedFrom { fqn } aliasServedFrom { fqn } }
     userErrors { code message path fix } } }`;
   return (await gql.ask(viewer, query, { input })).mapEntity;
 }
@@ -27,28 +30,51 @@ export async function mapEntity(gql: TestGraphql, viewer: Viewer, input: Variabl
 
 /**
  * Three organizations, users 1 to 6 of them and one of none, events 1 to 60 one an hour from 2026-01-01, and the aliases
- * anon-1 and anon-2 of user 1: events 41 to 45 are theirs. Mapped, with properties as JSON (users, events) and as columns
- * (organizations).
+ * anon-1 and anon-2 of user 1: events 41 to 45 are theirs. Mapped, with properties as JSON (users), as text that holds JSON
+ * (events) and as columns (organizations).
  */
-export async function fillEntities(
-  gql: TestGraphql,
-  viewer: Viewer,
-  postgres?: TestPostgresWarehouse,
-): Promise<void> {
-  await postgres?.load(postgresRows);
-  await fillWarehouse(gql, viewer, postgres ? [] : duckDbRows);
+export async function fillEntities(gql: TestGraphql, viewer: Viewer, database = 'warehouse'): Promise<void> {
+  await makeTables(gql, viewer, { database, schema: 'raw' }, entityTables());
   await mapEntities(gql, viewer);
 }
 
-async function mapEntities(gql: TestGraphql, viewer: Viewer): Promise<void> {
-  await mapEntity(gql, viewer, {
+/** The same rows as fillEntities has, in the schema "live" of a PostgreSQL that is the operational store "ops". */
+export async function copyEntities(
+  gql: TestGraphql,
+  viewer: Viewer,
+  postgres: TestPostgresWarehouse,
+): Promise<void> {
+  const config = { ...postgres.server };
+  await createDatastore(gql.app.catalog, viewer, {
+    name: 'ops',
+    engine: 'POSTGRES',
+    role: 'OPERATIONAL',
+    config,
+  });
+  const place = { datastore: 'ops', database: postgres.server.database, schema: 'live' };
+  await makeTables(gql, viewer, place, entityTables());
+}
+
+/** The mappings of these rows, each with what is said besides. */
+export async function mapEntities(
+  gql: TestGraphql,
+  viewer: Viewer,
+  more: Partial<Record<EntityKind, Variables>> = {},
+): Promise<void> {
+  for (const kind of ['ORGANIZATION', 'USER', 'EVENT'] as const) {
+    await mapEntity(gql, viewer, { ...entityMappings[kind], ...more[kind] });
+  }
+}
+
+export const entityMappings: Record<EntityKind, Variables> = {
+  ORGANIZATION: {
     kind: 'ORGANIZATION',
     table: 'raw.organizations',
     key: 'slug',
     name: 'name',
     createdAt: 'since',
-  });
-  await mapEntity(gql, viewer, {
+  },
+  USER: {
     kind: 'USER',
     table: 'raw.users',
     key: 'id',
@@ -60,8 +86,8 @@ async function mapEntities(gql: TestGraphql, viewer: Viewer): Promise<void> {
     aliasTable: 'raw.identities',
     aliasKey: 'alias',
     canonicalKey: 'user_id',
-  });
-  await mapEntity(gql, viewer, {
+  },
+  EVENT: {
     kind: 'EVENT',
     table: 'raw.events',
     key: 'event_id',
@@ -69,8 +95,8 @@ async function mapEntities(gql: TestGraphql, viewer: Viewer): Promise<void> {
     at: 'at',
     userKey: 'user_id',
     propertiesColumn: 'payload',
-  });
-}
+  },
+};
 
 /** One organization with one user and one event, whose keys nothing else has, in tables of their own. Returns global ids. */
 export async function insertEntities(
@@ -121,40 +147,60 @@ export async function insertEntities(
   };
 }
 
-const duckDbRows = [
-  'CREATE SCHEMA IF NOT EXISTS raw',
-  `CREATE TABLE raw.organizations AS SELECT * FROM (VALUES
-       ('acme', 'Acme', 'team', 10, 9007199254740993, 12.50::DECIMAL(10,2), TIMESTAMP '2025-01-01 10:00:00.123456'),
-       ('blue', 'Blue', 'free', NULL, 2, 0.10, NULL),
-       ('core', NULL, 'team', 3, 3, NULL, TIMESTAMP '2025-03-01 00:00:00')) AS t(slug, name, plan, seats, big, price, since)`,
-  `CREATE TABLE raw.users AS SELECT n::BIGINT AS id, 'User ' || n AS name, 'u' || n || '@example.com' AS email,
-       CASE WHEN n = 7 THEN NULL ELSE ['acme', 'blue', 'core'][1 + (n - 1) % 3] END AS org, DATE '2025-06-01' + n::INT AS created_on,
-       ('{"theme":"' || ['dark', 'light'][1 + n % 2] || '","logins":' || (n * 10) || ',"big":9007199254740993,"a.b":true,"nested":{"n":1}}')::JSON AS props
-       FROM range(1, 8) t(n)`,
-  "INSERT INTO raw.users (id, name) VALUES (NULL, 'nobody')",
-  `CREATE TABLE raw.events AS SELECT 'e' || lpad(n::VARCHAR, 3, '0') AS event_id,
-       CASE WHEN n BETWEEN 41 AND 45 THEN 'anon-' || (1 + n % 2) ELSE (1 + n % 6)::VARCHAR END AS user_id,
-       ['page_viewed', 'query_run', 'signed_up'][1 + n % 3] AS name,
-       TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_hours(n::INT) + to_microseconds(n) AS at, '{"path":"/p' || (n % 4) || '"}' AS payload
-       FROM range(1, 61) t(n)`,
-  `CREATE TABLE raw.identities AS SELECT * FROM (VALUES ('anon-1', 1), ('anon-2', 1)) AS t(alias, user_id)`,
-];
-
-const postgresRows = [
-  'CREATE SCHEMA IF NOT EXISTS raw',
-  `CREATE TABLE raw.organizations AS SELECT * FROM (VALUES
-       ('acme', 'Acme', 'team', 10, 9007199254740993, 12.50::DECIMAL(10,2), TIMESTAMP '2025-01-01 10:00:00.123456'),
-       ('blue', 'Blue', 'free', NULL, 2, 0.10, NULL),
-       ('core', NULL, 'team', 3, 3, NULL, TIMESTAMP '2025-03-01 00:00:00')) AS t(slug, name, plan, seats, big, price, since)`,
-  `CREATE TABLE raw.users AS SELECT n::BIGINT AS id, 'User ' || n AS name, 'u' || n || '@example.com' AS email,
-       CASE WHEN n = 7 THEN NULL ELSE (ARRAY['acme', 'blue', 'core'])[1 + (n - 1) % 3] END AS org, DATE '2025-06-01' + n::INT AS created_on,
-       ('{"theme":"' || (ARRAY['dark', 'light'])[1 + n % 2] || '","logins":' || (n * 10) || ',"big":9007199254740993,"a.b":true,"nested":{"n":1}}')::jsonb AS props
-       FROM generate_series(1, 7) AS t(n)`,
-  "INSERT INTO raw.users (id, name) VALUES (NULL, 'nobody')",
-  `CREATE TABLE raw.events AS SELECT 'e' || lpad(n::VARCHAR, 3, '0') AS event_id,
-       CASE WHEN n BETWEEN 41 AND 45 THEN 'anon-' || (1 + n % 2) ELSE (1 + n % 6)::VARCHAR END AS user_id,
-       (ARRAY['page_viewed', 'query_run', 'signed_up'])[1 + n % 3] AS name,
-       TIMESTAMPTZ '2026-01-01 00:00:00+00' + n * interval '1 hour' + n * interval '1 microsecond' AS at, '{"path":"/p' || (n % 4) || '"}' AS payload
-       FROM generate_series(1, 60) AS t(n)`,
-  `CREATE TABLE raw.identities AS SELECT * FROM (VALUES ('anon-1', 1), ('anon-2', 1)) AS t(alias, user_id)`,
-];
+function entityTables(): LabTable[] {
+  const hourMs = 3_600_000;
+  const numbers = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
+  return [
+    {
+      name: 'organizations',
+      columns: {
+        slug: 'text',
+        name: 'text',
+        plan: 'text',
+        seats: 'integer',
+        big: 'integer',
+        price: 'money',
+        since: 'timestamp',
+      },
+      rows: [
+        ['acme', 'Acme', 'team', 10, 9_007_199_254_740_993n, '12.50', '2025-01-01 10:00:00.123456'],
+        ['blue', 'Blue', 'free', null, 2, '0.10', null],
+        ['core', null, 'team', 3, 3, null, '2025-03-01 00:00:00'],
+      ],
+    },
+    {
+      name: 'users',
+      columns: { id: 'integer', name: 'text', email: 'text', org: 'text', created_on: 'date', props: 'json' },
+      rows: [
+        ...numbers(7).map((n) => [
+          n,
+          `User ${n}`,
+          `u${n}@example.com`,
+          n === 7 ? null : ['acme', 'blue', 'core'][(n - 1) % 3]!,
+          `2025-06-0${n + 1}`,
+          `{"theme":"${n % 2 === 0 ? 'dark' : 'light'}","logins":${n * 10},"big":9007199254740993,"a.b":true,"nested":{"n":1}}`,
+        ]),
+        [null, 'nobody', null, null, null, null],
+      ],
+    },
+    {
+      name: 'events',
+      columns: { event_id: 'text', user_id: 'text', name: 'text', at: 'timestamptz', payload: 'text' },
+      rows: numbers(60).map((n) => [
+        `e${String(n).padStart(3, '0')}`,
+        n >= 41 && n <= 45 ? `anon-${1 + (n % 2)}` : String(1 + (n % 6)),
+        ['page_viewed', 'query_run', 'signed_up'][n % 3]!,
+        `${new Date(Date.UTC(2026, 0, 1) + n * hourMs).toISOString().slice(0, -1)}${String(n).padStart(3, '0')}Z`,
+        `{"path":"/p${n % 4}"}`,
+      ]),
+    },
+    {
+      name: 'identities',
+      columns: { alias: 'text', user_id: 'integer' },
+      rows: [
+        ['anon-1', 1],
+        ['anon-2', 1],
+      ],
+    },
+  ];
+}

@@ -4,19 +4,13 @@ import { newId } from '#base/id.ts';
 import type { Asker } from '#catalog/ask.ts';
 import { askMetrics, type MetricAnswer, type Question } from '#metrics/ask-metrics.ts';
 import { kindOf, type MetricDefinition, storedDefinition } from '#metrics/definition.ts';
-import { fillWarehouse, mapEntity } from './entities.ts';
-import { openTestGraphql, type TestGraphql } from './graphql.ts';
-import { openPostgresWarehouse, type TestPostgresWarehouse } from './postgres-warehouse.ts';
+import { type EngineLab, type LabEngine, openEngineLab } from './engine-lab.ts';
+import { mapEntity } from './entities.ts';
+import type { TestGraphql } from './graphql.ts';
 
-/** The engine over a project of its own, asked without GraphQL. */
-export interface MetricLab extends AsyncDisposable {
-  gql: TestGraphql;
-  viewer: Viewer;
+/** A project on any engine, whose metrics are asked without GraphQL. */
+export interface MetricLab extends EngineLab {
   asker: Asker;
-  /** The database that the tables lie in. */
-  database: string;
-  /** Runs statements on the warehouse, and lets the catalog find what they made. */
-  load(statements: string[]): Promise<void>;
   /** Maps raw.organizations, raw.users and raw.events, as far as they are there. */
   mapAll(): Promise<void>;
   define(name: string, definition: MetricDefinition): Promise<void>;
@@ -25,26 +19,16 @@ export interface MetricLab extends AsyncDisposable {
   ask(question: Partial<Question>): Promise<MetricAnswer>;
 }
 
-/** The engines that metrics are measured on. */
-export type LabEngine = 'DUCKDB' | 'POSTGRES';
-
-export async function openMetricLab(engine: LabEngine = 'DUCKDB'): Promise<MetricLab> {
-  await using opening = new AsyncDisposableStack();
-  const postgres = engine === 'POSTGRES' ? opening.use(await openPostgresWarehouse()) : null;
-  const gql = opening.use(await openTestGraphql());
-  const viewer = await gql.signUp('metric-lab');
-  await postgres?.makeDefault(gql, viewer);
+export async function openMetricLab(engine: LabEngine): Promise<MetricLab> {
+  const lab = await openEngineLab(engine);
+  const { gql, viewer } = lab;
   const { projectId } = viewer;
   const asker = { projectId, requestId: newId(), signal: new AbortController().signal };
   const outcomes: MetricLab['outcomes'] = (questions) =>
     askMetrics(gql.app.metrics, asker, questions.map(questionOf));
-  const open = opening.move();
   return {
-    gql,
-    viewer,
+    ...lab,
     asker,
-    database: postgres?.server.database ?? 'warehouse',
-    load: (statements) => fill(gql, viewer, postgres, statements),
     mapAll: () => mapAll(gql, viewer),
     define: (name, definition) => define(gql, projectId, name, definition),
     outcomes,
@@ -53,18 +37,8 @@ export async function openMetricLab(engine: LabEngine = 'DUCKDB'): Promise<Metri
       if (!outcome || outcome instanceof AppError) throw outcome ?? new Error('Nothing was answered.');
       return outcome;
     },
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
+    [Symbol.asyncDispose]: () => lab[Symbol.asyncDispose](),
   };
-}
-
-async function fill(
-  gql: TestGraphql,
-  viewer: Viewer,
-  postgres: TestPostgresWarehouse | null,
-  statements: string[],
-): Promise<void> {
-  await postgres?.load(statements);
-  await fillWarehouse(gql, viewer, postgres ? [] : statements);
 }
 
 export function questionOf(question: Partial<Question>): Question {

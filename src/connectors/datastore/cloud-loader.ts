@@ -8,9 +8,10 @@ import type { Statement, TableName } from '#warehouse/warehouse.ts';
  *
  * A part becomes a hidden table of its own, made from a Parquet file that DuckDB wrote, whose NOTE (its comment, description
  * or property) says which part it holds. A table without its note holds nothing: each attempt takes a name that none had
- * before, so that a worker that was thought dead can spoil no other's. A publish reads the parts and goes one of two ways:
- * the target is replaced in one step together with its note, or changed in one transaction together with a row of the
- * markers. An engine without such transactions has no `commit`, and everything is a replacement.
+ * before, so that a worker that was thought dead can spoil no other's. The table holds what the file holds, in types that
+ * every loader knows; a publish reads it into the target's types (`read`) and goes one of two ways: the target is replaced
+ * in one step together with its note, or changed in one transaction together with a row of the markers. An engine without
+ * such transactions has no `commit`, and everything is a replacement.
  */
 
 /** How the values of a column reach the engine, and what they are there. */
@@ -19,10 +20,11 @@ export interface ColumnTravel {
   type: string;
   /** What `describe` says of a column of that type: a second sync finds no change by it. */
   kept: ColumnType;
-  /** DuckDB's SQL that makes of a value what stands in the file; and DuckDB's name of its type. */
+  /** DuckDB's SQL that makes of a value what stands in the file. */
   write: (value: string) => string;
-  fileType: string;
-  /** The engine's SQL that makes a value of `type` of what stands in the file. The same is done to binds of that text. */
+  /** The engine's type of what stands in the file: of the column in the table that holds a part. */
+  staged: string;
+  /** The engine's SQL that makes a value of `type` of one of `staged`, when the part is published. */
   read: (value: Sql) => Sql;
   /** DuckDB's condition for values that the engine can hold; those that do not meet it make the column text. */
   fits?: (value: string) => string;
@@ -30,13 +32,11 @@ export interface ColumnTravel {
   asTextBecause?: string;
 }
 
-/** A column of a table that is made from a file. */
+/** A column of a file, and of the table that is made from it. Its name is in plain capitals and digits: C0, C1 … */
 export interface LoadedColumn {
   name: string;
   /** The engine's type. */
   type: string;
-  /** Where it stands in the file, of DuckDB's type, and how it is read; null for a column of NULLs that the file lacks. */
-  from: { name: string; type: string; read: (value: Sql) => Sql } | null;
 }
 
 export interface NotedTable {
@@ -80,12 +80,15 @@ export interface CloudLoader {
   comparable(value: Sql, type: ColumnType): Sql;
   /** Runs one statement, any: it has an hour. Gives the rows of a SELECT. */
   run(statement: Statement, signal: AbortSignal): Promise<unknown[][]>;
+  /** Makes the schema where it is missing, and asks for nothing where it is there. */
+  makeSchema(schema: string, signal: AbortSignal): Promise<void>;
+  /** Null when nothing has that name. */
   describe(table: TableName, signal: AbortSignal): Promise<EngineTable | null>;
   /** Tables of the schema whose names begin so; none when there is no schema. */
   tables(schema: string, prefix: string, signal: AbortSignal): Promise<NotedTable[]>;
   /**
    * Makes the table, which is not there yet, from a Parquet file on this machine. When it has its note, it has all rows of
-   * the file; whatever goes wrong leaves no table with a note. The file is the caller's.
+   * the file; whatever goes wrong leaves no table with a note. The caller removes the file.
    */
   load(
     into: TableName,

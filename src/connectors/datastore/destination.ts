@@ -9,9 +9,14 @@ import {
 } from '#connectors/contract.ts';
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
+import { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+import { cloudTables } from './cloud-tables.ts';
 import { duckDbTables } from './duckdb-tables.ts';
 import type { EngineTables, Place } from './engine-tables.ts';
+import { postgresTables } from './postgres-tables.ts';
+import { snowflakeLoader } from './snowflake-loader.ts';
 
 /** The config of `spec`. */
 export interface DatastoreConfig {
@@ -108,13 +113,15 @@ async function openDatastore(
   throw new ConnectorError(
     'CONFIG',
     `The datastore "${name}" (${warehouse.engine}) cannot be written to yet.`,
-    { fix: 'Choose an embedded DuckDB datastore.', path: ['datastore'] },
+    { fix: 'Choose a datastore on DuckDB or PostgreSQL.', path: ['datastore'] },
   );
 }
 
 /** How the tables of that engine are written; undefined where nothing can. */
 function engineTables(warehouse: Warehouse): EngineTables | undefined {
   if (warehouse instanceof DuckDbWarehouse) return duckDbTables(warehouse);
+  if (warehouse instanceof PostgresWarehouse) return postgresTables(warehouse);
+  if (warehouse instanceof SnowflakeWarehouse) return cloudTables(snowflakeLoader(warehouse));
   return undefined;
 }
 

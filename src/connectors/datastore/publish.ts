@@ -49,6 +49,15 @@ export function refuseKeyless(
   });
 }
 
+/** UPSERT could never find such rows again. */
+export function nullKeys({ name, primaryKey }: StreamSelection, rows: bigint): ConnectorError {
+  return new ConnectorError(
+    'SCHEMA',
+    `${rows} rows of "${name}" have NULL in their primary key (${primaryKey.join(', ')}): no row could ever be recognised by it. The table is untouched.`,
+    { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
+  );
+}
+
 /** Fails with CONFIG when rows are to be taken out of a table by a write mode that knows no keys. */
 export function refuseRemovals({ writeMode, name }: StreamSelection, columns: readonly StreamColumn[]): void {
   if (writeMode === 'UPSERT' || !columns.some((column) => column.marksRemoved)) return;
@@ -228,13 +237,7 @@ async function keepLastVersions(session: DuckDbSession, { staging, selection }: 
   const [[nulls]] = (await session.rows(`SELECT count(*) FROM ${tableSql(staging)} WHERE ${empty}`)) as [
     [bigint],
   ];
-  if (nulls > 0n) {
-    throw new ConnectorError(
-      'SCHEMA',
-      `${nulls} rows of "${selection.name}" have NULL in their primary key (${selection.primaryKey.join(', ')}): no row could ever be recognised by it. The table is untouched.`,
-      { fix: 'Choose a primaryKey that is never NULL, or another write mode.' },
-    );
-  }
+  if (nulls > 0n) throw nullKeys(selection, nulls);
   const [[spare]] = (await session.rows(
     `SELECT coalesce(sum(versions - 1), 0)::BIGINT
      FROM (SELECT count(*) AS versions FROM ${tableSql(staging)} GROUP BY ${keys.join(', ')})`,

@@ -2,27 +2,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { globalId } from '#graphql/global-id.ts';
 import { fillEntities } from '../../support/entities.ts';
-import { openPostgresWarehouse, type TestPostgresWarehouse } from '../../support/postgres-warehouse.ts';
+import { type EngineLab, labEngines, openEngineLab } from '../../support/engine-lab.ts';
 import { warehouseStatementsOf } from '../../support/warehouse.ts';
-import { type Data, openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
+import type { Data, TestGraphql } from '../../support/graphql.ts';
 
-describe.each(['DUCKDB', 'POSTGRES'] as const)('on %s', (engine) => {
+describe.each(labEngines)('on %s', (engine) => {
+  let lab: EngineLab;
   let gql: TestGraphql;
   let ada: Viewer;
 
-  let postgres: TestPostgresWarehouse | undefined;
-
   beforeAll(async () => {
-    gql = await openTestGraphql();
-    ada = await gql.signUp('ada');
-    postgres = engine === 'POSTGRES' ? await openPostgresWarehouse() : undefined;
-    await postgres?.makeDefault(gql, ada);
-    await fillEntities(gql, ada, postgres);
+    lab = await openEngineLab(engine);
+    ({ gql, viewer: ada } = lab);
+    await fillEntities(gql, ada, lab.database);
   });
-  afterAll(async () => {
-    await gql[Symbol.asyncDispose]();
-    await postgres?.[Symbol.asyncDispose]();
-  });
+  afterAll(() => lab[Symbol.asyncDispose]());
 
   const keysOf = (connection: Data): string[] => connection.nodes.map(({ key }: { key: string }) => key);
 

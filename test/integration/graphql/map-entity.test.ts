@@ -55,6 +55,8 @@ test('a mapping names a table by its end, by its whole name or by its id, and sa
       aliasTable: null,
       aliasKey: null,
       canonicalKey: null,
+      servedFrom: null,
+      aliasServedFrom: null,
     });
   }
 });

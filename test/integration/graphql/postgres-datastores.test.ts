@@ -178,3 +178,23 @@ test('its tables are in the catalog, and a transformation makes tables and views
     [2, '22.5'],
   ]);
 });
+
+test('tables whose names differ in case alone are two, of which one may be made of the other', async () => {
+  const names = ['cents', '"Cents"', 'sums', '"Sums"'];
+  await postgres.load(names.map((name) => `CREATE TABLE raw.${name} AS SELECT 100 AS n`));
+  const { id: datastoreId } = (await create({ name: 'cases' })).datastore;
+  const fields = 'transformation { id inputs { name } }';
+  const save = (name: string, sql: string, table: string) =>
+    run(
+      'upsertTransformation',
+      { name, datastoreId, sql, target: { schema: 'raw', table, kind: 'TABLE' } },
+      fields,
+    );
+  const both = await save('both', 'SELECT a.n + b.n AS n FROM raw.cents a, raw."Cents" b', 'sums');
+  expect(both.transformation.inputs.map(({ name }: Data) => name).sort()).toEqual(['Cents', 'cents']);
+  expect((await save('up', 'SELECT n FROM raw.sums', 'Sums')).userErrors).toEqual([]);
+  const { userErrors } = await save('down', 'SELECT n FROM raw."Sums"', 'Cents');
+  expect(userErrors).toMatchObject([
+    { code: 'INVALID', message: expect.stringContaining('made of each other') },
+  ]);
+});

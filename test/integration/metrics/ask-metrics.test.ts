@@ -4,6 +4,7 @@ import { checkDefinition } from '#metrics/check-definition.ts';
 import type { MetricDefinition } from '#metrics/definition.ts';
 import { loadMetrics } from '#metrics/load-metrics.ts';
 import type { Aggregation } from '#warehouse/dialect.ts';
+import { fillWarehouse } from '../../support/entities.ts';
 import { type MetricLab, openMetricLab } from '../../support/metric-lab.ts';
 import { expectWarehouseStatements, warehouseStatementsOf } from '../../support/warehouse.ts';
 
@@ -28,8 +29,8 @@ const twenty = kinds.flatMap((kind) =>
 );
 
 beforeAll(async () => {
-  lab = await openMetricLab();
-  await lab.load([
+  lab = await openMetricLab('DUCKDB');
+  await fillWarehouse(lab.gql, lab.viewer, [
     'CREATE SCHEMA raw',
     `CREATE TABLE raw.events AS SELECT n AS id, 'u' || (n % 5) AS user_id, ['${kinds.join("','")}'][1 + n % 4] AS name, n AS amount,
        'x' AS word, TIMESTAMP '2025-01-01' + to_hours((n % 168)::INT) AS "at" FROM range(500) t(n)`,

@@ -7,28 +7,58 @@ import {
   goldenNow,
   goldenQuestions,
 } from '../../golden/metric-questions.ts';
-import { type LabEngine, type MetricLab, openMetricLab } from '../../support/metric-lab.ts';
+import { labEngines, type LabEngine } from '../../support/engine-lab.ts';
+import type { LabTable } from '../../support/lab-tables.ts';
+import { type MetricLab, openMetricLab } from '../../support/metric-lab.ts';
 import { planInWords } from '../../support/metric-plan.ts';
+
+const goldenTables: LabTable[] = [
+  {
+    name: 'events',
+    columns: {
+      id: 'integer',
+      at: 'timestamptz',
+      name: 'text',
+      user_id: 'text',
+      amount: 'decimal',
+      channel: 'text',
+    },
+    rows: [
+      [1, '2024-03-15 12:00:00+00', 'signed_up', 'u1', null, 'mail'],
+      [2, '2025-02-28 23:30:00+00', 'signed_up', 'u2', null, 'web'],
+      [3, '2025-03-01 10:00:00+00', 'purchased', 'u2', '20.50', 'web'],
+      [4, '2025-03-29 22:59:59+00', 'signed_up', 'u3', null, null],
+      [5, '2025-03-29 23:00:00+00', 'purchased', 'u1', '10.00', 'mail'],
+      [6, '2025-03-30 00:00:30+00', 'purchased', 'u3', '40.00', 'web'],
+      [7, '2025-03-30 00:01:00+00', 'viewed', 'u3', null, 'web'],
+      [8, '2025-03-30 01:00:00+00', 'purchased', 'u2', '5.25', 'web'],
+      [9, '2025-03-30 21:59:59+00', 'signed_up', 'u4', null, 'mail'],
+      [10, '2025-03-30 22:00:00+00', 'viewed', 'u1', null, 'mail'],
+    ],
+  },
+  {
+    name: 'users',
+    columns: { id: 'text', organization_id: 'text', created_at: 'timestamp' },
+    rows: [
+      ['u1', 'o1', '2024-01-01'],
+      ['u2', 'o1', '2024-01-01'],
+      ['u3', 'o2', '2024-01-01'],
+      ['u4', null, '2024-01-01'],
+    ],
+  },
+  {
+    name: 'organizations',
+    columns: { id: 'text', name: 'text', plan: 'text' },
+    rows: [
+      ['o1', 'One', 'team'],
+      ['o2', 'Two', 'free'],
+    ],
+  },
+];
 
 async function openGoldenLab(engine: LabEngine): Promise<MetricLab> {
   const lab = await openMetricLab(engine);
-  await lab.load([
-    'CREATE SCHEMA raw',
-    `CREATE TABLE raw.events AS SELECT * FROM (VALUES
-       (1, TIMESTAMPTZ '2024-03-15 12:00:00+00', 'signed_up', 'u1', NULL, 'mail'),
-       (2, TIMESTAMPTZ '2025-02-28 23:30:00+00', 'signed_up', 'u2', NULL, 'web'),
-       (3, TIMESTAMPTZ '2025-03-01 10:00:00+00', 'purchased', 'u2', 20.50, 'web'),
-       (4, TIMESTAMPTZ '2025-03-29 22:59:59+00', 'signed_up', 'u3', NULL, NULL),
-       (5, TIMESTAMPTZ '2025-03-29 23:00:00+00', 'purchased', 'u1', 10.00, 'mail'),
-       (6, TIMESTAMPTZ '2025-03-30 00:00:30+00', 'purchased', 'u3', 40.00, 'web'),
-       (7, TIMESTAMPTZ '2025-03-30 00:01:00+00', 'viewed', 'u3', NULL, 'web'),
-       (8, TIMESTAMPTZ '2025-03-30 01:00:00+00', 'purchased', 'u2', 5.25, 'web'),
-       (9, TIMESTAMPTZ '2025-03-30 21:59:59+00', 'signed_up', 'u4', NULL, 'mail'),
-       (10, TIMESTAMPTZ '2025-03-30 22:00:00+00', 'viewed', 'u1', NULL, 'mail')
-     ) AS t(id, "at", name, user_id, amount, channel)`,
-    `CREATE TABLE raw.users AS SELECT *, TIMESTAMP '2024-01-01' AS created_at FROM (VALUES ('u1', 'o1'), ('u2', 'o1'), ('u3', 'o2'), ('u4', NULL)) AS t(id, organization_id)`,
-    `CREATE TABLE raw.organizations AS SELECT * FROM (VALUES ('o1', 'One', 'team'), ('o2', 'Two', 'free')) AS t(id, name, plan)`,
-  ]);
+  await lab.load(goldenTables);
   await lab.mapAll();
   for (const [name, definition] of Object.entries(goldenMetrics)) await lab.define(name, definition);
   return lab;
@@ -55,7 +85,7 @@ async function goldenText(lab: MetricLab, engine: LabEngine, kind: string): Prom
 
 const sqlBlock = /```sql\n.*?```\n\n/gs;
 
-describe.each(['DUCKDB', 'POSTGRES'] as const)('on %s', (engine) => {
+describe.each(labEngines)('on %s', (engine) => {
   let lab: MetricLab;
   beforeAll(async () => {
     lab = await openGoldenLab(engine);
@@ -76,6 +106,35 @@ describe.each(['DUCKDB', 'POSTGRES'] as const)('on %s', (engine) => {
       );
     },
   );
+
+  test('a column of JSON is counted and grouped by as its text', async () => {
+    const { gql, viewer, database, datastore } = lab;
+    const props = ['a', 'a', 'b'].map((key) => `{"key": "${key}"}`);
+    const rows = [...props, null].map((each) => ['2025-03-30 12:00:00+00', each]);
+    await lab.load([{ name: 'odd', columns: { at: 'timestamptz', props: 'json' }, rows }]);
+    if (engine === 'POSTGRES') {
+      // Of its two types of JSON one has no equality.
+      const { warehouse } = await gql.app.catalog.datastores.open(viewer.projectId);
+      const select = { sql: 'SELECT "at", CAST(props AS json) AS props FROM raw.odd' };
+      await warehouse.write({ database, schema: 'raw', name: 'odd', kind: 'TABLE' }, select);
+    }
+    const measure = { aggregation: 'COUNT_DISTINCT', column: 'props' } as const;
+    await lab.define('keys', {
+      simple: { table: `${datastore}.${database}.raw.odd`, time: 'at', measure },
+    });
+    const [from, to] = ['2025-03-30T00:00:00Z', '2025-03-31T00:00:00Z'].map((at) => new Date(at));
+    const question = { metrics: ['keys'], from: from!, to: to!, by: ['props'], limit: 1 };
+    const { points } = await lab.ask(question);
+    const found = points.map(({ dimensions, values }) => {
+      return [(dimensions['props'] as string).replaceAll(' ', ''), values[0]!.value];
+    });
+    expect(found).toEqual([
+      ['{"key":"a"}', 1],
+      ['other', 1],
+    ]);
+    const [all] = (await lab.ask({ ...question, by: [], limit: null })).points;
+    expect(all?.values[0]?.value).toBe(2);
+  });
 });
 
 const json = (value: unknown[]) => value.map((each) => JSON.stringify(each)).join('\n');

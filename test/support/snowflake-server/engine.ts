@@ -1,7 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBPreparedStatement } from '@duckdb/node-api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binding, RowType } from '#warehouse/snowflake-values.ts';
-import { macros, type Translated, translate, unmarked, unmarkedSql } from './translate.ts';
+import { commentOf, macros, type Translated, translate, unmarked, unmarkedSql } from './translate.ts';
 import { bindOf, rawOf, rowTypeOf } from './values.ts';
 
 /** What Snowflake says in place of a result. */
@@ -37,14 +37,18 @@ export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #database: string;
   readonly #kept: { table: string; total: number }[] = [];
+  /** Connections of sessions that are in a transaction. */
+  readonly #transactions = new Map<string, DuckDBConnection>();
+  readonly #stageFolder: string;
   #count = 0;
 
-  private constructor(instance: DuckDBInstance, database: string) {
+  private constructor(instance: DuckDBInstance, database: string, stageFolder: string) {
     this.#instance = instance;
     this.#database = database;
+    this.#stageFolder = stageFolder;
   }
 
-  static async open(database: string): Promise<Engine> {
+  static async open(database: string, stageFolder: string): Promise<Engine> {
     const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '1GB' });
     const connection = await instance.connect();
     await connection.run(`SET GLOBAL TimeZone = 'UTC';
@@ -54,40 +58,67 @@ export class Engine {
       ${macros.map((macro) => `CREATE MACRO sf.main.${macro};`).join('\n')}
       ${catalogViews}`);
     connection.closeSync();
-    return new Engine(instance, database);
+    return new Engine(instance, database, stageFolder);
   }
 
   /** Runs one statement, until `stop` is called; or says what it would give. */
   async run(
     text: string,
     bindings: Record<string, Binding>,
-    options: { describeOnly: boolean; onStart: (stop: () => void) => void },
+    options: { session: string; describeOnly: boolean; onStart: (stop: () => void) => void },
   ): Promise<Outcome> {
-    const statement = { ...onlyOne(text, bindings), text };
+    const statement = { ...onlyOne(text, bindings, this.#stageFolder), text };
     const statementTypeId = typeOf(statement);
     if (options.describeOnly && statementTypeId !== selectTypeId) {
       return { statementTypeId, rowtype: [], rows: [], kept: null };
     }
-    const connection = await this.#connect();
+    const word = statement.tokens[0]!.text;
+    if (word === 'BEGIN') return this.#begin(options.session);
+    if (word === 'COMMIT' || word === 'ROLLBACK') return this.#end(options.session, word);
+    const open = this.#transactions.get(options.session);
+    const connection = open ?? (await this.#connect());
     const life = { isOver: false };
     options.onStart(() => {
       // DuckDB forgets an interrupt that comes before its statement has begun.
       const nag = setInterval(() => (life.isOver ? clearInterval(nag) : connection.interrupt()), 20);
     });
     try {
-      const outcome = await this.#execute(
-        connection,
-        statement,
-        Object.values(bindings),
-        options.describeOnly,
-      );
+      const outcome = await this.#execute(connection, statement, Object.values(bindings), {
+        describeOnly: options.describeOnly,
+        isInTransaction: open !== undefined,
+      });
       return { ...outcome, statementTypeId };
     } catch (error) {
       throw refusalOf(error);
     } finally {
       life.isOver = true;
-      connection.closeSync();
+      if (!open) connection.closeSync();
     }
+  }
+
+  async #begin(session: string): Promise<Outcome> {
+    const connection = await this.#connect();
+    await connection.run('BEGIN TRANSACTION');
+    this.#transactions.set(session, connection);
+    return { ...done(), statementTypeId: otherTypeId };
+  }
+
+  async #end(session: string, how: 'COMMIT' | 'ROLLBACK'): Promise<Outcome> {
+    const connection = this.#transactions.get(session);
+    this.#transactions.delete(session);
+    try {
+      await connection?.run(how);
+    } catch (error) {
+      throw refusalOf(error);
+    } finally {
+      connection?.closeSync();
+    }
+    return { ...done(), statementTypeId: otherTypeId };
+  }
+
+  /** What a session that is over had not committed is undone. */
+  async endSession(session: string): Promise<void> {
+    if (this.#transactions.has(session)) await this.#end(session, 'ROLLBACK').catch(() => undefined);
   }
 
   /** Some rows of what was kept. */
@@ -113,7 +144,7 @@ export class Engine {
     connection: DuckDBConnection,
     statement: Translated & { text: string },
     bindings: Binding[],
-    describeOnly: boolean,
+    { describeOnly, isInTransaction }: { describeOnly: boolean; isInTransaction: boolean },
   ): Promise<Omit<Outcome, 'statementTypeId'>> {
     const zoned = statement.tokens.some((token) => token.text === 'TIMESTAMP_TZ')
       ? 'timestamp_tz'
@@ -121,10 +152,24 @@ export class Engine {
     const isSelect = typeOf(statement) === selectTypeId;
     const prepared = await prepare(connection, statement.sql, bindings);
     if (!isSelect) {
-      await unlocked(() => prepared.run());
+      const comment = commentOf(statement.tokens);
+      const write = async () => {
+        if (!comment) return (await prepared.run()).rowsChanged;
+        // One step to Snowflake.
+        await connection.run('BEGIN TRANSACTION');
+        try {
+          const { rowsChanged } = await prepared.run();
+          await connection.run(`COMMENT ON TABLE ${comment.table} IS ${comment.comment}`);
+          await connection.run('COMMIT');
+          return rowsChanged;
+        } catch (error) {
+          await connection.run('ROLLBACK').catch(() => undefined);
+          throw error;
+        }
+      };
+      const changed = isInTransaction ? await write() : await unlocked(write);
       await keepView(connection, statement, this.#database);
-      const rowtype = [{ name: 'status', type: 'text', precision: null, scale: null }];
-      return { rowtype, rows: [['Statement executed successfully.']], kept: null };
+      return done(changedBy[statement.tokens[0]!.text], changed);
     }
     if (describeOnly) {
       const rowtype = Array.from({ length: prepared.columnCount }, (_, at) =>
@@ -160,8 +205,25 @@ export class Engine {
   }
 }
 
-function onlyOne(text: string, bindings: Record<string, Binding>): Translated {
-  const [statement, ...others] = translate(text);
+const changedBy: Record<string, string | undefined> = {
+  INSERT: 'number of rows inserted',
+  UPDATE: 'number of rows updated',
+  DELETE: 'number of rows deleted',
+  MERGE: 'number of rows inserted',
+};
+
+/** What a statement answers that gives no rows: how many it changed, or that it is done. */
+function done(counted?: string, changed = 0): Omit<Outcome, 'statementTypeId'> {
+  if (counted !== undefined) {
+    const rowtype = [{ name: counted, type: 'fixed', precision: 19, scale: 0 }];
+    return { rowtype, rows: [[String(changed)]], kept: null };
+  }
+  const rowtype = [{ name: 'status', type: 'text', precision: null, scale: null }];
+  return { rowtype, rows: [['Statement executed successfully.']], kept: null };
+}
+
+function onlyOne(text: string, bindings: Record<string, Binding>, stageFolder: string): Translated {
+  const [statement, ...others] = translate(text, stageFolder);
   if (!statement) throw new Refusal('000900', '42601', 'SQL compilation error: Empty SQL statement.');
   if (others.length > 0) {
     const count = others.length + 1;
@@ -238,10 +300,10 @@ const codes: [string, string, RegExp][] = [
   ['100038', '22018', /^(Conversion|Out of Range|Invalid Input) Error/],
 ];
 
-const columnType = `CASE WHEN data_type LIKE '%INT%' OR data_type LIKE 'DECIMAL%' THEN 'NUMBER'
+const columnType = `CASE WHEN data_type LIKE '%[]' THEN 'ARRAY' WHEN data_type = 'BLOB' THEN 'BINARY' WHEN data_type LIKE '%INT%' OR data_type LIKE 'DECIMAL%' THEN 'NUMBER'
   WHEN data_type = 'VARCHAR' THEN 'TEXT' WHEN data_type = 'TIMESTAMP' THEN 'TIMESTAMP_NTZ'
   WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_LTZ' WHEN data_type = 'DOUBLE' THEN 'FLOAT'
-  WHEN data_type = 'JSON' THEN 'VARIANT' WHEN data_type LIKE '%[]' THEN 'ARRAY' ELSE data_type END`;
+  WHEN data_type = 'JSON' THEN 'VARIANT' ELSE data_type END`;
 
 /** The information schema, as far as it is asked for. */
 const catalogViews = `
@@ -249,8 +311,8 @@ const catalogViews = `
     WHERE schema_name NOT IN ('main', 'information_schema', 'pg_catalog');
   CREATE VIEW sf.main.TABLES AS
     SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME,
-      'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT FROM duckdb_tables()
-    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL FROM duckdb_views() WHERE NOT internal;
+      'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT, comment AS COMMENT, now() AS CREATED FROM duckdb_tables()
+    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL, comment, now() FROM duckdb_views() WHERE NOT internal;
   CREATE VIEW sf.main.COLUMNS AS
     SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME, ${unmarkedSql('column_name')} AS COLUMN_NAME,
       column_index AS ORDINAL_POSITION, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS IS_NULLABLE,

@@ -7,6 +7,7 @@ import { gzip } from 'node:zlib';
 import type { Binding } from '#warehouse/snowflake-values.ts';
 import { Engine, type Outcome, Refusal } from './engine.ts';
 import { type Account, Sessions } from './sessions.ts';
+import { Stage } from './stage.ts';
 import type { Command, ServerOptions, Told } from './start-server.ts';
 
 /** One statement as it runs: a request with its id is answered once, however often it is sent. */
@@ -27,12 +28,25 @@ const keptQueries = 1_000;
 const gzipped = promisify(gzip);
 
 const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
-const engine = await Engine.open(options.database);
+const stage = new Stage();
+const engine = await Engine.open(options.database, stage.folder);
 const sessions = new Sessions(options.account);
 const queries = new Map<string, Query>();
 /** What goes wrong next, and how often. */
 const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0 };
-const told: Told = { logins: 0, renewals: 0, ended: 0, aborted: 0, tags: [], texts: [], timeouts: [] };
+const told: Told = {
+  logins: 0,
+  renewals: 0,
+  ended: 0,
+  aborted: 0,
+  uploads: 0,
+  staged: [],
+  tags: [],
+  texts: [],
+  timeouts: [],
+};
+/** What happens before the next statement with these words. */
+let ambush: Extract<Command, { before: object }>['before'] | null = null;
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
@@ -45,14 +59,22 @@ server.listen(0, '127.0.0.1', () => {
 process.on('disconnect', () => process.exit(0));
 process.on('message', (command: Command) => {
   if ('expire' in command) sessions.expire(command.expire);
-  if ('trouble' in command) Object.assign(troubles, command.trouble);
+  if ('trouble' in command) {
+    const { uploads = stage.cuts, ...others } = command.trouble;
+    stage.cuts = uploads;
+    Object.assign(troubles, others);
+  }
+  if ('before' in command) ambush = command.before;
   const { logins, renewals, ended } = sessions;
-  process.send!({ ...told, logins, renewals, ended });
+  void stage.list().then((staged) => {
+    process.send!({ ...told, logins, renewals, ended, uploads: stage.uploads, staged });
+  });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url!, 'http://server');
   if (url.pathname.startsWith('/chunks/')) return sendChunk(url, request, response);
+  if (url.pathname.startsWith('/stage/')) return stage.answer(url.pathname, request, response);
   const body = request.method === 'POST' ? ((await json(request)) as Record<string, unknown>) : {};
   if (troubles.statusCount > 0) {
     troubles.statusCount -= 1;
@@ -72,11 +94,13 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
   if (url.pathname === '/session/token-request') return renew(token);
   const problem = sessions.problemOf(token);
   if (problem !== null) return failure(problem, '08001', 'The session is over.');
+  const session = sessions.idOf(token);
   if (url.pathname === '/session') {
+    await engine.endSession(session);
     sessions.end(token);
     return success({});
   }
-  if (url.pathname === '/queries/v1/query-request') return ask(url, body);
+  if (url.pathname === '/queries/v1/query-request') return ask(url, body, session);
   if (url.pathname === '/queries/v1/abort-request') {
     const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
     told.aborted += 1;
@@ -125,11 +149,16 @@ interface QueryBody {
   parameters?: { QUERY_TAG?: string; STATEMENT_TIMEOUT_IN_SECONDS?: number };
 }
 
-function ask(url: URL, body: Record<string, unknown>): Promise<object> {
+async function ask(url: URL, body: Record<string, unknown>, session: string): Promise<object> {
   const requestId = url.searchParams.get('requestId') ?? '';
   const known = [...queries.values()].find((query) => query.requestId === requestId);
   if (known) return resultOf(known);
   const { sqlText, describeOnly = false, bindings = {}, parameters = {} } = body as unknown as QueryBody;
+  const refusal = await ambushed(sqlText, session);
+  if (refusal) return refusal;
+  const [, word = '', place = ''] = /^\s*(PUT|REMOVE)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
+  if (word === 'PUT') return success(stage.put(sqlText, requestId, addressOf()));
+  if (word === 'REMOVE') await stage.remove(place);
   told.texts.push(sqlText);
   told.tags.push(parameters.QUERY_TAG ?? '');
   told.timeouts.push(parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 0);
@@ -143,7 +172,8 @@ function ask(url: URL, body: Record<string, unknown>): Promise<object> {
     interrupt = stopIt;
     if (stopped) stopIt();
   };
-  const running = engine.run(sqlText, bindings, { describeOnly, onStart });
+  const text = word === 'REMOVE' ? "SELECT '' AS name, 'removed' AS result" : sqlText;
+  const running = engine.run(text, bindings, { session, describeOnly, onStart });
   const limit = setTimeout(
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
     (parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 172_800) * 1000,
@@ -155,6 +185,27 @@ function ask(url: URL, body: Record<string, unknown>): Promise<object> {
   queries.set(query.id, query);
   if (queries.size > keptQueries) queries.delete(queries.keys().next().value!);
   return resultOf(query);
+}
+
+const addressOf = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+/** What a test has laid for this statement; null when it is to be run. */
+async function ambushed(text: string, session: string): Promise<object | null> {
+  if (ambush === null || !text.includes(ambush.words)) return null;
+  const { how } = ambush;
+  ambush = null;
+  if (how === 'spoil') await stage.spoil();
+  if (how === 'refuse') return failure('000603', 'XX000', 'SQL execution internal error');
+  if (how === 'deny') {
+    const said = "SQL access control error: Insufficient privileges to operate on schema 'raw'";
+    return failure('003001', '42501', said);
+  }
+  if (how === 'end') {
+    await engine.endSession(session);
+    sessions.expire('gone');
+    return failure('390111', '08001', 'The session is over.');
+  }
+  return null;
 }
 
 async function resultOf(query: Query): Promise<object> {

@@ -49,6 +49,11 @@ export class Sessions {
     return session;
   }
 
+  /** What the session is known by here, however often its token is renewed. */
+  idOf(token: string): string {
+    return this.#sessions.find(({ session }) => session === token)?.master ?? '';
+  }
+
   /** Null when the token is good; else the code that says what is wrong with it. */
   problemOf(token: string): string | null {
     const found = this.#sessions.find(({ session }) => session === token);

@@ -14,6 +14,9 @@ export interface Told {
   renewals: number;
   ended: number;
   aborted: number;
+  /** Files that were put into the stage, and those that lie there. */
+  uploads: number;
+  staged: string[];
   texts: string[];
   tags: string[];
   timeouts: number[];
@@ -22,7 +25,17 @@ export interface Told {
 /** What a test makes of the server: it answers each with what it was told so far. */
 export type Command =
   | { expire: 'expired' | 'gone' }
-  | { trouble: { chunks?: number; status?: number; statusCount?: number; expiredUrls?: number } }
+  | {
+      trouble: {
+        chunks?: number;
+        status?: number;
+        statusCount?: number;
+        expiredUrls?: number;
+        uploads?: number;
+      };
+    }
+  /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
+  | { before: { words: string; how: 'refuse' | 'deny' | 'spoil' | 'end' } }
   | { tell: true };
 
 /** A server that speaks as Snowflake does, in a process of its own, and what lets one in. */

@@ -30,8 +30,11 @@ const integers = new Set([
   DuckDBTypeId.HUGEINT,
 ]);
 
+/** With whether the values of a list are JSON already, which Snowflake would not tell. */
+export type RawType = RowType & { ofJson?: boolean };
+
 /** A column as Snowflake tells of it. DuckDB keeps moments without saying whether they are LTZ or TZ: `zoned` says. */
-export function rowTypeOf(name: string, type: DuckDBType, zoned: string): RowType & { nullable: boolean } {
+export function rowTypeOf(name: string, type: DuckDBType, zoned: string): RawType & { nullable: boolean } {
   const of = (snowflake: string, precision: number | null = null, scale: number | null = null) => ({
     name,
     type: snowflake,
@@ -63,7 +66,7 @@ export function rowTypeOf(name: string, type: DuckDBType, zoned: string): RowTyp
     case DuckDBTypeId.BLOB:
       return of('binary');
     case DuckDBTypeId.LIST:
-      return of('array');
+      return { ...of('array'), ofJson: type.valueType.alias === 'JSON' };
     case DuckDBTypeId.STRUCT:
       return of('object');
     default:
@@ -72,7 +75,7 @@ export function rowTypeOf(name: string, type: DuckDBType, zoned: string): RowTyp
 }
 
 /** A value as Snowflake writes it in its rows. */
-export function rawOf(value: DuckDBValue, { type }: RowType): string | null {
+export function rawOf(value: DuckDBValue, { type, ofJson }: RawType): string | null {
   if (value === null) return null;
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value).replace('Infinity', 'inf');
@@ -83,7 +86,8 @@ export function rawOf(value: DuckDBValue, { type }: RowType): string | null {
     return `${secondsOf(value.micros)}${type === 'timestamp_tz' ? ' 1440' : ''}`;
   }
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('hex').toUpperCase();
-  if (value instanceof DuckDBListValue) return `[${value.items.map(jsonOf).join(', ')}]`;
+  if (value instanceof DuckDBListValue)
+    return `[${value.items.map((item) => (ofJson && typeof item === 'string' ? item : jsonOf(item))).join(', ')}]`;
   const written: { toString(): string } = value;
   return written.toString();
 }

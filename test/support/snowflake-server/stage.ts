@@ -1,0 +1,119 @@
+import { createDecipheriv, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { tokensOf } from '#warehouse/snowflake-tokens.ts';
+
+/**
+ * The user's stage, as Snowflake has it on Google Cloud: PUT is answered with a place and a token, and the client itself
+ * encrypts the file and uploads it there. Files lie here as they were before.
+ */
+export class Stage {
+  readonly folder = mkdtempSync(join(tmpdir(), 'sluice-stage-'));
+  readonly #token = randomBytes(16).toString('hex');
+  readonly #masterKey = randomBytes(32);
+  /** So many uploads more are cut off in the middle. */
+  cuts = 0;
+  uploads = 0;
+
+  constructor() {
+    process.on('exit', () => rmSync(this.folder, { recursive: true, force: true }));
+  }
+
+  /** What a PUT is answered with. */
+  put(text: string, queryId: string, endPoint: string): object {
+    const [, source, target] = tokensOf(text).flatMap((token) => (token.kind === 'name' ? [] : [token.text]));
+    return {
+      command: 'UPLOAD',
+      queryId,
+      src_locations: [source!.replace('file://', '')],
+      autoCompress: false,
+      sourceCompression: 'auto_detect',
+      overwrite: true,
+      parallel: 4,
+      stageInfo: {
+        locationType: 'GCS',
+        location: `stage/${target!.replace('@~/', '')}/`,
+        region: 'local',
+        endPoint,
+        creds: { GCS_ACCESS_TOKEN: this.#token },
+      },
+      encryptionMaterial: {
+        queryStageMasterKey: this.#masterKey.toString('base64'),
+        queryId,
+        smkId: 7,
+      },
+    };
+  }
+
+  /** The cloud's side of it: PUT takes a file, HEAD says whether it is there. */
+  async answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const file = this.path(path.replace(/^\/stage\//, ''));
+    if (request.headers.authorization !== `Bearer ${this.#token}`) {
+      response.writeHead(401).end();
+      return;
+    }
+    if (request.method === 'PUT' && this.cuts > 0) {
+      this.cuts -= 1;
+      request.once('data', () => request.destroy());
+      return;
+    }
+    if (request.method === 'PUT') {
+      const plain = this.#decrypted(await buffer(request), request.headers);
+      mkdirSync(join(file, '..'), { recursive: true });
+      await writeFile(file, plain);
+      this.uploads += 1;
+      response.writeHead(200).end();
+      return;
+    }
+    const found = await stat(file).catch(() => null);
+    response.writeHead(found ? 200 : 404).end();
+  }
+
+  /** Removes the files of a folder. */
+  async remove(folder: string): Promise<void> {
+    await rm(this.path(folder), { recursive: true, force: true });
+  }
+
+  /** Names of all files. */
+  async list(): Promise<string[]> {
+    const found = await readdir(this.folder, { recursive: true, withFileTypes: true });
+    return found.filter((entry) => entry.isFile()).map(({ name }) => name);
+  }
+
+  /** Spoils all files. */
+  async spoil(): Promise<void> {
+    for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const bytes = await readFile(join(entry.parentPath, entry.name));
+      await writeFile(join(entry.parentPath, entry.name), bytes.subarray(0, bytes.length / 2));
+    }
+  }
+
+  path(name: string): string {
+    return join(
+      this.folder,
+      ...name
+        .split('/')
+        .filter((part) => part !== '')
+        .map((part) => basename(part)),
+    );
+  }
+
+  /** Each file has a key of its own, which comes with it, encrypted with that of the stage. */
+  #decrypted(bytes: Buffer, headers: IncomingMessage['headers']): Buffer {
+    const { WrappedContentKey, ContentEncryptionIV } = JSON.parse(
+      String(headers['x-goog-meta-encryptiondata']),
+    ) as { WrappedContentKey: { EncryptedKey: string }; ContentEncryptionIV: string };
+    const wrapped = createDecipheriv('aes-256-ecb', this.#masterKey, null);
+    const key = Buffer.concat([
+      wrapped.update(Buffer.from(WrappedContentKey.EncryptedKey, 'base64')),
+      wrapped.final(),
+    ]);
+    const content = createDecipheriv('aes-256-cbc', key, Buffer.from(ContentEncryptionIV, 'base64'));
+    return Buffer.concat([content.update(bytes), content.final()]);
+  }
+}
