@@ -252,7 +252,7 @@ function labelsOf(tag: string | undefined): Record<string, string> {
 async function finished(rest: BigQueryRest, first: Page, { signal, pageRows }: Asking): Promise<Result> {
   let page = first;
   const job = first.jobReference;
-  const stop = () => cancel(rest, job);
+  const stop = () => void cancel(rest, job);
   if (!page.jobComplete) signal.addEventListener('abort', stop, { once: true });
   try {
     while (!page.jobComplete)

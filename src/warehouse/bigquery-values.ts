@@ -54,7 +54,7 @@ function textOf(bind: Bind): string | null {
   if (bind === null || typeof bind === 'string') return bind;
   if (bind instanceof Date) return bind.toISOString();
   if (bind instanceof Uint8Array) return Buffer.from(bind).toString('base64');
-  return String(bind as number);
+  return String(bind);
 }
 
 /** Names of the REST API that its SQL has others for. */

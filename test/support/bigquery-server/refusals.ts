@@ -54,14 +54,14 @@ export function refusalOf(error: unknown, query: string, project: string): Error
   const at = name === undefined ? -1 : query.toLowerCase().indexOf(name.toLowerCase());
   const place =
     at < 0 ? '' : ` at [${query.slice(0, at).split('\n').length}:${at - query.lastIndexOf('\n', at - 1)}]`;
-  if (/^Parser Error/.test(message)) {
+  if (message.startsWith('Parser Error')) {
     return new Refusal(
       400,
       'invalidQuery',
       `Syntax error: Unexpected ${JSON.stringify(name ?? 'end of script')}${place}`,
     );
   }
-  if (/^Binder Error/.test(message)) {
+  if (message.startsWith('Binder Error')) {
     const said = name === undefined ? first.replace('Binder Error: ', '') : `Unrecognized name: ${name}`;
     return new Refusal(400, 'invalidQuery', `${said}${place}`);
   }

@@ -213,7 +213,7 @@ class Writer {
     const [{ text } = { text: '' }, ...rest] = tokens;
     if (text === 'ARRAY') return `${this.type(rest.slice(1, -1))}[]`;
     if (text === 'STRUCT') {
-      const fields = splitAt(rest.slice(1, -1), (token) => token.text === ',');
+      const fields = splitAt(rest.slice(1, -1), (token) => token.text === ',', '([<');
       return `STRUCT(${fields.map(([name, ...of]) => `${this.#single(name!)} ${this.type(of)}`).join(', ')})`;
     }
     if (text === 'NUMERIC' || text === 'BIGNUMERIC') {
@@ -258,13 +258,19 @@ export function closing(tokens: readonly Token[], opening: number): number {
   return tokens.length;
 }
 
+const closingOf = (opening: string) => (opening.includes('<') ? ')]>' : ')]');
+
 /** The pieces between separators that stand in no parentheses. */
-function splitAt(tokens: readonly Token[], isSeparator: (token: Token) => boolean): Token[][] {
+function splitAt(
+  tokens: readonly Token[],
+  isSeparator: (token: Token) => boolean,
+  opening = '([',
+): Token[][] {
   const pieces: Token[][] = [[]];
   let depth = 0;
   for (const token of tokens) {
-    if (token.kind === 'sign' && '([<'.includes(token.text)) depth += 1;
-    if (token.kind === 'sign' && ')]>'.includes(token.text)) depth -= 1;
+    if (token.kind === 'sign' && opening.includes(token.text)) depth += 1;
+    if (token.kind === 'sign' && closingOf(opening).includes(token.text)) depth -= 1;
     if (depth === 0 && isSeparator(token)) pieces.push([]);
     else pieces.at(-1)!.push(token);
   }
