@@ -26,6 +26,8 @@ export interface Config {
   webhookHosts: readonly string[];
   /** Hosts, or host:port, at which a cloud warehouse may be spoken to without TLS: its emulators. */
   emulatorHosts: readonly string[];
+  /** Which engine the demo's warehouse is on. */
+  demoWarehouse: 'duckdb' | 'postgres';
   logLevel: LogThreshold;
 }
 
@@ -125,6 +127,12 @@ export const settings = [
     description: 'megabytes that kept answers of warehouses may take; 0 keeps none',
   },
   {
+    name: 'SLUICE_DEMO_WAREHOUSE',
+    default: 'duckdb',
+    allowed: 'duckdb or postgres',
+    description: 'what the demo fills: the embedded DuckDB, or a PostgreSQL database of its own',
+  },
+  {
     name: 'SLUICE_LOG_LEVEL',
     default: 'info',
     allowed: 'debug, info, warn, error or silent',
@@ -161,6 +169,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     cacheMb: read.integer('SLUICE_CACHE_MB', 0, 65_536),
     webhookHosts: read.hosts('SLUICE_WEBHOOK_HOSTS'),
     emulatorHosts: read.hosts('SLUICE_EMULATOR_HOSTS'),
+    demoWarehouse: read.oneOf('SLUICE_DEMO_WAREHOUSE', ['duckdb', 'postgres']),
     logLevel: read.oneOf('SLUICE_LOG_LEVEL', logLevels),
   };
   read.apart(config);

@@ -98,7 +98,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     const settings = settingsOf(row);
     const known = open.get(row.id);
     if (known?.settings === settings) return known.opening;
-    if (known) void close(known.opening);
+    if (known) void close(known.opening, `the settings of "${row.name}" were changed`);
     const opening = row.engine === 'DUCKDB' ? openEmbedded(options, row) : openRemote(options, row);
     const opened = { settings, opening };
     open.set(row.id, opened);
@@ -123,7 +123,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     async forget(id) {
       const opened = open.get(id);
       open.delete(id);
-      if (opened) await close(opened.opening);
+      if (opened) await close(opened.opening, 'its datastore was deleted');
     },
     async [Symbol.asyncDispose]() {
       const opened = [...open.values()];
@@ -137,9 +137,12 @@ function reachOf({ reach }: DatastoresOptions): EngineReach {
   return reach ?? { emulatorHosts: [] };
 }
 
-async function close(opening: Promise<Warehouse>): Promise<void> {
+/** Closes it; what runs there is told why. */
+async function close(opening: Promise<Warehouse>, why?: string): Promise<void> {
   const warehouse = await opening.catch(() => undefined);
-  await warehouse?.[Symbol.asyncDispose]();
+  if (!warehouse) return;
+  if (why !== undefined) warehouse.closedFor = why;
+  await warehouse[Symbol.asyncDispose]();
 }
 
 /** What an engine elsewhere is opened with: changed, by whichever process, it is opened anew. A file stays where it is. */

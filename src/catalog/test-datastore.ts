@@ -29,7 +29,7 @@ interface TestAnswer {
   problems?: readonly Problem[];
 }
 
-/** Runs a statement on a datastore, saved or not yet, and says whether it answered. Fails with InputError. */
+/** Runs a statement on a datastore, saved or not yet, and says whether it answered, or what it lacks. Fails with InputError. */
 export async function testDatastore(
   deps: CatalogDeps,
   viewer: Viewer,
@@ -83,20 +83,31 @@ async function answerOf(
 ): Promise<TestAnswer> {
   try {
     const { warehouse, close } = await open();
-    const startedAt = performance.now();
     try {
+      const startedAt = performance.now();
       await warehouse.run({ sql: 'SELECT 1' }, { signal, deadlineMs });
+      const answered = `${name} answered in ${Math.round(performance.now() - startedAt)} ms.`;
+      const { lacks, note } = (await warehouse.examine?.({ signal, deadlineMs })) ?? {
+        lacks: [],
+        note: null,
+      };
+      if (lacks.length === 0) return { ok: true, message: note === null ? answered : `${answered} ${note}` };
+      return {
+        ok: false,
+        message: lacks.map(({ message }) => message).join(' '),
+        problems: lacks.map(problemOf),
+      };
     } finally {
       await close();
     }
-    return { ok: true, message: `${name} answered in ${Math.round(performance.now() - startedAt)} ms.` };
   } catch (error) {
-    if (error instanceof Unreachable) {
-      const { message, fix, path } = error;
-      const problem: Problem = { code: 'CONNECTION_FAILED', path: ['config', ...path], message, fix };
-      return { ok: false, message, problems: [problem] };
-    }
+    if (error instanceof Unreachable)
+      return { ok: false, message: error.message, problems: [problemOf(error)] };
     if (error instanceof AppError) return { ok: false, message: error.message };
     throw error;
   }
+}
+
+function problemOf({ path, message, fix }: Pick<Unreachable, 'path' | 'message' | 'fix'>): Problem {
+  return { code: 'CONNECTION_FAILED', path: ['config', ...path], message, fix };
 }

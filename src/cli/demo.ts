@@ -50,11 +50,12 @@ function onEnter(act: () => Promise<void>): Disposable {
   return { [Symbol.dispose]: () => typing.close() };
 }
 
-/** A home of its own, so that trying the demo takes nothing from the Sluice that is set up later. */
+/** A home of its own for each warehouse, so that trying the demo takes nothing from the Sluice that is set up later. */
 function demoConfig(env: NodeJS.ProcessEnv): Config {
+  const isPostgres = env['SLUICE_DEMO_WAREHOUSE'] === 'postgres';
   const config = readConfig({
     ...env,
-    SLUICE_HOME: env['SLUICE_HOME'] || '.sluice-demo',
+    SLUICE_HOME: env['SLUICE_HOME'] || (isPostgres ? '.sluice-demo-postgres' : '.sluice-demo'),
     SLUICE_LOG_LEVEL: env['SLUICE_LOG_LEVEL'] || 'warn',
   });
   return { ...config, signUp: 'first', workers: Math.max(1, config.workers) };

@@ -2,7 +2,6 @@ import { AppError, InputError, inputError, type Problem } from '#base/errors.ts'
 import { loadMappings } from '#catalog/mappings.ts';
 import { keyOfTable, nameOf, type ReadTable, takeReads, unknownReads } from '#catalog/reads.ts';
 import { entitySource } from '#catalog/row-source.ts';
-import type { Db } from '#store/open-store.ts';
 import { toText } from '#warehouse/sql.ts';
 import type { ResultColumn, RunOptions, TableName, Warehouse } from '#warehouse/warehouse.ts';
 import type { PipelineDeps } from './deps.ts';

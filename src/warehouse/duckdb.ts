@@ -138,6 +138,7 @@ async function checkpoint(instance: DuckDBInstance): Promise<void> {
 export class DuckDbWarehouse implements Warehouse {
   readonly engine = 'DUCKDB';
   readonly dialect = duckDbDialect;
+  closedFor?: string;
   readonly #instance: DuckDBInstance;
   readonly #onClosed: () => void;
   readonly #busy = new Map<Promise<unknown>, () => void>();
@@ -179,7 +180,7 @@ export class DuckDbWarehouse implements Warehouse {
         signal.removeEventListener('abort', leave);
       }
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     } finally {
       this.#streams.delete(closing);
     }
@@ -237,8 +238,12 @@ export class DuckDbWarehouse implements Warehouse {
         free();
       }
     } catch (error) {
-      throw statementError(error, stoppedBy(), deadlineMs);
+      throw statementError(this.#causeOf(error), stoppedBy(), deadlineMs);
     }
+  }
+
+  #causeOf(error: unknown): unknown {
+    return this.#closed ? closedError(this.closedFor) : error;
   }
 
   #bounds(options: RunOptions, closing?: AbortSignal): Bounds {
@@ -264,7 +269,7 @@ export class DuckDbWarehouse implements Warehouse {
 
   /** A connection to write through. Fails with WAREHOUSE_UNAVAILABLE once the warehouse is closed. */
   async session(): Promise<DuckDbSession> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw closedError(this.closedFor);
     const connection = await this.#instance.connect();
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     const session = new DuckDbSession(connection, () => {

@@ -10,7 +10,8 @@ export function interruptedError(
   deadlineMs: number | null,
   cause: unknown,
 ): AppError {
-  if (interruption === 'closed') return closedError();
+  // What stopped the statement says why.
+  if (interruption === 'closed') return cause instanceof AppError ? cause : closedError();
   if (interruption === 'signal') return leftError(cause);
   const how = deadlineMs === null ? 'longer than it may' : `longer than ${deadlineMs} ms`;
   return new AppError('WAREHOUSE_TIMEOUT', `The statement ran ${how} and was stopped.`, {
@@ -19,9 +20,9 @@ export function interruptedError(
   });
 }
 
-/** The warehouse was closed before or while the statement ran. */
-export function closedError(): AppError {
-  return new AppError('WAREHOUSE_UNAVAILABLE', 'The warehouse is closed: the process is stopping.', {
+/** The warehouse was closed before or while the statement ran: told why, as Warehouse.closedFor says it. */
+export function closedError(why = 'the process is stopping'): AppError {
+  return new AppError('WAREHOUSE_UNAVAILABLE', `The warehouse is closed: ${why}.`, {
     fix: 'Try again in a moment.',
   });
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { dial, hangUp, type PostgresServer } from './postgres-connect.ts';
 import { postgresDialect } from './postgres-dialect.ts';
+import { PostgresMessages } from './postgres-messages.ts';
 
 /** So many wait for the next statement. */
 const idleMax = 4;
@@ -15,8 +16,13 @@ const settings = `
 /** Else a server that computes for long before its first row goes on for nobody. Not on every system. */
 const noticeHangUp = `SET client_connection_check_interval = '2s'`;
 
-/** What a statement may leave behind, although its transaction is rolled back. */
-const clean = 'ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()';
+/** What a statement may leave behind: its transaction, and what is left although that is rolled back. */
+const clean = ['ROLLBACK', 'DEALLOCATE ALL', 'SELECT pg_catalog.pg_advisory_unlock_all()'];
+
+/** Sent behind a statement, they leave the connection in the state of a new one. */
+export const cleaning: Buffer = clean
+  .reduce((messages, text) => messages.command(text), new PostgresMessages())
+  .take();
 
 export interface PostgresConnection {
   client: pg.Client;
@@ -66,8 +72,12 @@ export class PostgresPool implements AsyncDisposable {
     return connection;
   }
 
-  /** Takes it back in the state of a new one. */
-  give(connection: PostgresConnection): void {
+  /** Takes it back, to be given away in the state of a new one: cleaned, unless it was cleaned behind its statement. */
+  give(connection: PostgresConnection, isClean = false): void {
+    if (isClean && !this.#closed && this.#idle.length < idleMax) {
+      this.#rest(connection);
+      return;
+    }
     const cleaning = this.#clean(connection).finally(() => {
       this.#cleaning.delete(cleaning);
       const at = this.#coming.indexOf(cleaning);
@@ -80,7 +90,7 @@ export class PostgresPool implements AsyncDisposable {
   async #clean(connection: PostgresConnection): Promise<void> {
     const { client } = connection;
     try {
-      await client.query(clean);
+      await client.query(clean.join('; '));
     } catch {
       hangUp(client);
       return;
@@ -89,6 +99,10 @@ export class PostgresPool implements AsyncDisposable {
       await client.end().catch(() => undefined);
       return;
     }
+    this.#rest(connection);
+  }
+
+  #rest(connection: PostgresConnection): void {
     const idle = { connection, timer: setTimeout(() => this.#leave(connection), idleMs).unref() };
     connection.isUsed = true;
     this.#idle.push(idle);

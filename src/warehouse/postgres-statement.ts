@@ -1,4 +1,5 @@
 import type { Connection, FieldDef } from 'pg';
+import { PostgresMessages } from './postgres-messages.ts';
 import { bindType, readerOf, toPostgres } from './postgres-values.ts';
 import type { Statement } from './warehouse.ts';
 
@@ -17,20 +18,19 @@ export interface PostgresPiece {
 
 /** What pg's connection sends, as it is and not as its types say. */
 interface Protocol {
-  parse(of: { text: string; types: number[] }): void;
-  bind(of: { values: (string | Buffer | null)[] }): void;
-  describe(of: { type: 'P' }): void;
   execute(of: { rows: number }): void;
   close(of: { type: 'P' }): void;
   flush(): void;
   sync(): void;
   sendCopyFail(message: string): void;
-  stream: { cork(): void; uncork(): void };
+  stream: { write(bytes: Buffer): void };
 }
 
 interface StatementOptions {
-  /** Statements without rows, sent together with this one and done first. */
-  before?: readonly string[];
+  /** Statements sent together with this one and done first; none of them is described. */
+  before?: { bytes: Buffer; count: number };
+  /** Statements sent together with this one and done once it has ended well. Only with all rows at once. */
+  after?: Buffer;
   /** The server makes so many rows and waits until more are asked for; 0 for all of them, which it may compute in parallel. */
   rowsAtOnce?: number;
   /** Is given each row, which is then in no piece. */
@@ -39,11 +39,12 @@ interface StatementOptions {
 
 /** One statement with typed binds by the extended protocol, which takes no second one behind it. */
 export class PostgresStatement {
-  readonly #statement: Statement;
+  readonly #bytes: Buffer;
   readonly #rowsAtOnce: number;
   readonly #takes: ((row: unknown[]) => void) | undefined;
-  readonly #before: readonly string[];
+  /** How many statements are still to end before this one. */
   #beforeLeft: number;
+  #isDone = false;
   #connection: Protocol | undefined;
   /** Known when the first row comes. */
   fields: PostgresField[] = [];
@@ -51,15 +52,23 @@ export class PostgresStatement {
   #rows: unknown[][] = [];
   #piece = Promise.withResolvers<PostgresPiece>();
   #ended = Promise.withResolvers<void>();
-  #hasSynced = false;
+  #hasSynced: boolean;
   #failure: Error | undefined;
   /** What the server says was done, such as SELECT 12. */
   done = '';
 
-  constructor(statement: Statement, { before = [], rowsAtOnce = 0, takes }: StatementOptions = {}) {
-    this.#statement = statement;
-    this.#before = before;
-    this.#beforeLeft = before.length;
+  /** Fails for a text that no statement has. */
+  constructor(
+    { sql, binds = [] }: Statement,
+    { before, after, rowsAtOnce = 0, takes }: StatementOptions = {},
+  ) {
+    this.#hasSynced = rowsAtOnce === 0;
+    const messages = new PostgresMessages();
+    if (before) messages.add(before.bytes);
+    messages.parse(sql, binds.map(bindType)).bind(binds.map(toPostgres)).describe().execute(rowsAtOnce);
+    if (after) messages.add(after);
+    this.#bytes = (this.#hasSynced ? messages.sync() : messages.flush()).take();
+    this.#beforeLeft = before?.count ?? 0;
     this.#rowsAtOnce = rowsAtOnce;
     this.#takes = takes;
     this.#piece.promise.catch(() => undefined);
@@ -82,7 +91,7 @@ export class PostgresStatement {
     return this.#piece.promise;
   }
 
-  /** Resolves when the connection is free for the next statement; no more rows come. */
+  /** Resolves when the connection is free for the next statement; no more rows come. Rejects when what comes after failed, too. */
   async end(): Promise<void> {
     if (!this.#hasSynced) {
       this.#connection?.close({ type: 'P' });
@@ -100,25 +109,8 @@ export class PostgresStatement {
   // What follows is called by pg.
 
   submit(connection: Connection): void {
-    const protocol = connection as unknown as Protocol;
-    const { sql, binds = [] } = this.#statement;
-    this.#connection = protocol;
-    protocol.stream.cork();
-    try {
-      for (const text of this.#before) {
-        protocol.parse({ text, types: [] });
-        protocol.bind({ values: [] });
-        protocol.execute({ rows: 0 });
-      }
-      protocol.parse({ text: sql, types: binds.map(bindType) });
-      protocol.bind({ values: binds.map(toPostgres) });
-      protocol.describe({ type: 'P' });
-      protocol.execute({ rows: this.#rowsAtOnce });
-      if (this.#rowsAtOnce === 0) this.#sync();
-      else protocol.flush();
-    } finally {
-      protocol.stream.uncork();
-    }
+    this.#connection = connection as unknown as Protocol;
+    this.#connection.stream.write(this.#bytes);
   }
 
   handleRowDescription({ fields }: { fields: FieldDef[] }): void {
@@ -131,6 +123,7 @@ export class PostgresStatement {
   }
 
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
+    if (this.#beforeLeft > 0 || this.#isDone) return;
     const row = fields.map((text, at) => (text === null ? null : this.#reads[at]!(text)));
     if (this.#takes) this.#takes(row);
     else this.#rows.push(row);
@@ -145,6 +138,8 @@ export class PostgresStatement {
       this.#beforeLeft -= 1;
       return;
     }
+    if (this.#isDone) return;
+    this.#isDone = true;
     this.done = text;
     this.#sync();
     this.#piece.resolve({ fields: this.fields, rows: this.#rows, isLast: true });

@@ -1,10 +1,12 @@
-import { closedError, type Interruption } from './interruption.ts';
+import { type Bounds, Running, timerMsMax } from './bounds.ts';
+import { closedError } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import type { PostgresServer } from './postgres-connect.ts';
 import { describeSelect, type RunInside } from './postgres-describe.ts';
 import { postgresDialect } from './postgres-dialect.ts';
 import { isLost, statementError } from './postgres-errors.ts';
-import { type PostgresConnection, PostgresPool } from './postgres-pool.ts';
+import { PostgresMessages } from './postgres-messages.ts';
+import { cleaning, type PostgresConnection, PostgresPool } from './postgres-pool.ts';
 import { PostgresSession } from './postgres-session.ts';
 import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
 import { describeSchemas, describeTables } from './postgres-tables.ts';
@@ -51,14 +53,6 @@ const versionMin = 160_000;
 /** The server stops what this process could not. */
 const graceMs = 2_000;
 
-/** When a statement is to stop, and why it was stopped. */
-interface Bounds {
-  signal: AbortSignal;
-  deadlineMs: number;
-  tag: string | undefined;
-  stoppedBy: () => Interruption | null;
-}
-
 /** Connects once. Fails with Unreachable, each wrong field with a message of its own. */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresWarehouse> {
   const warehouse = new PostgresWarehouse(options);
@@ -75,13 +69,14 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresWa
 export class PostgresWarehouse implements Warehouse {
   readonly engine = 'POSTGRES';
   readonly dialect = postgresDialect;
+  closedFor?: string;
   readonly #options: PostgresOptions;
   readonly #pool: PostgresPool;
   readonly #queries = new Slots(queriesMax);
   readonly #streams = new Slots(streamsMax);
   readonly #writes = new Slots(writesMax);
   readonly #sessions = new Slots(sessionsMax);
-  readonly #closing = new AbortController();
+  readonly #running = new Running();
   readonly #busy = new Set<Promise<unknown>>();
   /** By oid and modifier, as format_type writes them. */
   readonly #typeNames = new Map<string, string>();
@@ -122,19 +117,19 @@ export class PostgresWarehouse implements Warehouse {
     const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
     return this.#bounded(options, this.#queries, async (bounds) => {
       const { fields, ...answer } = await this.#reading(bounds, (connection, ending) =>
-        readAll(connection, statement, { rowsMax, bytesMax, before: beginning(bounds, 'READ ONLY') }, ending),
+        readAll(connection, statement, { rowsMax, bytesMax, before: reading(bounds) }, ending),
       );
       return { columns: await this.#columnsOf(fields, bounds), ...answer };
     });
   }
 
   async *stream(statement: Statement, options: RunOptions = {}): AsyncGenerator<AnswerPiece, void> {
-    const bounds = this.#bounds(options);
+    using bounds = this.#running.bounds(options);
     const { signal } = bounds;
     try {
       const held = await this.#holdStream(signal);
       try {
-        const before = beginning(bounds, 'READ ONLY');
+        const before = reading(bounds);
         const running = held.connection.client.query(
           new PostgresStatement(statement, { before, rowsAtOnce: streamedAtOnce }),
         );
@@ -155,7 +150,7 @@ export class PostgresWarehouse implements Warehouse {
         held.letGo();
       }
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(bounds.causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
   }
 
@@ -183,7 +178,7 @@ export class PostgresWarehouse implements Warehouse {
   describe(select: string, options: RunOptions = {}): Promise<DescribedSelect> {
     return this.#bounded(options, this.#queries, (bounds) =>
       this.#reading(bounds, async (connection) => {
-        await begin(connection, bounds, 'READ WRITE');
+        await beginWriting(connection, bounds);
         return describeSelect(insideOf(connection), select);
       }),
     );
@@ -228,7 +223,7 @@ export class PostgresWarehouse implements Warehouse {
   #writing<T>(options: RunOptions, work: (writing: Writing) => Promise<T>): Promise<T> {
     return this.#bounded(options, this.#writes, (bounds) =>
       this.#onConnection(bounds, async (connection) => {
-        await begin(connection, bounds, 'READ WRITE');
+        await beginWriting(connection, bounds);
         const run = async (statement: Statement) => rowsOf((await runInside(connection, statement)).done);
         const result = await work({ rows: insideOf(connection), run });
         await connection.client.query('COMMIT');
@@ -242,7 +237,7 @@ export class PostgresWarehouse implements Warehouse {
    * stopped in the server. Fails with Unreachable, or with the signal's reason.
    */
   async session(given: AbortSignal): Promise<PostgresSession> {
-    const signal = AbortSignal.any([given, this.#closing.signal]);
+    const signal = AbortSignal.any([given, this.#running.closing]);
     const free = await this.#sessions.take(signal);
     const closed = Promise.withResolvers<void>();
     this.#busy.add(closed.promise);
@@ -307,7 +302,7 @@ export class PostgresWarehouse implements Warehouse {
     work: (connection: PostgresConnection, ending: Ending) => Promise<T>,
   ): Promise<T> {
     const connection = await this.#pool.take(signal);
-    const ending: Ending = { isCut: false };
+    const ending: Ending = { isCut: false, isClean: false };
     const stop = () => this.#pool.stop(connection);
     signal.addEventListener('abort', stop, { once: true });
     let isHealthy = false;
@@ -321,12 +316,13 @@ export class PostgresWarehouse implements Warehouse {
     } finally {
       signal.removeEventListener('abort', stop);
       if (!signal.aborted) {
-        if (isHealthy && !ending.isCut) this.#pool.give(connection);
+        if (isHealthy && !ending.isCut) this.#pool.give(connection, ending.isClean);
         else this.#pool.stop(connection);
       }
     }
   }
 
+  /** By what is known of their types; a question to the server where something is not. */
   async #columnsOf(fields: readonly PostgresField[], bounds: Bounds): Promise<ResultColumn[]> {
     const keyOf = ({ oid, modifier }: PostgresField) => `${oid} ${modifier}`;
     const unknown = fields.filter((field) => !this.#typeNames.has(keyOf(field)));
@@ -345,7 +341,7 @@ export class PostgresWarehouse implements Warehouse {
 
   /** Work in a slot, stopped at the deadline and by the signal, with the errors that callers are told. */
   async #bounded<T>(options: RunOptions, slots: Slots, work: (bounds: Bounds) => Promise<T>): Promise<T> {
-    const bounds = this.#bounds(options);
+    using bounds = this.#running.bounds(options);
     const working = (async () => {
       const free = await slots.take(bounds.signal);
       try {
@@ -358,60 +354,58 @@ export class PostgresWarehouse implements Warehouse {
     try {
       return await working;
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(bounds.causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     } finally {
       this.#busy.delete(working);
     }
   }
 
-  #bounds({ signal: given, deadlineMs = 30_000, tag }: RunOptions): Bounds {
-    const closing = this.#closing.signal;
-    const deadline = AbortSignal.timeout(deadlineMs);
-    const signal = AbortSignal.any([deadline, closing, ...(given ? [given] : [])]);
-    const stoppedBy = () => {
-      if (closing.aborted) return 'closed';
-      return deadline.aborted ? 'deadline' : signal.aborted ? 'signal' : null;
-    };
-    return { signal, deadlineMs, tag, stoppedBy };
-  }
-
   /** Stops what runs, waits for it, then closes the connections. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(closedError());
+    this.#running.close(closedError(this.closedFor));
     await Promise.allSettled(this.#busy);
     await this.#pool[Symbol.asyncDispose]();
   }
 }
 
-/** How a statement ended: cut, the server goes on sending rows that nobody takes. */
+/** How a statement ended. */
 interface Ending {
+  /** The server goes on sending rows that nobody takes. */
   isCut: boolean;
+  /** Nothing of it is left on its connection. */
+  isClean: boolean;
 }
 
-/** What makes a transaction that ends with its deadline, and says who asks. */
-function beginning({ deadlineMs, tag }: Bounds, access: 'READ ONLY' | 'READ WRITE'): string[] {
-  const timeoutMs = Math.ceil(Math.min(deadlineMs + graceMs, 2 ** 31 - 1));
+/** What makes a transaction that may only read and ends with its deadline, and says who asks. */
+function reading(bounds: Bounds): { bytes: Buffer; count: number } {
+  const texts = ['BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY', ...limits(bounds)];
+  const messages = new PostgresMessages();
+  for (const text of texts) messages.command(text);
+  return { bytes: messages.take(), count: texts.length };
+}
+
+function limits({ deadlineMs, tag }: Bounds): string[] {
+  const timeoutMs = Math.ceil(Math.min(deadlineMs + graceMs, timerMsMax));
   const name = tag === undefined ? 'sluice' : `sluice ${tag}`;
   return [
-    `BEGIN ISOLATION LEVEL READ COMMITTED ${access}`,
     `SET LOCAL statement_timeout = ${timeoutMs}`,
     `SET LOCAL application_name = ${postgresDialect.quoteText(name)}`,
   ];
 }
 
-async function begin(
-  { client }: PostgresConnection,
-  bounds: Bounds,
-  access: 'READ ONLY' | 'READ WRITE',
-): Promise<void> {
-  await client.query(beginning(bounds, access).join('; '));
+async function beginWriting({ client }: PostgresConnection, bounds: Bounds): Promise<void> {
+  await client.query(['BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE', ...limits(bounds)].join('; '));
 }
 
 /** All rows within the bounds. The first beyond them cuts the statement. */
 async function readAll(
   { client }: PostgresConnection,
   statement: Statement,
-  { rowsMax, bytesMax, before }: { rowsMax: number; bytesMax: number; before: readonly string[] },
+  {
+    rowsMax,
+    bytesMax,
+    before,
+  }: { rowsMax: number; bytesMax: number; before: { bytes: Buffer; count: number } },
   ending: Ending,
 ): Promise<Omit<Answer, 'columns'> & { fields: PostgresField[] }> {
   const rows: unknown[][] = [];
@@ -428,8 +422,14 @@ async function readAll(
     rows.push(row);
     bytes += rowBytes;
   };
-  const running = client.query(new PostgresStatement(statement, { before, takes }));
+  const running = client.query(new PostgresStatement(statement, { before, after: cleaning, takes }));
   await Promise.race([running.piece(), cut.promise]);
+  if (!ending.isCut) {
+    ending.isClean = await running.end().then(
+      () => true,
+      () => false,
+    );
+  }
   return { fields: running.fields, rows, truncated: ending.isCut, bytes };
 }
 

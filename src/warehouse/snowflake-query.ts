@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
 import { type RawRow, rowsOfChunk } from './snowflake-chunk.ts';
-import { NoAnswer } from './snowflake-errors.ts';
+import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 import type { Reply, SnowflakeSession } from './snowflake-session.ts';
 import { bindingsOf, decoderOf, type RowType, typeName } from './snowflake-values.ts';
 import type { Answer, ResultColumn, Statement } from './warehouse.ts';
@@ -26,7 +26,7 @@ export interface Result {
 export interface Desk {
   /** Where names are looked for that say no more. */
   home: { database: string; schema: string };
-  run(statement: Statement): Promise<Pick<Answer, 'rows'>>;
+  run(statement: Statement): Promise<Pick<Answer, 'rows' | 'columns'>>;
   describe(statement: Statement): Promise<Result>;
 }
 
@@ -48,6 +48,7 @@ interface ResultData {
 }
 
 const inProgress = new Set(['333333', '333334']);
+const noWarehouse = '000606';
 const selectTypeId = 0x1000;
 const tagLengthMax = 2_000;
 /** With four times as many, a million rows took 130 MB on their way through, and with these 65. */
@@ -99,6 +100,10 @@ export async function ask(session: SnowflakeSession, statement: Statement, askin
       signal,
     );
     return resultOf(session, await finished(session, first, signal), signal);
+  } catch (error) {
+    // What it lacks may be granted by then.
+    if (error instanceof SnowflakeError && error.code === noWarehouse) session.leave();
+    throw error;
   } finally {
     signal.removeEventListener('abort', stop);
   }

@@ -60,11 +60,20 @@ export class SnowflakeSession implements AsyncDisposable {
     }
   }
 
+  /** The next statement opens a new session: this one has no virtual warehouse, which it takes only when it begins. */
+  leave(): void {
+    this.#tokens?.then((tokens) => this.#end(tokens)).catch(() => undefined);
+    this.#tokens = null;
+  }
+
   /** Ends the session, so that it does not wait hours for its end at Snowflake. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     const tokens = await this.#tokens?.catch(() => null);
-    if (!tokens) return;
+    if (tokens) await this.#end(tokens);
+  }
+
+  async #end(tokens: Tokens): Promise<void> {
     const path = `/session?delete=true&requestId=${newId()}`;
     const signal = AbortSignal.timeout(goodbyeMs);
     await this.#exchange({ method: 'POST', path, body: {}, token: tokens.session }, signal).catch(

@@ -131,11 +131,7 @@ function writeGrants({ writes, writeSchemas, database, role }: SetupInput): stri
   const own = quoteName(database);
   // A sync has a schema of its own, beside those that it writes.
   const isWhole = writeSchemas === null || writes.includes('SYNCS');
-  const makes = [
-    'CREATE TABLE',
-    ...(writes.includes('TRANSFORMATIONS') ? ['CREATE VIEW'] : []),
-    ...(writes.includes('SYNCS') ? ['CREATE STAGE'] : []),
-  ].join(', ');
+  const makes = ['CREATE TABLE', ...(writes.includes('TRANSFORMATIONS') ? ['CREATE VIEW'] : [])].join(', ');
   return [
     ...(isWhole ? [`GRANT CREATE SCHEMA ON DATABASE ${own} ${to}`] : []),
     ...(writeSchemas ?? []).map(

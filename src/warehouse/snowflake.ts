@@ -1,6 +1,7 @@
 import { closedError, type Interruption } from './interruption.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
+import { examine } from './snowflake-examine.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
 import { ask, type Desk } from './snowflake-query.ts';
@@ -16,6 +17,7 @@ import type {
   DescribedSchema,
   DescribedSelect,
   DescribedTable,
+  Examination,
   RunOptions,
   Statement,
   TableName,
@@ -50,10 +52,12 @@ export function openSnowflake(options: SnowflakeOptions): SnowflakeWarehouse {
 export class SnowflakeWarehouse implements Warehouse {
   readonly engine = 'SNOWFLAKE';
   readonly dialect = snowflakeDialect;
+  closedFor?: string;
   readonly #options: SnowflakeOptions;
   readonly #session: SnowflakeSession;
   readonly #uploads: SnowflakeUploads;
   readonly #home: Desk['home'];
+  readonly #names: Parameters<typeof examine>[1];
   readonly #closing = new AbortController();
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
@@ -61,6 +65,8 @@ export class SnowflakeWarehouse implements Warehouse {
   constructor(options: SnowflakeOptions) {
     this.#options = options;
     this.#session = new SnowflakeSession(options);
+    const { warehouse, database, schema = null } = options;
+    this.#names = { warehouse, database, schema };
     this.#uploads = new SnowflakeUploads(options);
     this.#home = { database: options.database, schema: options.schema ?? 'PUBLIC' };
   }
@@ -86,7 +92,7 @@ export class SnowflakeWarehouse implements Warehouse {
       }
       if (isFirst) yield { columns, rows: [] };
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
   }
 
@@ -116,6 +122,10 @@ export class SnowflakeWarehouse implements Warehouse {
 
   ownTables(options: RunOptions = {}): Promise<string[]> {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
+  }
+
+  examine(options: RunOptions = {}): Promise<Examination> {
+    return this.#bounded(options, (bounds) => examine(this.#desk(bounds), this.#names));
   }
 
   /** The database that it was opened with. */
@@ -149,7 +159,7 @@ export class SnowflakeWarehouse implements Warehouse {
   /** Stops what runs, and ends the session. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
+    this.#closing.abort(closedError(this.closedFor));
     await Promise.all([this.#session[Symbol.asyncDispose](), this.#uploads[Symbol.asyncDispose]()]);
   }
 
@@ -175,13 +185,17 @@ export class SnowflakeWarehouse implements Warehouse {
       const free = await slots.take(bounds.signal);
       return await work(bounds).finally(free);
     } catch (error) {
-      throw statementError(error, bounds.stoppedBy(), bounds.deadlineMs);
+      throw statementError(this.#causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
+  }
+
+  #causeOf(error: unknown): unknown {
+    return this.#closing.signal.aborted ? this.#closing.signal.reason : error;
   }
 
   #bounds({ deadlineMs = deadlineMsDefault, signal: asked, tag }: RunOptions): Bounds {
     const closing = this.#closing.signal;
-    if (closing.aborted) throw closedError();
+    if (closing.aborted) throw closedError(this.closedFor);
     const deadline = AbortSignal.timeout(deadlineMs);
     const signal = AbortSignal.any([deadline, closing, ...(asked ? [asked] : [])]);
     const stoppedBy = () => {

@@ -78,10 +78,27 @@ export interface WriteTarget extends TableName {
   kind: 'TABLE' | 'VIEW';
 }
 
+/** A grant, a setting or an object that is missing, and what brings it. */
+export interface Lack {
+  /** The field of the config that it is about. */
+  path: readonly string[];
+  message: string;
+  fix: string;
+}
+
+/** What keeps a datastore from being read as its config means. */
+export interface Examination {
+  lacks: Lack[];
+  /** What may be meant so, and may surprise; null for nothing. */
+  note: string | null;
+}
+
 /** An engine that holds tables and answers SQL. One file an engine. */
 export interface Warehouse extends AsyncDisposable {
   readonly engine: 'DUCKDB' | 'SNOWFLAKE' | 'POSTGRES' | 'REDSHIFT' | 'BIGQUERY' | 'DATABRICKS';
   readonly dialect: Dialect;
+  /** Why it is about to be closed, as "its settings were changed"; what is stopped then is told. Left out, the process stops. */
+  closedFor?: string;
   /** Runs one statement. Fails with WAREHOUSE_UNAVAILABLE, WAREHOUSE_TIMEOUT, or BAD_USER_INPUT for SQL the engine refuses. */
   run(statement: Statement, options?: RunOptions): Promise<Answer>;
   /**
@@ -114,6 +131,8 @@ export interface Warehouse extends AsyncDisposable {
   dropOwn(name: string, options?: RunOptions): Promise<void>;
   /** The names of the tables of Sluice's own that this role can see. */
   ownTables(options?: RunOptions): Promise<string[]>;
+  /** Looks for what is missing beyond being let in, where the engine can say so. Changes nothing. Fails as run does. */
+  examine?(options?: RunOptions): Promise<Examination>;
 }
 
 /** A name as standard SQL quotes it, so that no character of it is read as syntax. */

@@ -23,6 +23,10 @@ interface Demo {
 }
 
 function startDemo(...args: string[]): Demo {
+  return startDemoWith({}, ...args);
+}
+
+function startDemoWith(env: Record<string, string>, ...args: string[]): Demo {
   const child = spawn(process.execPath, [main, 'demo', '--events', String(events), ...args], {
     env: {
       PATH: process.env['PATH'],
@@ -30,6 +34,7 @@ function startDemo(...args: string[]): Demo {
       SLUICE_HOME: join(folder.path, 'home'),
       SLUICE_FILES_ROOT: join(folder.path, 'files'),
       SLUICE_PORT: String(port),
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -41,10 +46,9 @@ function startDemo(...args: string[]): Demo {
 
 function tablesIn(output: string): Record<string, string> {
   return Object.fromEntries(
-    [...output.matchAll(/^warehouse\.\S+\.(?:raw|marts)\.(\w+): ([\d,]+) rows$/gm)].map((match) => [
-      match[1],
-      match[2],
-    ]),
+    [...output.matchAll(/^(?:warehouse|postgres)\.\S+\.(?:raw|marts)\.(\w+): ([\d,]+) rows$/gm)].map(
+      (match) => [match[1], match[2]],
+    ),
   );
 }
 
@@ -73,7 +77,16 @@ function cellsIn(part: readonly string[]): string[][] {
   return rows.filter((cells) => cells.length > 1);
 }
 
-function expectAnswers(output: string): void {
+/** How each engine writes the number of a week, and where it finds events. */
+const written = {
+  duckdb: [/SELECT \(epoch_us\(.*\) \/\/ 604800000000 AS "period"/, /FROM "warehouse"\."raw"\."events"/],
+  postgres: [
+    /AS date\) - DATE '0001-01-01'\) \/ 7 AS "period"/,
+    /FROM "sluice_demo_warehouse"\."raw"\."events"/,
+  ],
+};
+
+function expectAnswers(output: string, engine: keyof typeof written = 'duckdb'): void {
   const plans = ['enterprise', 'free', 'team'];
   const byWeek = partOf(output, 'Active users a week');
   expect(byWeek[1]?.match(/\w+ +before/g)).toEqual(
@@ -89,9 +102,8 @@ function expectAnswers(output: string): void {
   expect(byWeek.join('\n')).toMatch(/written at \d{4}-\S+Z by the job "shop"; cache MISS in \d+ ms/);
   expect(byWeek.join('\n')).toMatch(/asked once more: cache HIT in \d+ ms/);
   const sql = partOf(output, 'The statement behind it').join('\n');
-  // Weeks are numbered: these are the microseconds of one.
-  expect(sql).toMatch(/SELECT \(epoch_us\(.*\) \/\/ 604800000000 AS "period"/);
-  expect(sql).toMatch(/FROM "warehouse"\."raw"\."events"[\s\S]*GROUP BY[\s\S]*-- binds: "\d{4}-/);
+  for (const text of written[engine]) expect(sql).toMatch(text);
+  expect(sql).toMatch(/GROUP BY[\s\S]*-- binds: "\d{4}-/);
 
   const byMonth = partOf(output, '10 metrics of all kinds by month');
   const metrics = cellsIn(byMonth);
@@ -176,6 +188,21 @@ test('a second time it uses what is there, syncs again, and keeps serving behind
   demo.child.kill('SIGTERM');
   expect(await demo.ended).toBe(0);
   expect(Date.now() - stoppedAt).toBeLessThan(10_000);
+});
+
+test('with a PostgreSQL warehouse it goes the same way, a second time too', async () => {
+  const env = { SLUICE_DEMO_WAREHOUSE: 'postgres', SLUICE_HOME: join(folder.path, 'postgres') };
+  const demo = startDemoWith(env, '--once');
+  expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining('datastore "postgres"')]);
+  expect(tablesIn(demo.output())).toEqual(tables);
+  expect(demo.output()).toMatch(/^postgres\.sluice_demo_warehouse\.raw\.events: 20,000 rows$/m);
+  expectAnswers(demo.output(), 'postgres');
+  const again = startDemoWith(env, '--once');
+  expect([await again.ended, tablesIn(again.output())]).toEqual([
+    0,
+    { ...tables, revenue_by_month: expect.any(String) },
+  ]);
+  expectAnswers(again.output(), 'postgres');
 });
 
 test('Ctrl-C while it fills the sample ends it, and the next time it starts over', async () => {

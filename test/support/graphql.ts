@@ -79,6 +79,7 @@ export async function openTestGraphql({
         cacheMb: 64,
         webhookHosts,
         emulatorHosts,
+        demoWarehouse: 'duckdb',
         logLevel: 'error',
       },
       'serve',

@@ -28,6 +28,7 @@ test('without any variable every setting has its default', () => {
     cacheMb: 64,
     webhookHosts: [],
     emulatorHosts: [],
+    demoWarehouse: 'duckdb',
     logLevel: 'info',
   });
 });
@@ -49,6 +50,7 @@ test('every setting is taken from its variable', () => {
     SLUICE_WORKERS: '64',
     SLUICE_CACHE_MB: '512',
     SLUICE_EMULATOR_HOSTS: 'localhost:8080',
+    SLUICE_DEMO_WAREHOUSE: 'postgres',
     SLUICE_WEBHOOK_HOSTS: 'Hooks.Internal, localhost:9000,[::1]:8080',
     SLUICE_LOG_LEVEL: 'silent',
   });
@@ -63,6 +65,7 @@ test('every setting is taken from its variable', () => {
     workers: 64,
     cacheMb: 512,
     emulatorHosts: ['localhost:8080'],
+    demoWarehouse: 'postgres',
     webhookHosts: ['hooks.internal', 'localhost:9000', '[::1]:8080'],
     logLevel: 'silent',
   });

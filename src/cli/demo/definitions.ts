@@ -36,7 +36,7 @@ export const mappings: MapEntityInput[] = [
   },
 ];
 
-/** Reads tables that both jobs write. */
+/** Reads tables that both jobs write. DuckDB and PostgreSQL understand it alike. */
 export const transformation = {
   name: 'revenue by month',
   description: 'What organizations paid in each month, in euros at the last known rates.',
@@ -48,13 +48,13 @@ SELECT date_trunc('month', o.ordered_at) AS month, g.id AS organization_id, g.na
 FROM raw.orders o
 JOIN raw.users u ON u.id = o.user_id
 JOIN raw.organizations g ON g.id = u.organization_id
-LEFT JOIN (SELECT currency, arg_max(per_euro, day) AS per_euro FROM raw.exchange_rates GROUP BY currency) r
+LEFT JOIN (SELECT DISTINCT ON (currency) currency, per_euro FROM raw.exchange_rates ORDER BY currency, day DESC) r
   ON r.currency = o.currency
 WHERE o.status IN ('paid', 'shipped')
-GROUP BY ALL`.trim(),
+GROUP BY 1, 2, 3, 4`.trim(),
 } satisfies UpsertTransformationInput;
 
-const revenueTable = 'warehouse.warehouse.marts.revenue_by_month';
+const revenueTable = 'marts.revenue_by_month';
 
 /** One of each kind and some more, each after those that it is made of. */
 export const metrics: CreateMetricInput[] = [

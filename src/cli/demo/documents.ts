@@ -134,3 +134,46 @@ export const tableSample = graphql(/* GraphQL */ `
     }
   }
 `);
+
+export const datastores = graphql(/* GraphQL */ `
+  query DemoDatastores {
+    datastores(first: 50) {
+      nodes {
+        id
+        name
+      }
+    }
+  }
+`);
+
+export const createDatastore = graphql(/* GraphQL */ `
+  mutation DemoCreateDatastore($input: CreateDatastoreInput!) {
+    createDatastore(input: $input) {
+      datastore {
+        id
+      }
+      userErrors {
+        code
+        message
+        path
+        fix
+      }
+    }
+  }
+`);
+
+export const updateDatastore = graphql(/* GraphQL */ `
+  mutation DemoUpdateDatastore($input: UpdateDatastoreInput!) {
+    updateDatastore(input: $input) {
+      datastore {
+        id
+      }
+      userErrors {
+        code
+        message
+        path
+        fix
+      }
+    }
+  }
+`);

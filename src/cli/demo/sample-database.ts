@@ -3,17 +3,21 @@ import { Client } from 'pg';
 import { AppError, messageOf } from '#base/errors.ts';
 import { sampleMark, sampleSteps, untilOfMark } from './sample-sql.ts';
 
-const database = 'sluice_demo_source';
-const reader = 'sluice_demo_reader';
+const source = { database: 'sluice_demo_source', role: 'sluice_demo_reader' };
+const warehouse = { database: 'sluice_demo_warehouse', role: 'sluice_demo_writer' };
 
-/** The config of a postgres source, as the public API takes it. */
-export interface PostgresConfig {
+/** How a database is reached, as the public API takes it of a datastore. */
+export interface ServerConfig {
   host: string;
   port: number;
   database: string;
   username: string;
   password: string;
   ssl: { mode: string };
+}
+
+/** The config of a postgres source, as the public API takes it. */
+export interface PostgresConfig extends ServerConfig {
   schemas: string[];
 }
 
@@ -32,39 +36,56 @@ export async function prepareSampleDatabase(
   databaseUrl: string,
   options: { events: number; now: Date; tell(text: string): void; signal: AbortSignal },
 ): Promise<SampleDatabase> {
-  const password = randomBytes(18).toString('hex');
-  await makeDatabase(databaseUrl, password);
+  const server = await makeDatabase(databaseUrl, source);
   const url = new URL(databaseUrl);
-  url.pathname = `/${database}`;
+  url.pathname = `/${source.database}`;
   await using client = await connect(url.href);
   const until = await fill(client.pg, options);
-  const config = {
-    host: url.hostname,
-    port: Number(url.port || 5432),
-    database,
-    username: reader,
-    password,
-    ssl: { mode: sslModeOf(url) },
-    schemas: ['public'],
-  };
-  return { config, until };
+  return { config: { ...server, schemas: ['public'] }, until };
 }
 
-async function makeDatabase(databaseUrl: string, password: string): Promise<void> {
+/**
+ * Makes a database for a warehouse beside the sample, unless it is there, and gives the config to reach it with: a user of its own,
+ * with a new password, that may make schemas in it. Fails with AppError when the store's user may not make them.
+ */
+export async function prepareWarehouseDatabase(databaseUrl: string): Promise<ServerConfig> {
+  const server = await makeDatabase(databaseUrl, warehouse);
+  await using client = await connect(databaseUrl);
+  await client.pg.query(
+    `GRANT CONNECT, CREATE, TEMPORARY ON DATABASE ${warehouse.database} TO ${warehouse.role}`,
+  );
+  return server;
+}
+
+async function makeDatabase(
+  databaseUrl: string,
+  { database, role }: { database: string; role: string },
+): Promise<ServerConfig> {
+  const password = randomBytes(18).toString('hex');
   await using client = await connect(databaseUrl);
   try {
-    const roles = await client.pg.query('SELECT FROM pg_roles WHERE rolname = $1', [reader]);
+    const roles = await client.pg.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
     // Hex digits only, so that nothing in it needs quoting.
     const verb = roles.rowCount === 0 ? 'CREATE' : 'ALTER';
-    await client.pg.query(`${verb} ROLE ${reader} LOGIN PASSWORD '${password}'`);
+    await client.pg.query(`${verb} ROLE ${role} LOGIN PASSWORD '${password}'`);
     const databases = await client.pg.query('SELECT FROM pg_database WHERE datname = $1', [database]);
     if (databases.rowCount === 0) await client.pg.query(`CREATE DATABASE ${database}`);
   } catch (error) {
-    throw new AppError('BAD_USER_INPUT', `The sample database cannot be made: ${messageOf(error)}.`, {
+    throw new AppError('BAD_USER_INPUT', `The database "${database}" cannot be made: ${messageOf(error)}.`, {
       cause: error,
       fix: 'Leave DATABASE_URL out for the demo, or let its user create roles and databases.',
     });
   }
+  const url = new URL(databaseUrl);
+  const { hostname: host, port } = url;
+  return {
+    host,
+    port: Number(port || 5432),
+    database,
+    username: role,
+    password,
+    ssl: { mode: sslModeOf(url) },
+  };
 }
 
 /** All of it commits at once, with the mark that says so: a demo that was stopped half-way starts over. */
@@ -88,7 +109,7 @@ async function fill(
     options.tell(step.title);
   }
   await client.query(`COMMENT ON SCHEMA public IS '${sampleMark(sample)}'`);
-  await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${reader}`);
+  await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${source.role}`);
   await client.query('COMMIT');
   return sample.until;
 }

@@ -12,6 +12,7 @@ import { prepareSampleDatabase, type PostgresConfig } from './sample-database.ts
 import { prepareSampleFiles, sampleFolder } from './sample-files.ts';
 import { showTask } from './show-task.ts';
 import { shownWidth, tableText } from './table-text.ts';
+import { prepareWarehouse } from './warehouse.ts';
 
 const sampleRows = 3;
 
@@ -39,6 +40,7 @@ export async function showDemo(
   await prepareSampleFiles(app.config.filesRoot);
   const member = await signInDemo(app, url);
   await using client = openClient({ url, token: member.token });
+  if (app.config.demoWarehouse === 'postgres') await prepareWarehouse(app, client, say);
   let isWell = true;
   for (const pipeline of pipelinesOf(database.config)) {
     signal.throwIfAborted();

@@ -280,12 +280,8 @@ test('a datastore is changed under its revision, and its config whole; it stays 
 
 test('what is wrong with a new datastore is said with its place', async () => {
   const problems = async (input: Variables) => (await create(input)).userErrors;
-  expect(await problems({ name: 'snow', engine: 'SNOWFLAKE' })).toEqual([
-    {
-      code: 'UNSUPPORTED',
-      path: ['engine'],
-      message: 'A datastore on SNOWFLAKE cannot be added yet. There are: DUCKDB, POSTGRES.',
-    },
+  expect(await problems({ name: 'snow', engine: 'SNOWFLAKE', role: 'OPERATIONAL' })).toMatchObject([
+    { code: 'UNSUPPORTED', path: ['role'] },
   ]);
   expect(await problems({ name: 'oltp', role: 'OPERATIONAL' })).toMatchObject([
     { code: 'UNSUPPORTED', path: ['role'] },
@@ -326,7 +322,10 @@ test('a saved datastore is tested, and so is one that is not made yet', async ()
   });
   expect(await tested({ engine: 'SNOWFLAKE', config: {} })).toMatchObject({
     ok: false,
-    userErrors: [{ code: 'UNSUPPORTED', path: ['engine'] }],
+    userErrors: ['account', 'username', 'warehouse', 'database'].map((field) => ({
+      code: 'REQUIRED',
+      path: ['config', field],
+    })),
   });
   expect((await tested({})).userErrors).toMatchObject([{ code: 'REQUIRED' }]);
 });

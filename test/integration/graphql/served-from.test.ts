@@ -182,8 +182,7 @@ test('a column that the table has got and the copy not yet is no property until 
   const mapping = { kind: 'ORGANIZATION', table: 'raw.plans', key: 'id', servedFrom: 'live.plans' };
   await mapEntity(gql, ada, mapping);
   const properties = async () =>
-    (await gql.ask(ada, '{ organizations { nodes { properties } } }')).organizations.nodes[0]
-      .properties as Data;
+    (await gql.ask(ada, '{ organizations { nodes { properties } } }')).organizations.nodes[0].properties;
   expect(await properties()).toEqual({ label: 'a' });
   await fillWarehouse(gql, ada, ['ALTER TABLE raw.plans ADD COLUMN size INTEGER']);
   expect(await properties()).toEqual({ label: 'a' });
@@ -354,7 +353,7 @@ test('answers carry the freshness of the copy, and are asked anew once a task ha
   await mapEntity(gql, ada, { ...entityMappings.ORGANIZATION, table: 'raw.firms', servedFrom: 'made.firms' });
   const read = async () =>
     (await gql.ask(ada, '{ organization(key: "acme") { name freshness { syncedAt task { id } } } }'))
-      .organization as Data;
+      .organization;
   const before = await read();
   expect(before).toMatchObject({ name: 'Copied', freshness: { task: { id: first } } });
   await postgres.load(["UPDATE live.origin SET name = 'Newer'"]);

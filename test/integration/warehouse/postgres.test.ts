@@ -71,6 +71,88 @@ test('nothing that a statement did to its connection is met by the next', async 
   });
 });
 
+test.each([
+  'COMMIT',
+  'ROLLBACK',
+  'COMMIT AND CHAIN',
+  'ROLLBACK AND CHAIN',
+  'BEGIN TRANSACTION READ WRITE',
+  'START TRANSACTION READ WRITE',
+  'SAVEPOINT here',
+  'SET TRANSACTION READ WRITE',
+  'SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE',
+  'SET default_transaction_read_only = off',
+  'SET statement_timeout = 0',
+  "SELECT set_config('default_transaction_read_only', 'off', false), set_config('statement_timeout', '0', false)",
+  "SELECT set_config('search_path', 'nowhere', false), set_config('application_name', 'somebody', false)",
+  'DISCARD ALL',
+  'DEALLOCATE ALL',
+  'PREPARE later AS DELETE FROM guarded',
+  "DO $$ BEGIN PERFORM set_config('transaction_read_only', 'off', false); EXECUTE 'PREPARE later AS DELETE FROM guarded'; END $$",
+  "DO $$ BEGIN PERFORM set_config('default_transaction_read_only', 'off', false); COMMIT; END $$",
+  'DECLARE held CURSOR WITH HOLD FOR SELECT 1',
+  'LISTEN something',
+  'SELECT 1 / 0',
+  'SELEC',
+  '',
+])('after %j the next statement on that connection is limited as if it were the first', async (sql) => {
+  await using warehouse = await openPostgres(postgres.server);
+  await postgres.load(['CREATE TABLE IF NOT EXISTS guarded AS SELECT 1 AS a']);
+  const limits = async () => {
+    const { rows } = await warehouse.run(
+      {
+        sql: `SELECT pg_backend_pid(), current_setting('transaction_read_only'), current_setting('default_transaction_read_only'),
+          current_setting('statement_timeout'), current_setting('search_path'), current_setting('application_name'),
+          (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_listening_channels()),
+          (SELECT count(*) FROM pg_cursors WHERE name <> '')`,
+      },
+      { tag: 'next', deadlineMs: 7_000 },
+    );
+    return rows[0]!;
+  };
+  const before = await limits();
+  expect(before.slice(1)).toEqual(['on', 'off', '9s', '"$user", public', 'sluice next', 0n, 0n, 0n]);
+  await warehouse.run({ sql }).catch(() => undefined);
+  // The same connection: what waits is taken again.
+  expect(await limits()).toEqual(before);
+  for (const change of ['DELETE FROM guarded', 'EXECUTE later']) {
+    await expect(warehouse.run({ sql: change })).rejects.toEqual(refused('BAD_USER_INPUT'));
+  }
+  expect(await limits()).toEqual(before);
+});
+
+test('a statement, its limits and its cleaning are one message there and one back', async () => {
+  await using warehouse = await openPostgres(postgres.server);
+  await warehouse.run({ sql: 'SELECT 1 AS a' });
+  const { query } = Client.prototype;
+  let sent = 0;
+  Client.prototype.query = function counted(this: Client, ...args: unknown[]) {
+    sent += 1;
+    return Reflect.apply(query, this, args) as never;
+  };
+  try {
+    for (let at = 0; at < 3; at += 1) await warehouse.run({ sql: 'SELECT $1 AS a', binds: [at] });
+  } finally {
+    Client.prototype.query = query;
+  }
+  expect(sent).toBe(3);
+});
+
+test('texts and binds of any length and alphabet arrive as they are, and a NUL ends nothing early', async () => {
+  const long = '𝒮luice – żółw '.repeat(20_000);
+  const bytes = new Uint8Array(100_000).map((_, at) => at % 256);
+  const { rows } = await postgres.warehouse.run({
+    sql: `SELECT $1, $2, $3, $4, '${long}' -- ß`,
+    binds: [long, null, bytes, ['', 'ü', null, '"\\']],
+  });
+  expect(rows).toEqual([[long, null, Buffer.from(bytes).toString('base64'), ['', 'ü', null, '"\\'], long]]);
+  await expect(run('SELECT 1 \0; DELETE FROM kept')).rejects.toEqual(refused('BAD_USER_INPUT'));
+  await expect(postgres.warehouse.run({ sql: 'SELECT $1', binds: ['a\0b'] })).rejects.toEqual(
+    refused('BAD_USER_INPUT'),
+  );
+  expect(await value('SELECT 5')).toBe(5);
+});
+
 test('a statement whose time is over, and one that is left, stop in the server as well', async () => {
   const slow = 'SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b -- slow';
   await expect(run(slow, { deadlineMs: 200 })).rejects.toEqual(refused('WAREHOUSE_TIMEOUT'));
@@ -80,7 +162,7 @@ test('a statement whose time is over, and one that is left, stop in the server a
   leave.abort();
   await expect(left).rejects.toEqual(refused('WAREHOUSE_TIMEOUT'));
   await until(async () => !(await running()).some((query) => query.endsWith('-- slow')));
-  const cut = await run('SELECT n FROM generate_series(1, 100000000) AS n -- slow', { rowsMax: 10 });
+  const cut = await run('SELECT generate_series(1, 100000000) AS n -- slow', { rowsMax: 10 });
   expect([cut.rows.length, cut.truncated]).toEqual([10, true]);
   await until(async () => !(await running()).some((query) => query.endsWith('-- slow')));
 });

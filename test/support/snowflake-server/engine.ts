@@ -1,6 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBPreparedStatement } from '@duckdb/node-api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binding, RowType } from '#warehouse/snowflake-values.ts';
+import type { Seen } from './access.ts';
 import { commentOf, macros, type Translated, translate, unmarked, unmarkedSql } from './translate.ts';
 import { bindOf, rawOf, rowTypeOf } from './values.ts';
 
@@ -32,11 +33,20 @@ const selectTypeId = 0x1000;
 const ddlTypeId = 0x6000;
 const otherTypeId = 0x9000;
 
+interface RunOptions {
+  session: string;
+  describeOnly: boolean;
+  onStart: (stop: () => void) => void;
+  /** What the information schema shows; null for all. */
+  seen?: Seen | null;
+}
+
 /** The databases that Snowflake would hold, in the memory of one DuckDB. */
 export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #database: string;
   readonly #kept: { table: string; total: number }[] = [];
+  readonly databases: Set<string>;
   /** Connections of sessions that are in a transaction. */
   readonly #transactions = new Map<string, DuckDBConnection>();
   readonly #stageFolder: string;
@@ -45,6 +55,7 @@ export class Engine {
   private constructor(instance: DuckDBInstance, database: string, stageFolder: string) {
     this.#instance = instance;
     this.#database = database;
+    this.databases = new Set([database]);
     this.#stageFolder = stageFolder;
   }
 
@@ -62,11 +73,7 @@ export class Engine {
   }
 
   /** Runs one statement, until `stop` is called; or says what it would give. */
-  async run(
-    text: string,
-    bindings: Record<string, Binding>,
-    options: { session: string; describeOnly: boolean; onStart: (stop: () => void) => void },
-  ): Promise<Outcome> {
+  async run(text: string, bindings: Record<string, Binding>, options: RunOptions): Promise<Outcome> {
     const statement = { ...onlyOne(text, bindings, this.#stageFolder), text };
     const statementTypeId = typeOf(statement);
     if (options.describeOnly && statementTypeId !== selectTypeId) {
@@ -76,7 +83,7 @@ export class Engine {
     if (word === 'BEGIN') return this.#begin(options.session);
     if (word === 'COMMIT' || word === 'ROLLBACK') return this.#end(options.session, word);
     const open = this.#transactions.get(options.session);
-    const connection = open ?? (await this.#connect());
+    const connection = open ?? (await this.#connect(options.seen));
     const life = { isOver: false };
     options.onStart(() => {
       // DuckDB forgets an interrupt that comes before its statement has begun.
@@ -94,6 +101,16 @@ export class Engine {
       life.isOver = true;
       if (!open) connection.closeSync();
     }
+  }
+
+  /** Another database, empty but for its schema PUBLIC, unless it is there. */
+  async makeDatabase(name: string): Promise<void> {
+    if (this.databases.has(name)) return;
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    const connection = await this.#connect();
+    await connection.run(`ATTACH ':memory:' AS ${quoted}; CREATE SCHEMA ${quoted}."PUBLIC";`);
+    connection.closeSync();
+    this.databases.add(name);
   }
 
   async #begin(session: string): Promise<Outcome> {
@@ -134,8 +151,11 @@ export class Engine {
     }
   }
 
-  async #connect(): Promise<DuckDBConnection> {
+  async #connect(seen?: Seen | null): Promise<DuckDBConnection> {
     const connection = await this.#instance.connect();
+    for (const [name, pattern] of Object.entries(seen ?? {})) {
+      await connection.run(`SET VARIABLE seen_${name} = '${pattern.replaceAll("'", "''")}'`);
+    }
     await connection.run(`SET search_path = '"${this.#database}"."PUBLIC",sf.main'`);
     return connection;
   }
@@ -305,14 +325,21 @@ const columnType = `CASE WHEN data_type LIKE '%[]' THEN 'ARRAY' WHEN data_type =
   WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_LTZ' WHEN data_type = 'DOUBLE' THEN 'FLOAT'
   WHEN data_type = 'JSON' THEN 'VARIANT' ELSE data_type END`;
 
+/** Whether who asks has anything on it. */
+function isSeen(what: keyof Seen, name: string): string {
+  const pattern = `getvariable('seen_${what}')`;
+  return `(${pattern} IS NULL OR regexp_full_match(${unmarkedSql(name)}, CAST(${pattern} AS VARCHAR)))`;
+}
+
 /** The information schema, as far as it is asked for. */
 const catalogViews = `
   CREATE VIEW sf.main.SCHEMATA AS SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS SCHEMA_NAME FROM duckdb_schemas()
-    WHERE schema_name NOT IN ('main', 'information_schema', 'pg_catalog');
-  CREATE VIEW sf.main.TABLES AS
+    WHERE schema_name NOT IN ('main', 'information_schema', 'pg_catalog') AND ${isSeen('schemas', "database_name || '.' || schema_name")};
+  CREATE VIEW sf.main.TABLES AS SELECT * FROM (
     SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME,
       'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT, comment AS COMMENT, now() AS CREATED FROM duckdb_tables()
-    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL, comment, now() FROM duckdb_views() WHERE NOT internal;
+    UNION ALL SELECT database_name, ${unmarkedSql('schema_name')}, ${unmarkedSql('view_name')}, 'VIEW', NULL, comment, now() FROM duckdb_views() WHERE NOT internal)
+    WHERE ${isSeen('tables', "TABLE_CATALOG || '.' || TABLE_SCHEMA || '.' || TABLE_NAME")};
   CREATE VIEW sf.main.COLUMNS AS
     SELECT database_name AS TABLE_CATALOG, ${unmarkedSql('schema_name')} AS TABLE_SCHEMA, ${unmarkedSql('table_name')} AS TABLE_NAME, ${unmarkedSql('column_name')} AS COLUMN_NAME,
       column_index AS ORDINAL_POSITION, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS IS_NULLABLE,

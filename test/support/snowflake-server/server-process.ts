@@ -5,8 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Binding } from '#warehouse/snowflake-values.ts';
+import { tokensOf } from '#warehouse/snowflake-tokens.ts';
+import { Access, type Who } from './access.ts';
 import { Engine, type Outcome, Refusal } from './engine.ts';
 import { type Account, Sessions } from './sessions.ts';
+import { runnerOf } from './run-as.ts';
 import { Stage } from './stage.ts';
 import type { Command, ServerOptions, Told } from './start-server.ts';
 
@@ -31,6 +34,8 @@ const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Accou
 const stage = new Stage();
 const engine = await Engine.open(options.database, stage.folder);
 const sessions = new Sessions(options.account);
+const access = new Access();
+const runAs = runnerOf(engine, access, options.database);
 const queries = new Map<string, Query>();
 /** What goes wrong next, and how often. */
 const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0 };
@@ -90,7 +95,7 @@ function tokenOf(request: IncomingMessage): string {
 }
 
 async function replyTo(url: URL, body: Record<string, unknown>, token: string): Promise<object> {
-  if (url.pathname === '/session/v1/login-request') return logIn(body.data as object);
+  if (url.pathname === '/session/v1/login-request') return logIn(url, body.data as object);
   if (url.pathname === '/session/token-request') return renew(token);
   const problem = sessions.problemOf(token);
   if (problem !== null) return failure(problem, '08001', 'The session is over.');
@@ -100,7 +105,7 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
     sessions.end(token);
     return success({});
   }
-  if (url.pathname === '/queries/v1/query-request') return ask(url, body, session);
+  if (url.pathname === '/queries/v1/query-request') return ask(url, body, session, sessions.whoOf(token));
   if (url.pathname === '/queries/v1/abort-request') {
     const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
     told.aborted += 1;
@@ -112,8 +117,18 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
   return query ? resultOf(query) : failure('000709', '02000', `Statement ${id} not found`);
 }
 
-function logIn(data: object): object {
-  const session = sessions.logIn(data);
+function logIn({ searchParams }: URL, data: object): object {
+  // A name in quotes is what stands in them.
+  const named = (of: string) => tokensOf(searchParams.get(of) ?? '')[0]?.text ?? null;
+  const [role, warehouse] = [named('roleName'), named('warehouse') ?? ''];
+  const session = sessions.logIn(data, { role, warehouse });
+  if (role !== null && !access.hasRole(role)) {
+    return failure(
+      '390189',
+      '08001',
+      `Role '${role}' specified in the connect string is not granted to this user.`,
+    );
+  }
   if (Array.isArray(session)) return failure(session[0], '08001', session[1]);
   return success({
     token: session.session,
@@ -149,7 +164,7 @@ interface QueryBody {
   parameters?: { QUERY_TAG?: string; STATEMENT_TIMEOUT_IN_SECONDS?: number };
 }
 
-async function ask(url: URL, body: Record<string, unknown>, session: string): Promise<object> {
+async function ask(url: URL, body: Record<string, unknown>, session: string, who: Who): Promise<object> {
   const requestId = url.searchParams.get('requestId') ?? '';
   const known = [...queries.values()].find((query) => query.requestId === requestId);
   if (known) return resultOf(known);
@@ -173,7 +188,7 @@ async function ask(url: URL, body: Record<string, unknown>, session: string): Pr
     if (stopped) stopIt();
   };
   const text = word === 'REMOVE' ? "SELECT '' AS name, 'removed' AS result" : sqlText;
-  const running = engine.run(text, bindings, { session, describeOnly, onStart });
+  const running = runAs(who, { text, bindings }, { session, describeOnly, onStart });
   const limit = setTimeout(
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
     (parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 172_800) * 1000,

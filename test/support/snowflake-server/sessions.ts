@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
+import type { Who } from './access.ts';
 
 /** Who may sign in, and what opens the door. */
 export interface Account {
@@ -9,9 +10,11 @@ export interface Account {
   publicKey: string;
   /** An OAuth access token. */
   token: string;
+  /** A programmatic access token, which stands in place of a password. */
+  accessToken: string;
 }
 
-interface Session {
+interface Session extends Who {
   session: string;
   master: string;
   isExpired: boolean;
@@ -40,13 +43,18 @@ export class Sessions {
   }
 
   /** A new session, or the code and message with which the account refuses one. */
-  logIn(data: LoginData): Session | [code: string, message: string] {
+  logIn(data: LoginData, who: Who): Session | [code: string, message: string] {
     const refusal = this.#refuse(data);
     if (refusal) return refusal;
     this.logins += 1;
-    const session = { session: randomUUID(), master: randomUUID(), isExpired: false, isGone: false };
+    const session = { ...who, session: randomUUID(), master: randomUUID(), isExpired: false, isGone: false };
     this.#sessions.push(session);
     return session;
+  }
+
+  /** Whose session it is. */
+  whoOf(token: string): Who {
+    return this.#sessions.find(({ session }) => session === token)!;
   }
 
   /** What the session is known by here, however often its token is renewed. */
@@ -86,7 +94,7 @@ export class Sessions {
   }
 
   #refuse(data: LoginData): [code: string, message: string] | null {
-    const { name, user, password, token } = this.#account;
+    const { name, user, password, accessToken, token } = this.#account;
     const isUser = data.ACCOUNT_NAME?.toUpperCase() === name && data.LOGIN_NAME?.toUpperCase() === user;
     switch (data.AUTHENTICATOR) {
       case 'SNOWFLAKE_JWT':
@@ -94,7 +102,7 @@ export class Sessions {
       case 'OAUTH':
         return isUser && data.TOKEN === token ? null : ['390303', 'Invalid OAuth access token.'];
       default:
-        if (isUser && data.PASSWORD === password) return null;
+        if (isUser && [password, accessToken].includes(data.PASSWORD ?? '')) return null;
         return ['390100', 'Incorrect username or password was specified.'];
     }
   }

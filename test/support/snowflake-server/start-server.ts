@@ -48,8 +48,13 @@ export interface SnowflakeServer extends AsyncDisposable {
     warehouse: string;
     database: string;
   };
+  /** Where it listens, which a config names only where emulators are allowed there. */
+  host: string;
+  /** The config of a datastore on it. */
+  config: Omit<SnowflakeServer['login'], 'url'> & { host: string; password: string };
   password: string;
   token: string;
+  accessToken: string;
   /** Encrypted with `passphrase`. */
   privateKey: string;
   passphrase: string;
@@ -70,17 +75,23 @@ export async function startSnowflakeServer(options: ServerOptions): Promise<Snow
     password: 'the password of a test',
     publicKey: keys.publicKey,
     token: 'an OAuth token of a test',
+    accessToken: 'a programmatic access token of a test',
   };
   const child = fork(join(import.meta.dirname, 'server-process.ts'), [
     JSON.stringify({ ...options, account }),
   ]);
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  const url = `http://127.0.0.1:${port}`;
+  const host = `127.0.0.1:${port}`;
+  const url = `http://${host}`;
+  const names = { account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database };
   return {
     url,
-    login: { url, account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database },
+    login: { url, ...names },
+    host,
+    config: { host, ...names, password: account.password },
     password: account.password,
     token: account.token,
+    accessToken: account.accessToken,
     privateKey: keys.privateKey,
     passphrase,
     async order(command) {
