@@ -33,9 +33,6 @@ const casts: Record<string, string> = { TIMESTAMP: 'TIMESTAMPTZ', DATETIME: 'TIM
 
 const parts = new Set('MICROSECOND MILLISECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR'.split(' '));
 
-/** What a statement is called in the statistics of its job. */
-export type StatementType = 'SELECT' | 'SCRIPT' | 'CREATE_VIEW' | 'OTHER';
-
 export interface Translated {
   /** In the words of DuckDB. */
   sql: string;
