@@ -129,6 +129,7 @@ const typeNeeds: Record<string, Need> = {
   Job: 'CONTROL_READ',
   Schedule: 'CONTROL_READ',
   JobStream: 'CONTROL_READ',
+  Difference: 'CONTROL_READ',
   Transformation: 'CONTROL_READ',
   TransformationTarget: 'CONTROL_READ',
   Formula: 'CONTROL_READ',

@@ -29,6 +29,8 @@ export interface WarehouseQuestion {
   /** Ids of the catalog: the answer is kept until one of them is written, or one behind a view among them. Not kept without any. */
   tableIds: readonly string[];
   rowsMax?: number;
+  /** What it is for, such as "users": stands beside the request in the engine's own note of the statement. */
+  operation?: string;
 }
 
 export interface WarehouseAnswer extends Answer {
@@ -54,7 +56,8 @@ export async function askWarehouse(
   asker: Asker,
   question: WarehouseQuestion,
 ): Promise<WarehouseAnswer> {
-  const { datastore, rowsMax } = question;
+  const { datastore, rowsMax, operation = 'question' } = question;
+  const tag = `${asker.requestId} ${operation}`;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = noCost();
   const asked = await deps.datastores.cache
@@ -65,7 +68,7 @@ export async function askWarehouse(
         run: (signal) =>
           withoutAddress(datastore, async () => {
             const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
-            return metered(cost, () => warehouse.run(statement, { signal, tag: asker.requestId, rowsMax }));
+            return metered(cost, () => warehouse.run(statement, { signal, tag, rowsMax }));
           }),
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },

@@ -129,8 +129,11 @@ function propertyConditions(source: RowSource, filter: PropertyFilter): Sql[] {
   if (filter.eq === null) conditions.push(sql`${column.sql} IS NULL`);
   else order('=', filter.eq);
   if (filter.neq === null) conditions.push(sql`${column.sql} IS NOT NULL`);
-  // What has no value is not equal to any.
-  else order('IS DISTINCT FROM', filter.neq);
+  else if (filter.neq !== undefined) {
+    // What has no value is not equal to any.
+    const { column: left, value } = sides(filter.neq);
+    conditions.push(not(sql`${left} = ${value}`));
+  }
   order('>', filter.gt);
   order('>=', filter.gte);
   order('<', filter.lt);

@@ -3,6 +3,7 @@ import type { Db } from '#store/open-store.ts';
 import type { Datastores } from './datastores.ts';
 import { type Feed, saveTables } from './save-tables.ts';
 import { announceWritten } from './written.ts';
+import type { TableName } from '#warehouse/warehouse.ts';
 
 interface Written {
   projectId: string;
@@ -11,6 +12,8 @@ interface Written {
   at: Date;
   /** What the task ran for: the way up from the table in its lineage. */
   feed: Feed;
+  /** What a stream of a job reads of a datastore of the project. */
+  reads?: { datastore: string; tables: readonly TableName[] } | null;
 }
 
 /**
@@ -34,5 +37,36 @@ async function saveWritten(db: Db, datastores: Datastores, written: Written): Pr
     select: { id: true },
   });
   const tables = await warehouse.tables([table]);
-  return saveTables(db, { projectId, datastoreId, tables, at, writtenBy: { taskId, feed } });
+  const ids = await saveTables(db, { projectId, datastoreId, tables, at, writtenBy: { taskId, feed } });
+  if (written.reads && 'jobId' in feed)
+    await saveReads(db, { ...feed, projectId, reads: written.reads, ids });
+  return ids;
+}
+
+/** What the stream of the job reads from now on; tables that the catalog has not met yet are left out. */
+async function saveReads(
+  db: Db,
+  of: {
+    projectId: string;
+    jobId: string;
+    stream: string;
+    ids: readonly string[];
+    reads: NonNullable<Written['reads']>;
+  },
+): Promise<void> {
+  const { projectId, jobId, stream, ids, reads } = of;
+  await db.$executeRaw`
+    WITH feed AS (
+      SELECT id FROM table_feed
+      WHERE table_id = ANY(${[...ids]}::uuid[]) AND job_id = ${jobId}::uuid AND stream = ${stream}
+    ), read AS (
+      SELECT t.id FROM catalog_table t JOIN datastore d ON d.id = t.datastore_id
+      JOIN jsonb_to_recordset(${JSON.stringify(reads.tables)}::jsonb) AS r(database text, schema text, name text)
+        USING (database, schema, name)
+      WHERE d.project_id = ${projectId}::uuid AND d.name = ${reads.datastore} AND d.deleted_at IS NULL
+    ), gone AS (
+      DELETE FROM feed_input i USING feed
+      WHERE i.feed_id = feed.id AND i.table_id NOT IN (SELECT id FROM read)
+    )
+    INSERT INTO feed_input (feed_id, table_id) SELECT feed.id, read.id FROM feed, read ON CONFLICT DO NOTHING`;
 }

@@ -1,5 +1,5 @@
 import type { Problem } from '#base/errors.ts';
-import type { Warehouse } from '#warehouse/warehouse.ts';
+import type { TableName, Warehouse } from '#warehouse/warehouse.ts';
 
 /*
  * What a source and a destination promise each other and the pipelines that join them.
@@ -49,6 +49,21 @@ export interface StreamInfo {
   /** Columns that INCREMENTAL may use. Empty when the connector needs none (files). */
   cursorFields: string[];
   estimatedRows: bigint | null;
+  /** INCREMENTAL may also go by difference. */
+  comparable?: true;
+}
+
+/** INCREMENTAL without a cursor: rows are compared, by key and hash, with those of the last run. */
+export interface Difference {
+  /** Rows that are gone from the source go from the destination's table too. Only UPSERT can. */
+  mirrorRemovals: boolean;
+}
+
+/** What a difference found since the last run; in the first one every row is added. */
+export interface FoundChanges {
+  added: bigint;
+  changed: bigint;
+  removed: bigint;
 }
 
 /** What a job asks of one stream, with every default filled in. */
@@ -62,6 +77,8 @@ export interface StreamSelection {
   destinationTable: string;
   /** Null for all. */
   selectedColumns: string[] | null;
+  /** Left out, INCREMENTAL goes by its cursor. */
+  difference?: Difference;
 }
 
 export type TaskErrorKind =
@@ -117,6 +134,8 @@ export interface ConnectorContext {
   log: ConnectorLog;
   /** The project's datastore of that name; the default warehouse without one. Fails with CONFIG naming those that exist. */
   datastore(name: string | undefined): Promise<OpenDatastore>;
+  /** Of those of these jobs that are or were, what they compare now: nothing, of one that is deleted. Left out where no jobs are. */
+  compared?: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, readonly StreamSelection[]>>;
 }
 
 export interface OpenDatastore {
@@ -156,10 +175,17 @@ export interface SourceSession extends AsyncDisposable {
    * Plans the read of a stream. `state` is what the last publish left (null at first); `resume` is the plan an earlier
    * attempt of this very task stored with its finished parts, or null. `asText` names columns that must travel as text.
    */
-  plan(
-    selection: StreamSelection,
-    from: { state: Json | null; resume: Json | null; asText: string[] },
-  ): Promise<StreamPlan>;
+  plan(selection: StreamSelection, from: PlanFrom): Promise<StreamPlan>;
+  /** The tables of a datastore that the stream reads, those behind views included; left out by sources that read elsewhere. */
+  reads?(selection: StreamSelection): Promise<{ datastore: string; tables: TableName[] }>;
+}
+
+export interface PlanFrom {
+  state: Json | null;
+  resume: Json | null;
+  asText: string[];
+  /** Who reads: what a source keeps for a stream is kept by it. Needed for a difference alone. */
+  origin?: WriteOrigin;
 }
 
 export interface StreamPlan extends AsyncDisposable {
@@ -174,6 +200,10 @@ export interface StreamPlan extends AsyncDisposable {
   nextState: Json | null;
   /** INCREMENTAL: rows with this cursor value may have been taken before; APPEND drops those already there. */
   ties: { column: string; value: string } | null;
+  /** Of a difference. */
+  changes?: FoundChanges;
+  /** Called once the stream is published: what was kept for this plan alone may go. */
+  published?(): Promise<void>;
 }
 
 /** One slice of a stream, staged whole or not at all. */

@@ -1,12 +1,13 @@
 import type { DestinationConnector, SourceConnector } from './contract.ts';
 import { datastoreDestination } from './datastore/destination.ts';
+import { datastoreSource } from './datastore-source/source.ts';
 import { filesSource } from './files/source.ts';
 import { parquetDestination } from './parquet/destination.ts';
 import { postgresSource } from './postgres/source.ts';
 
 /** Every connector of this build: the one place where they are listed. */
 export const connectors: { sources: SourceConnector[]; destinations: DestinationConnector[] } = {
-  sources: [postgresSource, filesSource],
+  sources: [postgresSource, filesSource, datastoreSource],
   destinations: [datastoreDestination, parquetDestination],
 };
 

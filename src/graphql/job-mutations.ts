@@ -7,6 +7,17 @@ import { Job } from './job.ts';
 import { attempt, deletedId, payloadType, writtenThing } from './payload.ts';
 import { ScheduleInput } from './schedule.ts';
 
+const DifferenceInput = builder.inputType('DifferenceInput', {
+  description:
+    'That INCREMENTAL finds added, changed and removed rows by comparing them, by key and hash, with those of the last run.',
+  fields: (t) => ({
+    mirrorRemovals: t.boolean({
+      description:
+        "Whether rows that are gone from the source go from the destination's table too, which only UPSERT can. Null for false.",
+    }),
+  }),
+});
+
 const JobStreamInput = builder.inputType('JobStreamInput', {
   description: 'A stream to move, and how.',
   fields: (t) => ({
@@ -30,6 +41,10 @@ const JobStreamInput = builder.inputType('JobStreamInput', {
     }),
     selectedColumns: t.stringList({
       description: 'The columns to move. Null for all, those to come included.',
+    }),
+    difference: t.field({
+      type: DifferenceInput,
+      description: 'INCREMENTAL by difference, for streams that are comparable. Null to go by the cursor.',
     }),
   }),
 });

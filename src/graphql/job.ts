@@ -10,6 +10,15 @@ import { Resource } from './resource.ts';
 import { findRow, whichOne } from './rows.ts';
 import { Schedule, scheduleOf } from './schedule.ts';
 
+const Difference = builder.objectRef<NonNullable<StreamSelection['difference']>>('Difference').implement({
+  description: 'How INCREMENTAL goes by difference. Needs CONTROL_READ.',
+  fields: (t) => ({
+    mirrorRemovals: t.exposeBoolean('mirrorRemovals', {
+      description: "Whether rows that are gone from the source go from the destination's table too.",
+    }),
+  }),
+});
+
 const JobStream = builder.objectRef<StreamSelection>('JobStream').implement({
   description: 'A stream that a job moves, and how, with every default filled in. Needs CONTROL_READ.',
   fields: (t) => ({
@@ -36,6 +45,12 @@ const JobStream = builder.objectRef<StreamSelection>('JobStream').implement({
     selectedColumns: t.exposeStringList('selectedColumns', {
       nullable: true,
       description: 'The columns that are moved. Null for all, those to come included.',
+    }),
+    difference: t.field({
+      type: Difference,
+      nullable: true,
+      description: 'How INCREMENTAL finds changes by comparing rows. Null where it goes by a cursor.',
+      resolve: ({ difference }) => difference ?? null,
     }),
   }),
 });

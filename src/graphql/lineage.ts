@@ -11,13 +11,13 @@ import type { GraphQLResolveInfo } from 'graphql';
 
 const LineageEdge = builder.objectRef<LineageStep>('LineageEdge').implement({
   description:
-    'One step of how data came into a table: a stream of a job, or a transformation with one of the tables that it reads or makes. Needs DATA_READ.',
+    'One step of how data came into a table: a stream of a job, or a transformation, with one of the tables that it reads or makes. Needs DATA_READ.',
   fields: (t) => ({
     table: t.field({
       type: Table,
       nullable: true,
       description:
-        'The table at the other end. Null for a stream, which comes from outside, for a transformation that reads nothing or has made nothing yet, and for a table that is gone.',
+        'The table at the other end. Null for a stream that comes from outside, for a transformation that reads nothing or has made nothing yet, and for a table that is gone.',
       resolve: ({ tableId }, _args, context, info) =>
         readRow<typeof Table.$inferType>(context, info, 'Table', tableId),
     }),
@@ -67,7 +67,7 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
   downstream: t.field({
     type: [LineageEdge],
     description:
-      'What is made from it, one step down: the tables of the transformations that read it, newest write first. Empty when none does.',
+      'What is made from it, one step down: the tables of the transformations that read it, and those that jobs copy it to, newest write first. Empty when none does.',
     select: { id: true },
     resolve: ({ id }, _args, context, info) => stepsOf(context, info, 'downstream', id),
   }),

@@ -28,6 +28,10 @@ export const Stream = builder.objectRef<StreamInfo>('Stream').implement({
     cursorFields: t.exposeStringList('cursorFields', {
       description: 'The columns that INCREMENTAL may go by. Empty when it needs none.',
     }),
+    comparable: t.boolean({
+      description: 'Whether INCREMENTAL may go by difference.',
+      resolve: ({ comparable }) => comparable ?? false,
+    }),
     estimatedRows: t.expose('estimatedRows', {
       type: 'BigInt',
       nullable: true,

@@ -132,8 +132,13 @@ builder.prismaObjectField('CatalogTable', 'sample', (t) =>
         );
       }
       try {
-        const { signal, meter } = context;
-        const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal, meter });
+        const { signal, meter, requestId } = context;
+        const answer = await sampleTable(context.app.catalog, table, {
+          rowsMax,
+          signal,
+          meter,
+          requestId,
+        });
         return { ...answer, rows: answer.rows.map((row) => row.map(jsonOfValue)) };
       } catch (error) {
         throw asExpected(error);

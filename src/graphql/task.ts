@@ -97,6 +97,23 @@ builder.prismaObject('TaskStream', {
       nullable: true,
       description: 'About how many rows there are to read. Null when the source cannot say.',
     }),
+    rowsAdded: t.expose('rowsAdded', {
+      type: 'BigInt',
+      nullable: true,
+      description:
+        'Rows that the difference found added since the last run; in the first, all. Null for a stream that is read otherwise, and until it has compared.',
+    }),
+    rowsChanged: t.expose('rowsChanged', {
+      type: 'BigInt',
+      nullable: true,
+      description: 'Rows that the difference found changed, by their key and hash. Null as rowsAdded is.',
+    }),
+    rowsRemoved: t.expose('rowsRemoved', {
+      type: 'BigInt',
+      nullable: true,
+      description:
+        'Rows that the difference found gone from the source, whether or not the job mirrors that. Null as rowsAdded is.',
+    }),
   }),
 });
 

@@ -95,7 +95,13 @@ async function askUnit(
   const { sql, tableIds } = unitSql(unit);
   return outcomeOfAsync(async () => {
     const { datastore } = unit.rows;
-    const answer = await askWarehouse(deps.catalog, asker, { datastore, sql, tableIds, rowsMax });
+    const answer = await askWarehouse(deps.catalog, asker, {
+      datastore,
+      sql,
+      tableIds,
+      rowsMax,
+      operation: 'metrics',
+    });
     return { sql, tableIds, answer, rows: readUnit(unit, answer) };
   });
 }

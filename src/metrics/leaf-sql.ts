@@ -28,7 +28,7 @@ export function timeOf(source: RowSource, { time }: Pick<Rows, 'time'>): SourceC
 export function groupColumn(source: RowSource, path: string): SourceColumn {
   const column = source.column(path);
   return column.type === 'json'
-    ? { ...column, sql: source.dialect.cast(column.sql, 'text'), type: 'text' }
+    ? { ...column, sql: source.dialect.cast(column.sql, 'text', 'json'), type: 'text' }
     : column;
 }
 

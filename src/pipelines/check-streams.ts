@@ -1,6 +1,6 @@
 import type { Problem, ProblemCode } from '#base/errors.ts';
 import { nearest } from '#base/nearest.ts';
-import type { StreamInfo, StreamSelection, SyncMode, WriteMode } from '#connectors/contract.ts';
+import type { Difference, StreamInfo, StreamSelection, SyncMode, WriteMode } from '#connectors/contract.ts';
 
 export interface JobStreamInput {
   namespace?: string | null | undefined;
@@ -11,6 +11,7 @@ export interface JobStreamInput {
   primaryKey?: readonly string[] | null | undefined;
   destinationTable?: string | null | undefined;
   selectedColumns?: readonly string[] | null | undefined;
+  difference?: { mirrorRemovals?: boolean | null | undefined } | null | undefined;
 }
 
 /** The stream's name for people and in StreamState: "namespace.name", or the name alone. */
@@ -103,13 +104,17 @@ function checkOne(
     primaryKey,
     destinationTable: input.destinationTable ?? safeTable(stream.name),
     selectedColumns: input.selectedColumns == null ? null : [...input.selectedColumns],
+    ...(input.difference != null && {
+      difference: { mirrorRemovals: input.difference.mirrorRemovals ?? false },
+    }),
   };
   if (!stream.syncModes.includes(input.syncMode)) {
     const fix = `Use ${stream.syncModes.join(' or ')}.`;
     add('UNSUPPORTED', 'syncMode', `The stream "${name}" cannot be read as ${input.syncMode}.`, fix);
   }
   checkWriteMode(selection, name, writeModes, add);
-  checkCursor(selection, stream, add);
+  if (selection.difference) checkDifference(selection, selection.difference, { stream, input, add });
+  else checkCursor(selection, stream, add);
   checkColumns('primaryKey', primaryKey, columns, add);
   checkSelected(selection, columns, add);
   if (!tablePattern.test(selection.destinationTable)) {
@@ -173,8 +178,39 @@ function checkCursor({ syncMode, cursorField }: StreamSelection, stream: StreamI
   }
 }
 
+function checkDifference(
+  { syncMode, writeMode, primaryKey }: StreamSelection,
+  { mirrorRemovals }: Difference,
+  { stream, input, add }: { stream: StreamInfo; input: JobStreamInput; add: AddProblem },
+): void {
+  const name = streamName(stream);
+  if (!stream.comparable) {
+    const message = `The rows of the stream "${name}" cannot be compared with those of the last run.`;
+    add('UNSUPPORTED', 'difference', message, 'Leave difference out; streams of datastores can be compared.');
+  }
+  if (syncMode !== 'INCREMENTAL') {
+    add(
+      'INVALID',
+      'difference',
+      `${syncMode} reads all rows: there is nothing to compare.`,
+      'Use INCREMENTAL.',
+    );
+  }
+  if (input.cursorField != null) {
+    const message = 'INCREMENTAL goes either by a cursor or by difference.';
+    add('INVALID', 'cursorField', message, 'Leave cursorField or difference out.');
+  }
+  if (primaryKey.length === 0) {
+    const message = `A difference needs a primary key, and the source knows none of "${name}".`;
+    add('REQUIRED', 'primaryKey', message, 'Name the columns that identify a row.');
+  }
+  if (mirrorRemovals && writeMode !== 'UPSERT') {
+    add('UNSUPPORTED', 'difference', `${writeMode} cannot mirror removed rows.`, 'Use UPSERT.');
+  }
+}
+
 function checkSelected(selection: StreamSelection, columns: readonly string[], add: AddProblem): void {
-  const { selectedColumns, cursorField, primaryKey, writeMode } = selection;
+  const { selectedColumns, cursorField, primaryKey, writeMode, difference } = selection;
   if (selectedColumns === null) return;
   if (selectedColumns.length === 0) {
     add(
@@ -187,7 +223,7 @@ function checkSelected(selection: StreamSelection, columns: readonly string[], a
   }
   checkColumns('selectedColumns', selectedColumns, columns, add);
   const needed = [
-    ...(writeMode === 'UPSERT' ? primaryKey : []),
+    ...(writeMode === 'UPSERT' || difference ? primaryKey : []),
     ...(cursorField === null ? [] : [cursorField]),
   ];
   const missing = needed.filter((column) => columns.includes(column) && !selectedColumns.includes(column));

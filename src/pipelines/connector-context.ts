@@ -1,5 +1,11 @@
-import { ConnectorError, type ConnectorContext, type ConnectorLog } from '#connectors/contract.ts';
+import {
+  ConnectorError,
+  type ConnectorContext,
+  type ConnectorLog,
+  type StreamSelection,
+} from '#connectors/contract.ts';
 import type { PipelineDeps } from './deps.ts';
+import { storedSelections } from './stream-state.ts';
 
 /** What a connector may use, for one project. */
 export function connectorContext(
@@ -13,7 +19,25 @@ export function connectorContext(
     signal: use.signal,
     log: use.log,
     datastore: (name) => deps.datastores.open(projectId, name),
+    compared: (jobIds) => comparedBy(deps, jobIds),
   };
+}
+
+/** What each job that is or was compares now. */
+async function comparedBy(
+  { store }: PipelineDeps,
+  jobIds: readonly string[],
+): Promise<Map<string, StreamSelection[]>> {
+  const jobs = await store.db.job.findMany({
+    where: { id: { in: [...jobIds] } },
+    select: { id: true, deletedAt: true, streams: true },
+  });
+  return new Map(
+    jobs.map(({ id, deletedAt, streams }) => {
+      const compared = storedSelections(streams).filter(({ difference }) => difference !== undefined);
+      return [id, deletedAt === null ? compared : []];
+    }),
+  );
 }
 
 /**

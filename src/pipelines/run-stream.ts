@@ -1,14 +1,18 @@
 import {
   ColumnMisfit,
+  ConnectorError,
   type DestinationSession,
+  type FoundChanges,
   type Json,
   type SourceSession,
   type StreamPlan,
   type StreamSelection,
   type StreamWriter,
+  type WrittenTable,
 } from '#connectors/contract.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { messageOf } from '#base/errors.ts';
+import type { TableName } from '#warehouse/warehouse.ts';
 import { Prisma, type Job, type TaskStream } from '#generated/prisma/client.ts';
 import { streamName } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
@@ -51,25 +55,51 @@ export async function runStream(run: TaskRun, selection: StreamSelection, row: T
   }
 }
 
+interface Publishing {
+  plan: StreamPlan;
+  writer: StreamWriter;
+  progress: StreamProgress;
+  reads: Reads;
+}
+
+/** Of a stream of a datastore. */
+type Reads = { datastore: string; tables: readonly TableName[] } | null;
+
 async function moveOnce(run: TaskRun, selection: StreamSelection, progress: StreamProgress): Promise<void> {
   const { hold, job } = run;
   const origin = { projectId: job.projectId, jobId: job.id, taskId: hold.task.id };
   await using writer = await run.destination.stream(origin, selection);
+  const reads = (await run.source.reads?.(selection)) ?? null;
+  refuseLoop(selection, reads, writer.table);
   if (writer.published?.taskId === hold.task.id) {
-    await adopt(run, selection, progress, writer);
+    await adopt(run, selection, { progress, writer, reads });
     return;
   }
   try {
     const { asText, resume } = progress.checkpoint;
     const state = await startOf(run, selection, progress, writer);
-    await using plan = await run.source.plan(selection, { state, resume, asText });
+    await using plan = await run.source.plan(selection, { state, resume, asText, origin });
     const staged = await beginWriting(run, plan, writer, progress);
     await stageParts(run, { plan, writer, staged, progress });
-    await publish(run, selection, { plan, writer, progress });
+    await publish(run, selection, { plan, writer, progress, reads });
+    await settle(plan, progress);
   } catch (error) {
     if (error instanceof ColumnMisfit || !run.triesAgain(error)) await writer.abandon();
     throw error;
   }
+}
+
+/** Fails with CONFIG when the stream would be made of the table that it writes. */
+function refuseLoop(selection: StreamSelection, reads: Reads, table: WrittenTable | null): void {
+  if (!reads || table?.datastore !== reads.datastore) return;
+  const key = ({ database, schema, name }: TableName) =>
+    JSON.stringify([database, schema, name]).toLowerCase();
+  if (!reads.tables.some((each) => key(each) === key(table))) return;
+  throw new ConnectorError(
+    'CONFIG',
+    `"${streamName(selection)}" reads ${table.schema}.${table.name} of the datastore "${table.datastore}", which it would write.`,
+    { fix: 'Give the stream another destinationTable, or write to another datastore.' },
+  );
 }
 
 /** The state to go on from. That the destination has forgotten what the store knows of is said: all is read again then. */
@@ -124,18 +154,33 @@ async function beginWriting(
 
 function planInWords({ parallel }: PipelineDeps, plan: StreamPlan, staged: number): string {
   const { columns, parts, estimatedRows } = plan;
-  if (parts.length === 0) return 'There is nothing new to read.';
+  const found = plan.changes ? `${changesInWords(plan.changes)} ` : '';
+  if (parts.length === 0) return `${found}There is nothing new to read.`;
   const lanes = Math.min(parallel, parts.length);
   const atOnce = lanes > 1 ? `, ${lanes} at once` : '';
   const rows = estimatedRows === null ? '' : `, about ${counted(estimatedRows, 'row')}`;
   const stay = staged > 0 ? `; ${counted(staged, 'part')} staged before the interruption stay` : '';
-  return `Reading ${columnsInWords(columns)} in ${counted(parts.length, 'part')}${atOnce}${rows}${stay}.`;
+  return `${found}Reading ${columnsInWords(columns)} in ${counted(parts.length, 'part')}${atOnce}${rows}${stay}.`;
+}
+
+/** "Since the last run 3 rows were added, 1 changed and 0 removed." */
+function changesInWords({ added, changed, removed }: FoundChanges): string {
+  return `Since the last run ${counted(added, 'row')} came, ${count(changed)} changed and ${count(removed)} went.`;
+}
+
+/** What the plan kept for itself goes; what cannot go by now is met again by the next task. */
+async function settle(plan: StreamPlan, progress: StreamProgress): Promise<void> {
+  try {
+    await plan.published?.();
+  } catch (error) {
+    progress.log('WARN', `What the source kept for this task could not be removed yet: ${messageOf(error)}`);
+  }
 }
 
 async function publish(
   run: TaskRun,
   selection: StreamSelection,
-  { plan, writer, progress }: { plan: StreamPlan; writer: StreamWriter; progress: StreamProgress },
+  { plan, writer, progress, reads }: Publishing,
 ): Promise<void> {
   // Nobody else holds the task right before readers see what it wrote.
   await run.hold.flush();
@@ -146,7 +191,7 @@ async function publish(
   if (selection.syncMode === 'FULL_REFRESH' && hadRows && progress.rowsRead === 0n) {
     progress.log('WARN', 'The stream had rows when it was last read, and has none now.');
   }
-  await remember(run, selection, progress, { state, rowsWritten, table: writer.table });
+  await remember(run, selection, progress, { state, rowsWritten, table: writer.table, reads });
   const where = writer.table
     ? ` to ${[writer.table.datastore, writer.table.schema, writer.table.name].join('.')}`
     : '';
@@ -181,11 +226,10 @@ async function publishOnce(
 async function adopt(
   run: TaskRun,
   selection: StreamSelection,
-  progress: StreamProgress,
-  writer: StreamWriter,
+  { progress, writer, reads }: Omit<Publishing, 'plan'>,
 ): Promise<void> {
   const { state, rowsWritten } = writer.published ?? { state: null, rowsWritten: 0n };
-  await remember(run, selection, progress, { state, rowsWritten, table: writer.table });
+  await remember(run, selection, progress, { state, rowsWritten, table: writer.table, reads });
   progress.log(
     'INFO',
     `Published ${count(rowsWritten)} rows before the interruption: nothing is left to do.`,
@@ -197,7 +241,7 @@ async function remember(
   { deps, hold, job }: TaskRun,
   selection: StreamSelection,
   progress: StreamProgress,
-  result: { state: Json | null; rowsWritten: bigint; table: StreamWriter['table'] },
+  result: { state: Json | null; rowsWritten: bigint; table: StreamWriter['table']; reads: Reads },
 ): Promise<void> {
   const at = deps.now();
   if (result.table) {
@@ -209,6 +253,7 @@ async function remember(
         table: result.table,
         at,
         feed: { jobId: job.id, stream: streamName(selection) },
+        reads: result.reads,
       });
     } catch (error) {
       deps.log.error('A written table could not be marked fresh.', { taskId: hold.task.id, error });

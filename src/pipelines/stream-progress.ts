@@ -88,7 +88,8 @@ export class StreamProgress {
     }
     this.kept = { ...this.kept, resume: plan.resume, shape: shapeOf(plan), warned: [...warned] };
     this.countStaged(staged);
-    this.tell({ estimatedRows: plan.estimatedRows, checkpoint: this.kept as unknown as Json });
+    const { estimatedRows, changes = null } = plan;
+    this.tell({ estimatedRows, changes, checkpoint: this.kept as unknown as Json });
   }
 
   /** Rows of one part so far, while it is being staged. */
@@ -143,7 +144,9 @@ export class StreamProgress {
 /** The stored row as what a write tells of it. */
 export function streamChange(row: TaskStream): StreamChange {
   const { position, status, rowsRead, rowsWritten, bytesRead, estimatedRows } = row;
-  return { position, status, rowsRead, rowsWritten, bytesRead, estimatedRows };
+  const { rowsAdded: added, rowsChanged: changed, rowsRemoved: removed } = row;
+  const changes = added === null || changed === null || removed === null ? null : { added, changed, removed };
+  return { position, status, rowsRead, rowsWritten, bytesRead, estimatedRows, changes };
 }
 
 function shapeOf({ columns }: StreamPlan): string {

@@ -30,7 +30,9 @@ export function stateToGoOnFrom(
 
 /** From where to where rows go, and how they are chosen: rows that went another way say nothing about this one. */
 function wayOf(job: JobEnds, selection: StreamSelection): string {
-  const { syncMode, cursorField, destinationTable } = selection;
+  const { syncMode, cursorField, destinationTable, difference, primaryKey } = selection;
   const ends = [job.sourceId, job.destinationId];
-  return JSON.stringify([...ends, streamName(selection), syncMode, cursorField, destinationTable]);
+  const way = [...ends, streamName(selection), syncMode, cursorField, destinationTable];
+  // What a difference remembers it knows by the key.
+  return JSON.stringify(difference ? [...way, 'difference', primaryKey] : way);
 }

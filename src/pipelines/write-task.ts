@@ -1,6 +1,6 @@
 import { Prisma } from '#generated/prisma/client.ts';
 import type { LogLevel, TaskStatus } from '#generated/prisma/enums.ts';
-import type { Json } from '#connectors/contract.ts';
+import type { FoundChanges, Json } from '#connectors/contract.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { TaskFailure } from './classify-error.ts';
 import { taskChannel } from './task-feed.ts';
@@ -37,6 +37,8 @@ export interface StreamChange {
   rowsWritten: bigint;
   bytesRead: bigint;
   estimatedRows: bigint | null;
+  /** What a difference found. */
+  changes: FoundChanges | null;
   /** Left out, the stored one stays; null clears it. */
   checkpoint?: Json;
 }
@@ -84,10 +86,11 @@ export async function writeTask(db: Pick<Tx, '$queryRaw'>, write: TaskWrite): Pr
       UPDATE task_stream s SET
         status = n.status::"TaskStatus", rows_read = n.rows_read, rows_written = n.rows_written,
         bytes_read = n.bytes_read, estimated_rows = n.estimated_rows,
+        rows_added = n.rows_added, rows_changed = n.rows_changed, rows_removed = n.rows_removed,
         checkpoint = CASE WHEN n.replaces THEN n.checkpoint ELSE s.checkpoint END
       FROM held, jsonb_to_recordset(${JSON.stringify(streams.map(streamRecord))}::jsonb) AS n(
         position int, status text, rows_read bigint, rows_written bigint, bytes_read bigint,
-        estimated_rows bigint, replaces boolean, checkpoint jsonb)
+        estimated_rows bigint, rows_added bigint, rows_changed bigint, rows_removed bigint, replaces boolean, checkpoint jsonb)
       WHERE s.task_id = held.id AND s.position = n.position
     ), line AS (
       INSERT INTO task_log (task_id, seq, project_id, at, level, stream, message)
@@ -152,6 +155,9 @@ function streamRecord(stream: StreamChange): Json {
     rows_written: stream.rowsWritten.toString(),
     bytes_read: stream.bytesRead.toString(),
     estimated_rows: stream.estimatedRows?.toString() ?? null,
+    rows_added: stream.changes?.added.toString() ?? null,
+    rows_changed: stream.changes?.changed.toString() ?? null,
+    rows_removed: stream.changes?.removed.toString() ?? null,
     replaces: stream.checkpoint !== undefined,
     checkpoint: stream.checkpoint ?? null,
   };

@@ -2,6 +2,7 @@ import { bigQueryDialect } from './bigquery-dialect.ts';
 import type { Dialect } from './dialect.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
 import { postgresDialect } from './postgres-dialect.ts';
+import { redshiftDialect } from './redshift-dialect.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Warehouse } from './warehouse.ts';
 
@@ -9,6 +10,7 @@ const dialects: Partial<Record<Warehouse['engine'], Dialect>> = {
   BIGQUERY: bigQueryDialect,
   DUCKDB: duckDbDialect,
   POSTGRES: postgresDialect,
+  REDSHIFT: redshiftDialect,
   SNOWFLAKE: snowflakeDialect,
 };
 

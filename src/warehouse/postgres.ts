@@ -69,6 +69,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresWa
 export class PostgresWarehouse implements Warehouse {
   readonly engine = 'POSTGRES';
   readonly dialect = postgresDialect;
+  /** Where it is, and as whom: for connectors that stream through connections of their own. */
+  readonly server: PostgresServer;
   closedFor?: string;
   readonly #options: PostgresOptions;
   readonly #pool: PostgresPool;
@@ -83,6 +85,7 @@ export class PostgresWarehouse implements Warehouse {
 
   constructor(options: PostgresOptions) {
     this.#options = options;
+    this.server = options;
     this.#pool = new PostgresPool(options, options.schema);
   }
 

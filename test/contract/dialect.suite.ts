@@ -193,6 +193,16 @@ function dialects(labOf: () => DialectLab): void {
     });
   });
 
+  test('takes two NULLs for the same, and NULL for nothing else', async () => {
+    const sides = [sql`${'a'}`, sql`${'b'}`, sql`${null}`].map((each) => d().cast(each, 'text'));
+    for (const [at, left] of sides.entries()) {
+      for (const [other, right] of sides.entries()) {
+        const condition = sql`CASE WHEN ${d().same(left, right)} THEN ${1n} ELSE ${0n} END`;
+        expect(Number(await value(condition)), `${at} ${other}`).toBe(at === other ? 1 : 0);
+      }
+    }
+  });
+
   test('looks for text as it stands: % and _ mean themselves', async () => {
     const all = ['100% sure', '100x sure', 'a_b', 'axb', 'Straße', 'back\\slash', null];
     const found = async (condition: Sql) =>

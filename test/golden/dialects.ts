@@ -40,6 +40,16 @@ export const goldenDialects: Partial<Record<Warehouse['engine'], GoldenTypes>> =
     timestamp: 'DATETIME',
     timestamptz: 'TIMESTAMP',
   },
+  REDSHIFT: {
+    text: 'character varying(65535)',
+    integer: 'bigint',
+    decimal: 'numeric(9,2)',
+    uuid: 'character varying(36)',
+    json: 'super',
+    date: 'date',
+    timestamp: 'timestamp without time zone',
+    timestamptz: 'timestamp with time zone',
+  },
   SNOWFLAKE: {
     text: 'VARCHAR(16777216)',
     integer: 'NUMBER(38,0)',

@@ -6,6 +6,7 @@ import {
   ColumnMisfit,
   type ConnectorContext,
   type DestinationConnector,
+  type FoundChanges,
   type Json,
   type Part,
   type SourceConnector,
@@ -105,6 +106,7 @@ export interface Moved {
   rowsWritten: bigint;
   parts: number;
   lines: string[];
+  changes?: FoundChanges;
 }
 
 /** Moves one stream from its plan to its publish, starting anew on a misfit as the pipelines do. */
@@ -115,12 +117,15 @@ export async function moveStream(mover: Mover, move: Move, signal?: AbortSignal)
   await using writer = await destination.stream(move.origin, move.selection);
   const state = move.state ?? writer.published?.state ?? null;
   for (const asText: string[] = []; ;) {
-    await using plan = await source.plan(move.selection, { state, resume: null, asText });
+    const { selection, origin } = move;
+    await using plan = await source.plan(selection, { state, resume: null, asText, origin });
     try {
       const { changes, warnings } = await writer.begin(plan.columns, false);
       await stageAll(plan, writer, context.signal, move.lanes ?? 2);
       const { rowsWritten } = await writer.publish(plan.nextState, plan.ties);
+      await plan.published?.();
       return {
+        ...(plan.changes && { changes: plan.changes }),
         state: plan.nextState,
         rowsWritten,
         parts: plan.parts.length,

@@ -22,7 +22,7 @@ export function copySql(table: TableRef, columns: readonly StreamColumn[], where
 }
 
 /** DuckDB skips empty lines, and an empty text alone in its line is one. */
-function needsFiller(columns: readonly StreamColumn[]): boolean {
+export function needsFiller(columns: readonly StreamColumn[]): boolean {
   return columns.length === 1;
 }
 

@@ -17,6 +17,9 @@ export class Stage {
   readonly #masterKey = randomBytes(32);
   /** So many uploads more are cut off in the middle. */
   cuts = 0;
+  /** So many more are never answered. */
+  stalls = 0;
+  stalled = 0;
   uploads = 0;
 
   constructor() {
@@ -59,6 +62,12 @@ export class Stage {
     if (request.method === 'PUT' && this.cuts > 0) {
       this.cuts -= 1;
       request.once('data', () => request.destroy());
+      return;
+    }
+    if (request.method === 'PUT' && this.stalls > 0) {
+      this.stalls -= 1;
+      this.stalled += 1;
+      request.resume();
       return;
     }
     if (request.method === 'PUT') {

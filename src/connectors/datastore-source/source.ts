@@ -1,0 +1,83 @@
+import { AppError } from '#base/errors.ts';
+import {
+  type CheckResult,
+  type ConnectorContext,
+  ConnectorError,
+  type SourceConnector,
+  type StreamInfo,
+} from '#connectors/contract.ts';
+import { planStream } from './plan-stream.ts';
+import { findRelation, listRelations, readsOf, streamOf } from './relations.ts';
+import { type DatastoreSourceConfig, spec } from './spec.ts';
+
+/** Reads tables, views and SELECTs of a project's datastore: reverse ETL. */
+export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
+  type: 'datastore',
+  version: '1.0.0',
+  title: 'Datastore',
+  documentationUrl: null,
+  spec,
+  syncModes: ['FULL_REFRESH', 'INCREMENTAL'],
+  check,
+  discover,
+  async open(config, context) {
+    const { name, warehouse } = await context.datastore(config.datastore);
+    return {
+      plan: (selection, from) => planStream(warehouse, config, { selection, from, context }),
+      async reads(selection) {
+        const relation = await findRelation(warehouse, config, selection, context.signal);
+        return { datastore: name, tables: await readsOf(warehouse, relation, context.signal) };
+      },
+      // The datastore belongs to the project and stays open.
+      async [Symbol.asyncDispose]() {},
+    };
+  },
+};
+
+async function discover(config: DatastoreSourceConfig, context: ConnectorContext): Promise<StreamInfo[]> {
+  refuseTwins(config);
+  const { warehouse } = await context.datastore(config.datastore);
+  return (await listRelations(warehouse, config, context)).map(streamOf);
+}
+
+async function check(config: DatastoreSourceConfig, context: ConnectorContext): Promise<CheckResult> {
+  try {
+    refuseTwins(config);
+    const { name, warehouse } = await context.datastore(config.datastore);
+    const relations = await listRelations(warehouse, config, context);
+    const schemas = new Set(relations.map(({ namespace }) => namespace));
+    const missing = (config.schemas ?? []).filter((schema) => !schemas.has(schema));
+    if (missing.length > 0) {
+      const message = `The datastore "${name}" has no tables in the schema "${missing.join('", "')}".`;
+      throw new ConnectorError('CONFIG', message, {
+        fix: 'Name schemas that hold tables.',
+        path: ['schemas'],
+      });
+    }
+    const tables = relations.filter(({ table }) => table !== null).length;
+    const selects = relations.length - tables;
+    const message = `Datastore "${name}" (${warehouse.engine}), ${tables} tables and views${selects > 0 ? `, ${selects} SELECTs` : ''}.`;
+    return { ok: true, message, problems: [] };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof ConnectorError || error instanceof AppError)) throw error;
+    const path = error instanceof ConnectorError ? error.path : [];
+    const { message, fix } = error;
+    return {
+      ok: false,
+      message,
+      problems: [{ code: 'CONNECTION_FAILED', message, fix, path: ['config', ...path] }],
+    };
+  }
+}
+
+/** Streams are known by their names. */
+function refuseTwins({ streams = [] }: DatastoreSourceConfig): void {
+  const names = streams.map(({ name }) => name);
+  const at = names.findIndex((name, place) => names.indexOf(name) < place);
+  if (at < 0) return;
+  throw new ConnectorError('CONFIG', `Two SELECTs have the name "${names[at]}".`, {
+    fix: 'Give each a name of its own.',
+    path: ['streams', String(at), 'name'],
+  });
+}
