@@ -3,7 +3,7 @@ import { newId } from '#base/id.ts';
 import { BigQueryError } from './bigquery-errors.ts';
 import type { BigQueryRest } from './bigquery-rest.ts';
 import { decoderOf, type Field, parametersOf, type RawRow, typeName } from './bigquery-values.ts';
-import { orAborted } from './interruption.ts';
+import { orAborted } from './or-aborted.ts';
 import type { Answer, ResultColumn, Statement, TableName } from './warehouse.ts';
 
 /** What statements of one datastore have in common. */

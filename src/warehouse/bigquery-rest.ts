@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BigQueryError, errorOf, isPassing, NotLetIn } from './bigquery-errors.ts';
-import { orAborted } from './interruption.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** Who signs in, and where BigQuery is reached. */
 export interface BigQueryLogin {

@@ -26,15 +26,3 @@ export function closedError(why = 'the process is stopping'): AppError {
     fix: 'Try again in a moment.',
   });
 }
-
-/** What others wait for as well goes on when one of them leaves. */
-export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', leave, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', leave);
-  }
-}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
-import { orAborted } from './interruption.ts';
+import { orAborted } from './or-aborted.ts';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 import { logIn, type SnowflakeLogin, type Tokens } from './snowflake-login.ts';
 

@@ -17,7 +17,7 @@ async function openLab() {
 
 /** Results have names of letters, digits and some signs, and tables of fewer. */
 const columnNames = ['a', 'A b', "it's 100 %", 'select', 'ü-ö'];
-const tableNames = ['größe x-y', 'select', 'a b', '1_'];
+const names = ['größe x-y', 'select', 'a b', '1_'];
 
 dialectSuite('BigQuery', async () => ({ ...(await openLab()), columnNames }));
 
@@ -26,7 +26,7 @@ warehouseSuite('BigQuery', async () => {
   return {
     ...lab,
     database: 'sluice-suite',
-    tableNames,
+    names,
     columnsAreUnique: true,
     numbers: (count) => `SELECT n FROM UNNEST(GENERATE_ARRAY(0, ${count - 1})) AS n`,
     endless:

@@ -31,7 +31,6 @@ function dialects(labOf: () => DialectLab): void {
   };
   const value = async (piece: Sql) => (await ask(sql`SELECT ${piece} AS v`))[0]![0];
   const d = () => warehouseOf().dialect;
-  const item = nameSql('item');
   /** A relation of these texts, some of them null. */
   const texts = (values: readonly (string | null)[]) => {
     const rows = values.map((each) => sql`SELECT ${d().cast(sql`${each}`, 'text')} AS t`);
@@ -104,13 +103,13 @@ function dialects(labOf: () => DialectLab): void {
       [['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'], 'uuid'],
     ];
     for (const [list, type] of lists) {
-      const rows = await ask(sql`SELECT ${item} FROM ${d().listRows(list, type)} AS ${nameSql('l')}`);
+      const rows = await ask(sql`SELECT ${nameSql('item')} FROM ${d().listRows(list, type)} AS l`);
       expect(new Set(rows.map(([item]) => item))).toEqual(new Set(list));
-      expect(await ask(sql`SELECT ${item} FROM ${d().listRows([], type)} AS ${nameSql('l')}`)).toEqual([]);
+      expect(await ask(sql`SELECT ${nameSql('item')} FROM ${d().listRows([], type)} AS l`)).toEqual([]);
     }
     const moment = new Date('2026-01-02T03:04:05Z');
     expect(
-      await ask(sql`SELECT ${item} FROM ${d().listRows([moment], 'timestamptz')} AS ${nameSql('l')}`),
+      await ask(sql`SELECT ${nameSql('item')} FROM ${d().listRows([moment], 'timestamptz')} AS l`),
     ).toEqual([['2026-01-02T03:04:05.000000Z']]);
   });
 
@@ -186,9 +185,7 @@ function dialects(labOf: () => DialectLab): void {
 
     test('lists the names of a column, each once', async () => {
       const rows = sql`(SELECT ${d().cast(sql`t`, held)} AS j FROM ${texts(['{"a": 1, "b.c": 2}', '{"a": null}', null])}) AS s`;
-      const found = await ask(
-        sql`SELECT ${item} FROM ${d().jsonNames(sql`j`, rows, held)} AS ${nameSql('l')}`,
-      );
+      const found = await ask(sql`SELECT ${nameSql('item')} FROM ${d().jsonNames(sql`j`, rows, held)} AS l`);
       expect(found.map(([item]) => String(item)).sort()).toEqual(['a', 'b.c']);
     });
   });
@@ -286,12 +283,12 @@ function dialects(labOf: () => DialectLab): void {
         { name: 'key', type: 'text', list: keys },
         { name: 'the n', type: 'integer', list: numbers },
       ]);
-    const all = sql`SELECT ${nameSql('l', 'key')}, ${nameSql('l', 'the n')} FROM ${rows(["it's", 'b'], [1n, 9_007_199_254_740_993n])} AS ${nameSql('l')} ORDER BY 2`;
+    const all = sql`SELECT l.${nameSql('key')}, l.${nameSql('the n')} FROM ${rows(["it's", 'b'], [1n, 9_007_199_254_740_993n])} AS l ORDER BY 2`;
     expect(await ask(all)).toEqual([
       ["it's", 1n],
       ['b', 9_007_199_254_740_993n],
     ]);
-    expect(await ask(sql`SELECT ${nameSql('l', 'key')} FROM ${rows([], [])} AS ${nameSql('l')}`)).toEqual([]);
+    expect(await ask(sql`SELECT l.${nameSql('key')} FROM ${rows([], [])} AS l`)).toEqual([]);
   });
 
   test('tells the bits of a number', async () => {
@@ -299,7 +296,7 @@ function dialects(labOf: () => DialectLab): void {
     const found = await ask(
       sql`SELECT ${joinSql(bits.map((bit) => d().hasBit(nameSql('n'), bit)))} FROM ${d().listsRows([
         { name: 'n', type: 'integer', list: [5n, 2n ** 59n] },
-      ])} AS ${nameSql('l')} ORDER BY ${nameSql('l', 'n')}`,
+      ])} AS l ORDER BY l.${nameSql('n')}`,
     );
     expect(found).toEqual([
       [true, false, true, false],

@@ -60,6 +60,16 @@ export const goldenDialects: Partial<Record<Warehouse['engine'], GoldenTypes>> =
     timestamp: 'TIMESTAMP_NTZ(9)',
     timestamptz: 'TIMESTAMP_LTZ(9)',
   },
+  DATABRICKS: {
+    text: 'STRING',
+    integer: 'BIGINT',
+    decimal: 'DECIMAL(9,2)',
+    uuid: 'STRING',
+    json: 'VARIANT',
+    date: 'DATE',
+    timestamp: 'TIMESTAMP_NTZ',
+    timestamptz: 'TIMESTAMP',
+  },
 };
 
 export const goldenEngines = Object.keys(goldenDialects) as Warehouse['engine'][];

@@ -2,6 +2,7 @@ import type { Viewer } from '#accounts/viewer.ts';
 import { createDatastore } from '#catalog/create-datastore.ts';
 import { startBigQueryServer } from './bigquery-server/start-server.ts';
 import { type LabTable, makeTables } from './lab-tables.ts';
+import { startDatabricksServer } from './databricks-server/start-server.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
 import { startSnowflakeServer } from './snowflake-server/start-server.ts';
@@ -21,6 +22,7 @@ const servers = {
   POSTGRES: openPostgresServer,
   SNOWFLAKE: openSnowflakeServer,
   BIGQUERY: openBigQueryServer,
+  DATABRICKS: openDatabricksServer,
 } as const satisfies Record<string, (() => Promise<LabServer>) | null>;
 
 export type LabEngine = keyof typeof servers;
@@ -66,6 +68,18 @@ async function openPostgresServer(): Promise<LabServer> {
     config: { ...postgres.server },
     database: postgres.server.database,
     [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
+  };
+}
+
+async function openDatabricksServer(): Promise<LabServer> {
+  const server = await startDatabricksServer({ database: 'lab' });
+  const { url: _url, ...login } = server.login;
+  const { host } = server;
+  return {
+    config: { ...login, host, token: server.account.token },
+    database: login.catalog,
+    host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 

@@ -72,15 +72,14 @@ async function goldenText(lab: MetricLab, engine: LabEngine, kind: string): Prom
   const parts = [`# ${kind}`, block('json', json(metrics.map((name) => ({ [name]: goldenMetrics[name] }))))];
   for (const [title, question] of Object.entries(goldenQuestions(kind))) {
     const { points, sql } = await lab.ask(question);
+    const inGolden = (text: string) => text.replaceAll(quoteName(lab.database), quoteName('warehouse'));
     const shown = points.map((point) =>
       JSON.stringify({ at: point.at, ...point.dimensions, values: point.values.map(short) }),
     );
     parts.push(`## ${title}`, block('json', JSON.stringify(question)));
     parts.push(
       block('text', planInWords(goldenKnown(engine), question, goldenNow)),
-      ...sql.map((each) =>
-        block('sql', broken(each.replaceAll(quoteName(lab.database), quoteName('warehouse')))),
-      ),
+      ...sql.map((each) => block('sql', broken(inGolden(each)))),
     );
     parts.push(block('json', shown.join('\n')));
   }
