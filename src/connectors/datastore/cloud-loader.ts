@@ -96,6 +96,8 @@ export interface CloudLoader {
     file: { path: string; note: string },
     signal: AbortSignal,
   ): Promise<void>;
+  /** Removes what loads that were broken off a week ago have left elsewhere than in tables. Called once a task. */
+  tidy?(signal: AbortSignal): Promise<void>;
   /** Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. */
   replace(target: TableName, by: Replacement, signal: AbortSignal): Promise<void>;
   /**
