@@ -2,6 +2,7 @@ import type { ConfigSchema, Json } from '#connectors/contract.ts';
 import { serverProperties } from '#connectors/postgres/spec.ts';
 import type { DatastoreEngine, DatastoreRole } from '#generated/prisma/enums.ts';
 import type { Problem } from '#base/errors.ts';
+import { type BigQueryConfig, bigQueryEngine } from '#warehouse/bigquery-config.ts';
 import type { EngineReach } from '#warehouse/engine-reach.ts';
 import { type DatabricksConfig, databricksEngine } from '#warehouse/databricks-config.ts';
 import { openPostgres, type PostgresOptions } from '#warehouse/postgres.ts';
@@ -86,6 +87,15 @@ export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
       },
     },
     open: ({ cache: _cache, ...config }) => openPostgres(config as unknown as PostgresOptions),
+  },
+  BIGQUERY: {
+    title: bigQueryEngine.title,
+    roles: ['WAREHOUSE'],
+    spec: withCache(bigQueryEngine.spec),
+    check: ({ cache: _cache, ...config }, reach) =>
+      bigQueryEngine.check(config as unknown as BigQueryConfig, reach),
+    open: ({ cache: _cache, ...config }, reach) =>
+      bigQueryEngine.open(config as unknown as BigQueryConfig, reach),
   },
   DATABRICKS: {
     title: databricksEngine.title,

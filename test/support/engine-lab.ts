@@ -1,5 +1,6 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { createDatastore } from '#catalog/create-datastore.ts';
+import { startBigQueryServer } from './bigquery-server/start-server.ts';
 import { type LabTable, makeTables } from './lab-tables.ts';
 import { startDatabricksServer } from './databricks-server/start-server.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
@@ -20,6 +21,7 @@ const servers = {
   DUCKDB: null,
   POSTGRES: openPostgresServer,
   SNOWFLAKE: openSnowflakeServer,
+  BIGQUERY: openBigQueryServer,
   DATABRICKS: openDatabricksServer,
 } as const satisfies Record<string, (() => Promise<LabServer>) | null>;
 
@@ -89,6 +91,16 @@ async function openSnowflakeServer(): Promise<LabServer> {
     config: { ...login, host, password: server.password },
     database: login.database,
     host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function openBigQueryServer(): Promise<LabServer> {
+  const server = await startBigQueryServer('sluice-lab');
+  return {
+    config: server.config,
+    database: server.config.projectId,
+    host: server.host,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
