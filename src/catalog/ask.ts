@@ -7,14 +7,14 @@ import type { Answer, Statement } from '#warehouse/warehouse.ts';
 import { lookBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
 import type { CatalogedTable } from './mappings.ts';
+import type { Reader } from './memory.ts';
 import { addCost, type Meter, metered, noCost } from './meter.ts';
 import { withoutAddress } from './without-address.ts';
 
 export type { CacheStatus };
 
 /** Who asks the warehouse, for one request. */
-export interface Asker {
-  projectId: string;
+export interface Asker extends Reader {
   requestId: string;
   /** Aborts when nobody waits any more: the statement is then stopped, unless others wait for it too. */
   signal: AbortSignal;
@@ -48,6 +48,8 @@ export interface WarehouseAnswer extends Answer {
 export interface FreshnessOf {
   syncedAt: Date | null;
   taskId: string | null;
+  /** Of a copy: when what was copied had been written by then. Left out where that is not known. */
+  originalSyncedAt?: Date;
 }
 
 /**
