@@ -3,6 +3,7 @@ import { createDatastore } from '#catalog/create-datastore.ts';
 import { type LabTable, makeTables } from './lab-tables.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
+import { startRedshiftServer } from './redshift-server/start-server.ts';
 import { startSnowflakeServer } from './snowflake-server/start-server.ts';
 
 /** A server with an empty database of its own, and the config of a datastore there. */
@@ -18,6 +19,7 @@ const servers = {
   /** Embedded: every project has one. */
   DUCKDB: null,
   POSTGRES: openPostgresServer,
+  REDSHIFT: openRedshiftServer,
   SNOWFLAKE: openSnowflakeServer,
 } as const satisfies Record<string, (() => Promise<LabServer>) | null>;
 
@@ -64,6 +66,15 @@ async function openPostgresServer(): Promise<LabServer> {
     config: { ...postgres.server },
     database: postgres.server.database,
     [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
+  };
+}
+
+async function openRedshiftServer(): Promise<LabServer> {
+  const redshift = await startRedshiftServer();
+  return {
+    config: { ...redshift.server },
+    database: redshift.server.database,
+    [Symbol.asyncDispose]: () => redshift[Symbol.asyncDispose](),
   };
 }
 

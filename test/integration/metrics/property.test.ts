@@ -22,7 +22,8 @@ const shares: readonly (readonly [LabEngine, seed: number, questions: number])[]
   ['DUCKDB', 2, 70],
   ['DUCKDB', 3, 70],
   ['POSTGRES', 5, 70],
-  ['SNOWFLAKE', 7, 50],
+  ['REDSHIFT', 6, 40],
+  ['SNOWFLAKE', 7, 40],
 ];
 
 /** Clock changes of Berlin, New York and Lord Howe, and a leap day lie within. */
