@@ -62,8 +62,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresWa
   }
 }
 
-/** A database of a PostgreSQL server. Statements but writes run in transactions that may only read. */
-export class PostgresWarehouse implements Warehouse {
+/** A database of a server that speaks PostgreSQL's protocol. Statements but writes run in transactions that may only read. */
+export class PostgresProtocolWarehouse implements Warehouse {
   readonly engine: PostgresKind['engine'];
   readonly dialect: Dialect;
   /** Where it is, and as whom: for connectors that stream through connections of their own. */
@@ -83,7 +83,7 @@ export class PostgresWarehouse implements Warehouse {
   /** By oid and modifier, as format_type writes them. */
   readonly #typeNames = new Map<string, string>();
 
-  constructor(options: PostgresOptions, kind: PostgresKind = postgresKind) {
+  constructor(options: PostgresOptions, kind: PostgresKind) {
     this.engine = kind.engine;
     this.dialect = kind.dialect;
     this.#options = options;
@@ -396,6 +396,13 @@ export class PostgresWarehouse implements Warehouse {
     this.#running.close(closedError(this.closedFor));
     await Promise.allSettled(this.#busy);
     await this.#pool[Symbol.asyncDispose]();
+  }
+}
+
+/** A database of a PostgreSQL server. */
+export class PostgresWarehouse extends PostgresProtocolWarehouse {
+  constructor(options: PostgresOptions) {
+    super(options, postgresKind);
   }
 }
 

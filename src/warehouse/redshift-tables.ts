@@ -4,7 +4,7 @@ import type { Bind, DescribedColumn, DescribedSchema, DescribedTable, TableName 
 
 /** Schemas of the server itself, and of connectors. */
 const ownSchemas = ['information_schema', stagingSchema];
-const isOwn = (schema: string) => /^pg_/.test(schema) || ownSchemas.includes(schema);
+const isOwn = (schema: string) => schema.startsWith('pg_') || ownSchemas.includes(schema);
 
 type Row = [
   database: string,

@@ -1,5 +1,5 @@
 import { noSchema, type PostgresKind } from './postgres-kind.ts';
-import { type PostgresOptions, PostgresWarehouse } from './postgres.ts';
+import { type PostgresOptions, PostgresProtocolWarehouse } from './postgres.ts';
 import { redshiftDialect } from './redshift-dialect.ts';
 import { describeRedshiftSelect } from './redshift-describe.ts';
 import { describeRedshiftSchemas, describeRedshiftTables } from './redshift-tables.ts';
@@ -45,7 +45,7 @@ const redshiftKind: PostgresKind = {
 };
 
 /** A database of an Amazon Redshift: what a PostgreSQL server does, but for what its kind says. */
-export class RedshiftWarehouse extends PostgresWarehouse {
+export class RedshiftWarehouse extends PostgresProtocolWarehouse {
   constructor(options: PostgresOptions) {
     super({ ...options, port: options.port ?? 5439, ssl: { mode: 'require', ...options.ssl } }, redshiftKind);
   }

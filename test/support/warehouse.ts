@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { RedshiftWarehouse } from '#warehouse/redshift.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Statement, Warehouse } from '#warehouse/warehouse.ts';
 
@@ -60,6 +61,7 @@ async function recording(run: () => Promise<unknown>, record: (statement: Statem
 /** Every engine that is not embedded. */
 const remoteWarehouses: readonly Pick<Warehouse, 'run' | 'stream'>[] = [
   PostgresWarehouse.prototype,
+  RedshiftWarehouse.prototype,
   SnowflakeWarehouse.prototype,
 ];
 
