@@ -33,8 +33,8 @@ export async function makeSchema({ rows, run }: Writing, schema: string): Promis
 
 /**
  * Puts a table in the place of the target, in the transaction that is open; those who read are kept waiting for a moment. Grants,
- * comments and indexes of the old table go over to the new. What cannot go over (views on it, policies, triggers, foreign keys)
- * keeps the old table, and its rows are replaced. Fails with CONFLICT when it then would have to get other columns.
+ * comments and indexes of the old table go over to the new. What cannot go over (views on it, policies, triggers, foreign keys,
+ * inheritance, publications) keeps the old table, and its rows are replaced. Fails with CONFLICT when it then would have to get other columns.
  */
 export async function swapIn(writing: Writing, target: Name, staged: Name): Promise<void> {
   if (!(await exists(writing, target))) return rename(writing, target, staged);
@@ -65,10 +65,14 @@ async function rename({ run }: Writing, target: Name, staged: Name): Promise<voi
   await run({ sql: `ALTER TABLE ${nameOf(staged)} RENAME TO ${quoteName(target.name)}` });
 }
 
-/** Without its policies the new table would show what the old did not. */
+/** What no other table can take over: policies, without which it would show what was hidden, and what else is tied to it. */
 async function mustStay({ rows }: Writing, { schema, name }: Name): Promise<boolean> {
   const [[stays]] = (await rows({
-    sql: `SELECT c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+    sql: `SELECT c.relrowsecurity
+        OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+        OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f')
+        OR EXISTS (SELECT FROM pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent))
+        OR EXISTS (SELECT FROM pg_publication_rel p WHERE p.prrelid = c.oid)
       FROM pg_class c WHERE c.oid = ${targetSql}`,
     binds: [schema, name],
   })) as [[boolean]];
@@ -144,7 +148,7 @@ async function refill(writing: Writing, target: Name, staged: Name, cause?: unkn
   const { run } = writing;
   const name = nameOf(target);
   if (!(await sameColumns(writing, target, staged))) throw stoodOn(name, cause);
-  await run({ sql: `TRUNCATE ${name}` });
+  await run({ sql: `TRUNCATE ONLY ${name}` });
   await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
   await run({ sql: `DROP TABLE ${nameOf(staged)}` });
   await run({ sql: `ANALYZE ${name}` });
@@ -167,7 +171,11 @@ export async function sameColumns({ rows }: Writing, one: Name, other: Name): Pr
 /** PostgreSQL names what stands on it in the detail, one a line. */
 export function stoodOn(name: string, cause: unknown): AppError {
   const { detail } = (cause ?? {}) as { detail?: string };
-  const what = detail ?? (cause === undefined ? 'it has policies or triggers' : messageOf(cause));
+  const what =
+    detail ??
+    (cause === undefined
+      ? 'it has policies, triggers, foreign keys, heirs or a publication'
+      : messageOf(cause));
   const message = `${name} cannot get other columns while something stands on it: ${what.replaceAll('\n', ', ')}.`;
   return new AppError('CONFLICT', message, {
     fix: 'Drop what stands on it first, and make that anew afterwards.',

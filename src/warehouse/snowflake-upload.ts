@@ -2,7 +2,7 @@ import type { Connection } from 'snowflake-sdk';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 import { connect, type SnowflakeLogin } from './snowflake-login.ts';
-import { orAborted } from './snowflake-session.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** Codes of a session that is over, however it ended: another one is opened. */
 const over = /^39011\d$/;

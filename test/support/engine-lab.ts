@@ -1,6 +1,8 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { createDatastore } from '#catalog/create-datastore.ts';
+import { startBigQueryServer } from './bigquery-server/start-server.ts';
 import { type LabTable, makeTables } from './lab-tables.ts';
+import { startDatabricksServer } from './databricks-server/start-server.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
 import { startRedshiftServer } from './redshift-server/start-server.ts';
@@ -21,6 +23,8 @@ const servers = {
   POSTGRES: openPostgresServer,
   REDSHIFT: openRedshiftServer,
   SNOWFLAKE: openSnowflakeServer,
+  BIGQUERY: openBigQueryServer,
+  DATABRICKS: openDatabricksServer,
 } as const satisfies Record<string, (() => Promise<LabServer>) | null>;
 
 export type LabEngine = keyof typeof servers;
@@ -78,6 +82,18 @@ async function openRedshiftServer(): Promise<LabServer> {
   };
 }
 
+async function openDatabricksServer(): Promise<LabServer> {
+  const server = await startDatabricksServer({ database: 'lab' });
+  const { url: _url, ...login } = server.login;
+  const { host } = server;
+  return {
+    config: { ...login, host, token: server.account.token },
+    database: login.catalog,
+    host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
 async function openSnowflakeServer(): Promise<LabServer> {
   const server = await startSnowflakeServer({ database: 'LAB' });
   const { url, ...login } = server.login;
@@ -86,6 +102,16 @@ async function openSnowflakeServer(): Promise<LabServer> {
     config: { ...login, host, password: server.password },
     database: login.database,
     host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function openBigQueryServer(): Promise<LabServer> {
+  const server = await startBigQueryServer('sluice-lab');
+  return {
+    config: server.config,
+    database: server.config.projectId,
+    host: server.host,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -22,8 +22,9 @@ const shares: readonly (readonly [LabEngine, seed: number, questions: number])[]
   ['DUCKDB', 2, 70],
   ['DUCKDB', 3, 70],
   ['POSTGRES', 5, 70],
-  ['REDSHIFT', 6, 40],
-  ['SNOWFLAKE', 7, 40],
+  ['REDSHIFT', 6, 30],
+  ['SNOWFLAKE', 7, 30],
+  ['DATABRICKS', 8, 30],
 ];
 
 /** Clock changes of Berlin, New York and Lord Howe, and a leap day lie within. */
