@@ -3,7 +3,7 @@ import { describeSelect, type RunInside } from './postgres-describe.ts';
 import { postgresDialect } from './postgres-dialect.ts';
 import type { Writing } from './postgres-swap.ts';
 import { describeSchemas, describeTables } from './postgres-tables.ts';
-import { writeTarget } from './postgres-write.ts';
+import { writeOwn, writeTarget } from './postgres-write.ts';
 import { Unreachable } from './unreachable.ts';
 import type {
   Answer,
@@ -45,6 +45,7 @@ export interface PostgresKind {
     select: Statement,
     schema: string | undefined,
   ): Promise<bigint | null>;
+  writeOwn(writing: Writing, name: string, select: Statement): Promise<bigint>;
 }
 
 /** any_value and pg_input_is_valid are new in 16. */
@@ -90,6 +91,7 @@ export const postgresKind: PostgresKind = {
   tables: describeTables,
   schemas: describeSchemas,
   write: (writing, target, select) => writeTarget(writing, target, select),
+  writeOwn,
 };
 
 /** The error for a config that names a schema which is not there. */

@@ -13,7 +13,6 @@ import { type PostgresConnection, PostgresPool } from './postgres-pool.ts';
 import { PostgresSession } from './postgres-session.ts';
 import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
 import type { Writing } from './postgres-swap.ts';
-import { writeOwn } from './postgres-write.ts';
 import { Slots } from './slots.ts';
 import { nameSql, toStatement } from './sql.ts';
 import { stagingSchema } from './duckdb-tables.ts';
@@ -228,7 +227,7 @@ export class PostgresProtocolWarehouse implements Warehouse {
   }
 
   writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
-    return this.#writing(options, (writing) => writeOwn(writing, name, select));
+    return this.#writing(options, (writing) => this.#kind.writeOwn(writing, name, select));
   }
 
   dropOwn(name: string, options: RunOptions = {}): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { stagingPrefix } from './duckdb-tables.ts';
+import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { codeOf } from './postgres-errors.ts';
 import { dependentObjects, nameOf, sameColumns, stoodOn, type Writing } from './postgres-swap.ts';
 import {
@@ -34,6 +34,17 @@ export async function writeRedshiftTarget(
     return target.kind === 'VIEW'
       ? await writeView(writing, target, select.sql, isThere)
       : await writeTable(writing, target, select, isThere);
+  } catch (error) {
+    throw concurrent(error) ?? error;
+  }
+}
+
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
+export async function writeRedshiftOwn(writing: Writing, name: string, select: Statement): Promise<bigint> {
+  const target = { database: '', schema: stagingSchema, name, kind: 'TABLE' } as const;
+  try {
+    await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${quoteName(stagingSchema)}` });
+    return await writeTable(writing, target, select, await refuseOtherKind(writing, target));
   } catch (error) {
     throw concurrent(error) ?? error;
   }

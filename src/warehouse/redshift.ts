@@ -3,7 +3,7 @@ import { type PostgresOptions, PostgresProtocolWarehouse } from './postgres.ts';
 import { redshiftDialect } from './redshift-dialect.ts';
 import { describeRedshiftSelect } from './redshift-describe.ts';
 import { describeRedshiftSchemas, describeRedshiftTables } from './redshift-tables.ts';
-import { writeRedshiftTarget } from './redshift-write.ts';
+import { writeRedshiftOwn, writeRedshiftTarget } from './redshift-write.ts';
 import { Unreachable } from './unreachable.ts';
 
 const redshiftKind: PostgresKind = {
@@ -42,6 +42,7 @@ const redshiftKind: PostgresKind = {
   tables: describeRedshiftTables,
   schemas: describeRedshiftSchemas,
   write: writeRedshiftTarget,
+  writeOwn: writeRedshiftOwn,
 };
 
 /** A database of an Amazon Redshift: what a PostgreSQL server does, but for what its kind says. */

@@ -24,7 +24,8 @@ const shares: readonly (readonly [LabEngine, seed: number, questions: number])[]
   ['POSTGRES', 5, 70],
   ['REDSHIFT', 6, 30],
   ['SNOWFLAKE', 7, 30],
-  ['DATABRICKS', 8, 30],
+  ['BIGQUERY', 8, 30],
+  ['DATABRICKS', 9, 30],
 ];
 
 /** Clock changes of Berlin, New York and Lord Howe, and a leap day lie within. */
