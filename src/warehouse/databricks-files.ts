@@ -22,12 +22,13 @@ export async function putFile(
   // It is read as it is sent.
   const body = await openAsBlob(from);
   const url = `${urlOf(sessions.url, to)}?overwrite=true`;
-  await send(
-    sessions,
-    url,
-    { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } },
-    signal,
-  );
+  const request = {
+    method: 'PUT' as const,
+    body,
+    headers: { 'content-type': 'application/octet-stream' },
+  };
+  const response = await send(sessions, url, request, signal);
+  await response.body?.cancel();
 }
 
 /** Removes a file of a volume, if it is there. */
@@ -36,16 +37,48 @@ export async function removeFile(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await send(sessions, urlOf(sessions.url, path), { method: 'DELETE' }, signal);
+  const response = await send(sessions, urlOf(sessions.url, path), { method: 'DELETE' }, signal);
+  await response.body?.cancel();
 }
 
-/** Both requests may be made again. */
+/** A file of a volume, and when it was written. */
+export interface VolumeFile {
+  path: string;
+  modifiedAt: Date;
+}
+
+/** The files of a folder of a volume; none when there is no folder. */
+export async function listFiles(
+  sessions: DatabricksSessions,
+  path: string,
+  signal: AbortSignal,
+): Promise<VolumeFile[]> {
+  const found: VolumeFile[] = [];
+  const base = urlOf(sessions.url, path).replace('/fs/files/', '/fs/directories/');
+  for (let page = ''; ;) {
+    const response = await send(sessions, `${base}${page}`, { method: 'GET' }, signal);
+    if (response.status === 404) return [];
+    const { contents = [], next_page_token: next } = (await response.json()) as Listing;
+    for (const { path: of, is_directory: isFolder, last_modified: modifiedMs = 0 } of contents) {
+      if (!isFolder) found.push({ path: of, modifiedAt: new Date(modifiedMs) });
+    }
+    if (!next) return found;
+    page = `?page_token=${encodeURIComponent(next)}`;
+  }
+}
+
+interface Listing {
+  contents?: { path: string; is_directory?: boolean; last_modified?: number }[];
+  next_page_token?: string;
+}
+
+/** All of these requests may be made again. What is not there is an answer, but for PUT. */
 async function send(
   sessions: DatabricksSessions,
   url: string,
-  request: { method: 'PUT' | 'DELETE'; body?: Blob; headers?: Record<string, string> },
+  request: { method: 'PUT' | 'DELETE' | 'GET'; body?: Blob; headers?: Record<string, string> },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Response> {
   let signedInAgain = false;
   for (let tries = 1; ; tries += 1) {
     const token = await sessions.token(signal);
@@ -57,8 +90,8 @@ async function send(
       },
     );
     if (response instanceof Response) {
-      const isGone = request.method === 'DELETE' && response.status === 404;
-      if (response.ok || isGone) return response.body?.cancel();
+      const isGone = request.method !== 'PUT' && response.status === 404;
+      if (response.ok || isGone) return response;
       if (response.status === 401 && !signedInAgain) {
         signedInAgain = true;
         await response.body?.cancel();

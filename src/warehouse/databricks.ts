@@ -2,7 +2,7 @@ import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './databricks-errors.ts';
 import { describeSelect } from './databricks-describe.ts';
-import { putFile, removeFile } from './databricks-files.ts';
+import { listFiles, putFile, removeFile, type VolumeFile } from './databricks-files.ts';
 import { databricksDialect } from './databricks-dialect.ts';
 import { ask, type Desk, type Result } from './databricks-query.ts';
 import { DatabricksSessions } from './databricks-session.ts';
@@ -131,6 +131,11 @@ export class DatabricksWarehouse implements Warehouse {
   /** Puts a file of this machine into a volume. Fails as run does. */
   upload(file: { from: string; to: string }, options: RunOptions = {}): Promise<void> {
     return this.#bounded(options, ({ signal }) => putFile(this.#sessions, file, signal), this.#writes);
+  }
+
+  /** The files of a folder of a volume. Fails as run does. */
+  files(path: string, options: RunOptions = {}): Promise<VolumeFile[]> {
+    return this.#bounded(options, ({ signal }) => listFiles(this.#sessions, path, signal));
   }
 
   /** Removes a file of a volume, if it is there. Fails as run does. */

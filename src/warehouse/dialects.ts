@@ -1,3 +1,4 @@
+import { bigQueryDialect } from './bigquery-dialect.ts';
 import { databricksDialect } from './databricks-dialect.ts';
 import type { Dialect } from './dialect.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
@@ -7,6 +8,7 @@ import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Warehouse } from './warehouse.ts';
 
 const dialects: Partial<Record<Warehouse['engine'], Dialect>> = {
+  BIGQUERY: bigQueryDialect,
   DATABRICKS: databricksDialect,
   DUCKDB: duckDbDialect,
   POSTGRES: postgresDialect,

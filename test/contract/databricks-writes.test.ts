@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '#base/id.ts';
 import type { StreamSelection, StreamWriter, WriteOrigin } from '#connectors/contract.ts';
@@ -53,6 +54,22 @@ describe('a file on its way into Databricks', () => {
     expect(await lab().read(destinationTable)).toEqual([[1, 'a']]);
     expect((await told()).staged).toEqual([]);
     expect(await readdir(lab().mover.pipesDir)).toEqual([]);
+  });
+
+  test('that a dead process left behind goes after a week', async () => {
+    const { volumes, login } = lab().server;
+    const folder = join(volumes, login.volume!, 'sluice');
+    await mkdir(folder, { recursive: true });
+    for (const [name, ageMs] of [
+      ['old.parquet', 8 * 86_400_000],
+      ['young.parquet', 86_400_000],
+    ] as const) {
+      await writeFile(join(folder, name), 'x');
+      await utimes(join(folder, name), new Date(), new Date(Date.now() - ageMs));
+    }
+    await write(1, { destinationTable: tableOf() });
+    expect((await told()).staged).toEqual(['young.parquet']);
+    await rm(join(folder, 'young.parquet'));
   });
 
   test('that cannot be uploaded fails for now, and leaves nothing', async () => {

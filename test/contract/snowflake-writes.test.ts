@@ -98,8 +98,22 @@ describe('a file on its way into Snowflake', () => {
     expect(await lab().staged()).toEqual([]);
   });
 
+  test('that a killed worker left in the stage is removed by a later task, and no younger one is', async () => {
+    const destinationTable = tableOf();
+    for (const count of [1, 2]) {
+      await lab().server.order({ before: { words: 'COPY INTO', how: 'refuse' } });
+      await lab().server.order({ trouble: { keptFiles: 1 } });
+      await expect(write(1, { destinationTable })).rejects.toMatchObject({ kind: 'TRANSIENT' });
+      expect((await told()).staged).toHaveLength(count);
+    }
+    await lab().server.order({ age: 8 * 86_400_000 });
+    await write(1, { destinationTable });
+    expect((await told()).staged).toEqual([]);
+  });
+
   test('is not waited for by a task that is canceled', async () => {
     const destinationTable = tableOf();
+    const before = await lab().staged();
     await withWriter(originOf(), { destinationTable }, async (writer) => {
       await writer.begin(columns, false);
       const stop = new AbortController();
@@ -114,7 +128,9 @@ describe('a file on its way into Snowflake', () => {
       await writer.abandon();
     });
     await lab().server.order({ trouble: { stalledUploads: 0 } });
-    expect(await lab().staged()).toEqual([]);
+    await expect
+      .poll(async () => (await lab().staged()).filter((name) => !before.includes(name)))
+      .toEqual([]);
   });
 });
 

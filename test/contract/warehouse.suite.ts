@@ -16,6 +16,8 @@ export interface WarehouseLab extends AsyncDisposable {
   endless: string;
   /** Expressions of the engine, and the value that each must arrive as. */
   values: readonly (readonly [sql: string, value: unknown])[];
+  /** Two columns of a result may not have one name. */
+  columnsAreUnique?: boolean;
   /** False for an engine that knows the number of a table's rows only by counting them. */
   countsRows?: boolean;
   /** Names that a table may have, the odder the better; the first is that of a table that is described. */
@@ -86,9 +88,14 @@ function statements(labOf: LabOf): void {
   });
 
   test('names its columns in order, also when two have one name', async () => {
-    const named = labOf().warehouse.dialect.quoteName('a b');
-    const { columns } = await run(`SELECT 1 AS a, 2 AS ${named}, 3 AS a`);
-    expect(columns.map((column) => column.name)).toEqual([unquoted(labOf, 'a'), 'a b', unquoted(labOf, 'a')]);
+    const last = labOf().columnsAreUnique ? 'b' : 'a';
+    const { quoteName } = labOf().warehouse.dialect;
+    const { columns } = await run(`SELECT 1 AS a, 2 AS ${quoteName('a b')}, 3 AS ${last}`);
+    expect(columns.map((column) => column.name)).toEqual([
+      unquoted(labOf, 'a'),
+      'a b',
+      unquoted(labOf, last),
+    ]);
   });
 
   test('is stopped at its deadline with WAREHOUSE_TIMEOUT', async () => {
@@ -245,7 +252,8 @@ function descriptions(labOf: LabOf): void {
   const readsOf = async (text: string) =>
     (await describeSelect(text)).reads.map((table) => `${table.schema}.${table.name}`).sort();
   beforeAll(async () => {
-    await make(target('a'), 'SELECT 1 AS id, 2.50 AS total');
+    const total = labOf().warehouse.dialect.cast(rawSql("'2.50'"), 'decimal');
+    await make(target('a'), toText(sql`SELECT 1 AS id, ${total} AS total`, labOf().warehouse.dialect));
     await make(oddTarget(), 'SELECT 1 AS id');
     await make(target('v', 'VIEW'), `SELECT id FROM ${nameOf(target('a'))}`);
     const odd = nameOf(oddTarget());

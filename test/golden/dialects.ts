@@ -30,6 +30,16 @@ export const goldenDialects: Partial<Record<Warehouse['engine'], GoldenTypes>> =
     timestamp: 'timestamp without time zone',
     timestamptz: 'timestamp with time zone',
   },
+  BIGQUERY: {
+    text: 'STRING',
+    integer: 'INT64',
+    decimal: 'NUMERIC(9, 2)',
+    uuid: 'STRING(36)',
+    json: 'JSON',
+    date: 'DATE',
+    timestamp: 'DATETIME',
+    timestamptz: 'TIMESTAMP',
+  },
   REDSHIFT: {
     text: 'character varying(65535)',
     integer: 'bigint',

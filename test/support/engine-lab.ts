@@ -1,9 +1,11 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { createDatastore } from '#catalog/create-datastore.ts';
+import { startBigQueryServer } from './bigquery-server/start-server.ts';
 import { type LabTable, makeTables } from './lab-tables.ts';
 import { startDatabricksServer } from './databricks-server/start-server.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
+import { startRedshiftServer } from './redshift-server/start-server.ts';
 import { startSnowflakeServer } from './snowflake-server/start-server.ts';
 
 /** A server with an empty database of its own, and the config of a datastore there. */
@@ -19,7 +21,9 @@ const servers = {
   /** Embedded: every project has one. */
   DUCKDB: null,
   POSTGRES: openPostgresServer,
+  REDSHIFT: openRedshiftServer,
   SNOWFLAKE: openSnowflakeServer,
+  BIGQUERY: openBigQueryServer,
   DATABRICKS: openDatabricksServer,
 } as const satisfies Record<string, (() => Promise<LabServer>) | null>;
 
@@ -69,6 +73,15 @@ async function openPostgresServer(): Promise<LabServer> {
   };
 }
 
+async function openRedshiftServer(): Promise<LabServer> {
+  const redshift = await startRedshiftServer();
+  return {
+    config: { ...redshift.server },
+    database: redshift.server.database,
+    [Symbol.asyncDispose]: () => redshift[Symbol.asyncDispose](),
+  };
+}
+
 async function openDatabricksServer(): Promise<LabServer> {
   const server = await startDatabricksServer({ database: 'lab' });
   const { url: _url, ...login } = server.login;
@@ -89,6 +102,16 @@ async function openSnowflakeServer(): Promise<LabServer> {
     config: { ...login, host, password: server.password },
     database: login.database,
     host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function openBigQueryServer(): Promise<LabServer> {
+  const server = await startBigQueryServer('sluice-lab');
+  return {
+    config: server.config,
+    database: server.config.projectId,
+    host: server.host,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -1,8 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
+import { BigQueryWarehouse } from '#warehouse/bigquery.ts';
 import { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { RedshiftWarehouse } from '#warehouse/redshift.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Statement, Warehouse } from '#warehouse/warehouse.ts';
 
@@ -60,8 +62,10 @@ async function recording(run: () => Promise<unknown>, record: (statement: Statem
 
 /** Every engine that is not embedded. */
 const remoteWarehouses: readonly Pick<Warehouse, 'run' | 'stream'>[] = [
+  BigQueryWarehouse.prototype,
   DatabricksWarehouse.prototype,
   PostgresWarehouse.prototype,
+  RedshiftWarehouse.prototype,
   SnowflakeWarehouse.prototype,
 ];
 

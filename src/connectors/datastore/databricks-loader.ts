@@ -11,6 +11,9 @@ import { databricksColumnType, databricksConvert, databricksTravel } from './dat
 
 const statementMs = 3_600_000;
 const removeMs = 30_000;
+const tidyMs = 30_000;
+/** No task lives for so long. */
+const staleMs = 7 * 86_400_000;
 const folder = 'sluice';
 /** Of two that write one table at once Delta lets one through, and has nothing of the other: that one comes again. */
 const conflictTries = 8;
@@ -63,6 +66,7 @@ export function databricksLoader(warehouse: DatabricksWarehouse): CloudLoader {
     },
     load: (into, columns, file, signal) =>
       load(warehouse, `${volume}/${folder}`, { into, columns, file }, signal),
+    tidy: (signal) => removeStale(warehouse, `${volume}/${folder}`, signal),
     replace: (target, by, signal) => replace(warehouse, target, by, signal),
     explain: missingGrant,
   };
@@ -149,6 +153,16 @@ async function load(
   } finally {
     // Its own time: the file goes also when the task was canceled.
     await warehouse.removeFile(to, { deadlineMs: removeMs }).catch(() => undefined);
+  }
+}
+
+/** Files of loads whose process died in the middle. What cannot be removed stays: the next task comes for it. */
+async function removeStale(warehouse: DatabricksWarehouse, path: string, signal: AbortSignal): Promise<void> {
+  const options = { signal, deadlineMs: tidyMs };
+  const files = await warehouse.files(path, options).catch(() => []);
+  for (const { path: of, modifiedAt } of files) {
+    if (modifiedAt.getTime() > Date.now() - staleMs) continue;
+    await warehouse.removeFile(of, options).catch(() => undefined);
   }
 }
 

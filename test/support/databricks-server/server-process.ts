@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -40,6 +40,7 @@ const troubles = {
 let tokens = new Set([account.token]);
 
 const filesPath = '/api/2.0/fs/files';
+const foldersPath = '/api/2.0/fs/directories';
 
 const answers = typedAnswers();
 const processor = new (TCLIService as unknown as { Processor: Processor }).Processor(answers);
@@ -75,6 +76,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const token = request.headers.authorization?.replace(/^Bearer /, '') ?? '';
   if (!tokens.has(token)) {
     response.writeHead(403, { 'x-databricks-reason-phrase': 'Invalid access token.' }).end();
+  } else if (pathname.startsWith(foldersPath)) {
+    await folder(decodeURIComponent(pathname.slice(foldersPath.length)), response);
   } else if (pathname.startsWith(filesPath)) {
     await files(request.method!, decodeURIComponent(pathname.slice(filesPath.length)), body, response);
   } else if (pathname !== `/sql/1.0/warehouses/${account.warehouseId}`) {
@@ -90,6 +93,19 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   } else {
     call(body, response);
   }
+}
+
+/** The Files API: what lies in a folder of a volume. */
+async function folder(path: string, response: ServerResponse): Promise<void> {
+  const found = await readdir(join(volumes, path)).catch(() => null);
+  const contents = await Promise.all(
+    (found ?? []).map(async (name) => {
+      const { mtimeMs } = await stat(join(volumes, path, name));
+      return { path: `${path}/${name}`, is_directory: false, last_modified: Math.floor(mtimeMs) };
+    }),
+  );
+  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ contents }));
 }
 
 /** The Files API: a file of a volume is put or removed. */

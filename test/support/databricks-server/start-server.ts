@@ -59,6 +59,8 @@ export interface DatabricksServer extends AsyncDisposable {
   /** How it is reached, but for who signs in. */
   login: Pick<DatabricksLogin, 'url' | 'warehouseId' | 'catalog' | 'volume'>;
   account: Account;
+  /** The folder of this machine that its volumes lie in. */
+  volumes: string;
   order(command: Command): Promise<Told>;
 }
 
@@ -85,6 +87,7 @@ export async function startDatabricksServer(options: ServerOptions): Promise<Dat
       volume: `/Volumes/${options.database}/default/files`,
     },
     account,
+    volumes,
     async order(command) {
       const told = once(child, 'message');
       child.send(command);

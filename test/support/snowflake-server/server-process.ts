@@ -69,25 +69,34 @@ process.on('disconnect', () => process.exit(0));
 process.on('message', (command: Command) => {
   if ('expire' in command) sessions.expire(command.expire);
   if ('trouble' in command) {
-    const { uploads = stage.cuts, stalledUploads = stage.stalls, ...others } = command.trouble;
-    Object.assign(stage, { cuts: uploads, stalls: stalledUploads });
+    const {
+      uploads = stage.cuts,
+      stalledUploads = stage.stalls,
+      keptFiles = stage.kept,
+      ...others
+    } = command.trouble;
+    Object.assign(stage, { cuts: uploads, stalls: stalledUploads, kept: keptFiles });
     Object.assign(troubles, others);
   }
   if ('hold' in command) isHolding = command.hold;
   if ('cancel' in command) for (const query of queries.values()) query.stop(canceled());
   if ('before' in command) ambush = command.before;
   const { logins, renewals, ended } = sessions;
-  void stage.list().then((staged) => {
-    process.send!({
-      ...told,
-      logins,
-      renewals,
-      ended,
-      uploads: stage.uploads,
-      stalled: stage.stalled,
-      staged,
+  const aged = 'age' in command ? stage.age(command.age) : Promise.resolve();
+  void aged
+    .then(() => stage.list())
+    .then((files) => {
+      const staged = files.map(({ name }) => name);
+      process.send!({
+        ...told,
+        logins,
+        renewals,
+        ended,
+        uploads: stage.uploads,
+        stalled: stage.stalled,
+        staged,
+      });
     });
-  });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -186,9 +195,10 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
   const { sqlText, describeOnly = false, bindings = {}, parameters = {} } = body as unknown as QueryBody;
   const refusal = await ambushed(sqlText, session);
   if (refusal) return refusal;
-  const [, word = '', place = ''] = /^\s*(PUT|REMOVE)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
+  const [, word = '', place = ''] = /^\s*(PUT|REMOVE|LIST)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
   if (word === 'PUT') return success(stage.put(sqlText, requestId, addressOf()));
-  if (word === 'REMOVE') await stage.remove(place);
+  if (word === 'REMOVE' && stage.kept > 0) stage.kept -= 1;
+  else if (word === 'REMOVE') await stage.remove(place);
   told.texts.push(sqlText);
   told.tags.push(parameters.QUERY_TAG ?? '');
   told.timeouts.push(parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 0);
@@ -202,7 +212,8 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
     interrupt = stopIt;
     if (stopped) stopIt();
   };
-  const text = word === 'REMOVE' ? "SELECT '' AS name, 'removed' AS result" : sqlText;
+  const removed = word === 'REMOVE' && "SELECT '' AS name, 'removed' AS result";
+  const text = removed || (word === 'LIST' ? await stage.listSql(place) : sqlText);
   const running = runAs(who, { text, bindings }, { session, describeOnly, onStart });
   const limit = setTimeout(
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),

@@ -38,6 +38,7 @@ export type Command =
         /** So many requests are told that their session is gone. */
         lost?: number;
         stalledUploads?: number;
+        keptFiles?: number;
       };
     }
   /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
@@ -46,6 +47,8 @@ export type Command =
   | { hold: boolean }
   /** Cancels all that runs, as an administrator would. */
   | { cancel: true }
+  /** Makes the files of the stage so many milliseconds older. */
+  | { age: number }
   | { tell: true };
 
 /** A server that speaks as Snowflake does, in a process of its own, and what lets one in. */
