@@ -8,14 +8,15 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
-import { to as copyTo } from 'pg-copy-streams';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { createLog } from '#base/log.ts';
 import { startEmbeddedPostgres } from '#store/embedded-postgres.ts';
 import { machine, printTable } from './support/table.ts';
 
 /*
  * Rows of 10 mixed columns (180 bytes as text) from PostgreSQL into DuckDB and into Parquet, against the bare COPY of the
- * same table over one connection, read into nothing. Rounds alternate, so that all see the same moments of the machine,
+ * same table over one connection, read into nothing; and into a PostgreSQL datastore on the same server, against COPY TO piped
+ * into COPY FROM. Rounds alternate, so that all see the same moments of the machine,
  * and each sync runs in a process of its own, whose peak of memory it tells.
  *
  *   npm run bench -- sync
@@ -51,18 +52,21 @@ export async function benchSync({ rows, rounds, lanes, memoryRows }: Options): P
   const table = await server.seed(rows);
   const bareText: number[] = [];
   const bareCsv: number[] = [];
-  const syncs: Record<'duckdb' | 'parquet', SyncAnswer[]> = { duckdb: [], parquet: [] };
+  const piped: number[] = [];
+  const syncs: Record<Into, SyncAnswer[]> = { duckdb: [], parquet: [], postgres: [] };
   for (let round = 0; round < rounds; round += 1) {
     bareText.push(await server.bareCopy(`COPY (SELECT * FROM ${table}) TO STDOUT`));
     syncs.duckdb.push(await server.sync(table, 'duckdb', lanes));
     bareCsv.push(await server.bareCopy(`COPY (SELECT * FROM ${table}) TO STDOUT (FORMAT csv)`));
     syncs.parquet.push(await server.sync(table, 'parquet', lanes));
+    piped.push(await server.pipedCopy(table));
+    syncs.postgres.push(await server.sync(table, 'postgres', lanes));
   }
   const [textMs, csvMs] = [median(bareText), median(bareCsv)];
   const row = (name: string, ms: number, more: (string | number)[]) => [
     name,
     (ms / 1e3).toFixed(2),
-    Math.round(rows / (ms / 1e3)).toLocaleString('en'),
+    perSecond(rows, ms),
     (textMs / ms).toFixed(2),
     (csvMs / ms).toFixed(2),
     ...more,
@@ -82,7 +86,28 @@ export async function benchSync({ rows, rounds, lanes, memoryRows }: Options): P
       syncRow('into Parquet', syncs.parquet),
     ],
   );
+  const pipedMs = median(piped);
+  const postgresMs = median(syncs.postgres.map(({ ms }) => ms));
+  printTable(
+    'sync: the same rows into a PostgreSQL database of the same server',
+    ['what', 's', 'rows/s', 'ratio to the pipe', 'CPU s', 'peak MB'],
+    [
+      ['COPY TO piped into COPY FROM', (pipedMs / 1e3).toFixed(2), perSecond(rows, pipedMs), '1.00', '', ''],
+      [
+        'into a PostgreSQL datastore',
+        (postgresMs / 1e3).toFixed(2),
+        perSecond(rows, postgresMs),
+        (pipedMs / postgresMs).toFixed(2),
+        (median(syncs.postgres.map(({ cpuMs }) => cpuMs)) / 1000).toFixed(1),
+        megabytes(Math.max(...syncs.postgres.map(({ peakBytes }) => peakBytes))),
+      ],
+    ],
+  );
   await benchMemory(server, memoryRows, lanes);
+}
+
+function perSecond(rows: number, ms: number): string {
+  return Math.round(rows / (ms / 1e3)).toLocaleString('en');
 }
 
 async function benchMemory(server: SourceServer, memoryRows: number[], lanes: number): Promise<void> {
@@ -108,10 +133,13 @@ async function benchMemory(server: SourceServer, memoryRows: number[], lanes: nu
     );
 }
 
+type Into = 'duckdb' | 'parquet' | 'postgres';
+
 interface SourceServer extends AsyncDisposable {
   seed(rows: number): Promise<string>;
   bareCopy(sql: string): Promise<number>;
-  sync(table: string, into: 'duckdb' | 'parquet', lanes: number): Promise<SyncAnswer>;
+  pipedCopy(table: string): Promise<number>;
+  sync(table: string, into: Into, lanes: number): Promise<SyncAnswer>;
 }
 
 async function openServer(): Promise<SourceServer> {
@@ -159,6 +187,20 @@ async function openServer(): Promise<SourceServer> {
         await pipeline(client.query(copyTo(sql)), nothing);
         return performance.now() - startedAt;
       }),
+    pipedCopy: (table) =>
+      withClient((from) =>
+        withClient(async (to) => {
+          await to.query(`CREATE TABLE piped (${columns})`);
+          const startedAt = performance.now();
+          await pipeline(
+            from.query(copyTo(`COPY ${table} TO STDOUT`)),
+            to.query(copyFrom('COPY piped FROM STDIN')),
+          );
+          const ms = performance.now() - startedAt;
+          await to.query('DROP TABLE piped');
+          return ms;
+        }),
+      ),
     async sync(table, into, lanes) {
       const asked = JSON.stringify({ config, table, into, lanes });
       const child = spawn(process.execPath, [join(import.meta.dirname, 'support/sync-once.ts'), asked], {

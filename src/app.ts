@@ -6,6 +6,7 @@ import { openSecretBox, type SecretBox } from '#accounts/secrets.ts';
 import { createLog, type Log } from '#base/log.ts';
 import { createEmbeddedDatastore, type Datastores, openDatastores } from '#catalog/datastores.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
+import { Memory } from '#catalog/memory.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
 import type { SignalDeps } from '#metrics/signal-deps.ts';
@@ -54,7 +55,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
   opening.use(await followWrites(store, datastores.cache, log));
   const queue = opening.use(await openQueue(store, log));
 
-  const catalog: CatalogDeps = { store, log, secrets, datastores, now };
+  const catalog: CatalogDeps = { store, log, secrets, datastores, memory: new Memory(), now };
   const accounts: AccountDeps = {
     store,
     log,

@@ -1,3 +1,4 @@
+import { Prisma } from '#generated/prisma/client.ts';
 import type { Role, Scope } from '#generated/prisma/enums.ts';
 import type { AccountDeps } from './deps.ts';
 import { scopesOf } from './permissions.ts';
@@ -19,12 +20,18 @@ export async function viewerOfToken(deps: AccountDeps, token: string): Promise<V
   return isApiKey(token) ? await viewerOfApiKey(deps, token) : await viewerOfSession(deps, token);
 }
 
+/** A project of which nothing was ever changed has no row yet. */
+const revisionOf = Prisma.sql`coalesce((
+  SELECT revision FROM project_revision known WHERE known.project_id = found.project_id
+), 0)::text`;
+
 interface SessionRow {
   id: string;
   memberId: string;
   projectId: string;
   accountId: string;
   role: Role;
+  revision: string;
 }
 
 /** Finding a row by the SHA-256 of what was sent tells a guesser nothing of the tokens kept, whatever time it takes. */
@@ -39,7 +46,8 @@ async function viewerOfSession(deps: AccountDeps, token: string): Promise<Viewer
       UPDATE session SET last_used_at = ${now}, expires_at = ${sessionExpiry(now)}
       WHERE id = (SELECT id FROM found WHERE last_used_at < ${new Date(now.getTime() - touchMs)})
     )
-    SELECT id, member_id AS "memberId", project_id AS "projectId", account_id AS "accountId", role FROM found`;
+    SELECT id, member_id AS "memberId", project_id AS "projectId", account_id AS "accountId", role, ${revisionOf} AS revision
+    FROM found`;
   const row = rows[0];
   if (row === undefined) return null;
   return {
@@ -50,6 +58,7 @@ async function viewerOfSession(deps: AccountDeps, token: string): Promise<Viewer
     role: row.role,
     scopes: scopesOf(row.role),
     sessionId: row.id,
+    revision: row.revision,
   };
 }
 
@@ -59,6 +68,7 @@ interface ApiKeyRow {
   accountId: string;
   scopes: Scope[];
   secretHash: Uint8Array;
+  revision: string;
 }
 
 async function viewerOfApiKey(deps: AccountDeps, token: string): Promise<Viewer | null> {
@@ -79,7 +89,9 @@ async function viewerOfApiKey(deps: AccountDeps, token: string): Promise<Viewer 
           AND (last_used_at IS NULL OR last_used_at < ${new Date(now.getTime() - touchMs)})
       )
     )
-    SELECT id, project_id AS "projectId", account_id AS "accountId", scopes, secret_hash AS "secretHash" FROM found`;
+    SELECT id, project_id AS "projectId", account_id AS "accountId", scopes, secret_hash AS "secretHash",
+      ${revisionOf} AS revision
+    FROM found`;
   const row = rows[0];
   if (row === undefined || !isSameHash(row.secretHash, hash)) return null;
   return {
@@ -90,5 +102,6 @@ async function viewerOfApiKey(deps: AccountDeps, token: string): Promise<Viewer 
     role: null,
     scopes: row.scopes,
     sessionId: null,
+    revision: row.revision,
   };
 }

@@ -13,4 +13,9 @@ export interface Viewer {
   scopes: readonly Scope[];
   /** The session behind it, so that logOut can end it. */
   sessionId: string | null;
+  /**
+   * What the project's metrics and mappings were when the viewer was looked up: equal for as long as nothing of them changes.
+   * Left out where nobody looked.
+   */
+  revision?: string;
 }

@@ -7,14 +7,14 @@ import type { Answer, Statement } from '#warehouse/warehouse.ts';
 import { lookBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
 import type { CatalogedTable } from './mappings.ts';
+import type { Reader } from './memory.ts';
 import { addCost, type Meter, metered, noCost } from './meter.ts';
 import { withoutAddress } from './without-address.ts';
 
 export type { CacheStatus };
 
 /** Who asks the warehouse, for one request. */
-export interface Asker {
-  projectId: string;
+export interface Asker extends Reader {
   requestId: string;
   /** Aborts when nobody waits any more: the statement is then stopped, unless others wait for it too. */
   signal: AbortSignal;
@@ -29,6 +29,8 @@ export interface WarehouseQuestion {
   /** Ids of the catalog: the answer is kept until one of them is written, or one behind a view among them. Not kept without any. */
   tableIds: readonly string[];
   rowsMax?: number;
+  /** What it is for, such as "users": stands beside the request in the engine's own note of the statement. */
+  operation?: string;
 }
 
 export interface WarehouseAnswer extends Answer {
@@ -42,6 +44,8 @@ export interface WarehouseAnswer extends Answer {
 export interface FreshnessOf {
   syncedAt: Date | null;
   taskId: string | null;
+  /** Of a copy: when what was copied had been written by then. Left out where that is not known. */
+  originalSyncedAt?: Date;
 }
 
 /**
@@ -54,7 +58,8 @@ export async function askWarehouse(
   asker: Asker,
   question: WarehouseQuestion,
 ): Promise<WarehouseAnswer> {
-  const { datastore, rowsMax } = question;
+  const { datastore, rowsMax, operation = 'question' } = question;
+  const tag = `${asker.requestId} ${operation}`;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = noCost();
   const asked = await deps.datastores.cache
@@ -65,7 +70,7 @@ export async function askWarehouse(
         run: (signal) =>
           withoutAddress(datastore, async () => {
             const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
-            return metered(cost, () => warehouse.run(statement, { signal, tag: asker.requestId, rowsMax }));
+            return metered(cost, () => warehouse.run(statement, { signal, tag, rowsMax }));
           }),
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },

@@ -1,5 +1,6 @@
 import { Prisma } from '#generated/prisma/client.ts';
 import type { Db } from '#store/open-store.ts';
+import type { TableName } from '#warehouse/warehouse.ts';
 
 /** A table whose rows an answer shows: the table that was asked, or one behind it. */
 interface Behind {
@@ -9,12 +10,15 @@ interface Behind {
   computed: boolean;
   syncedAt: Date | null;
   taskId: string | null;
+  originalSyncedAt: Date | null;
 }
 
 /** When something was last written, and by which task; both null when no task wrote it. */
 interface Written {
   syncedAt: Date | null;
   taskId: string | null;
+  /** Of a copy of tables of the project: when the oldest of them had been written as it was copied. Left out where unknown. */
+  originalSyncedAt?: Date;
 }
 
 /**
@@ -52,12 +56,33 @@ export async function oldestWrites(
   return new Map([...byAsked].map(([asked, behind]) => [asked, oldestOf(behind)]));
 }
 
+/** When the oldest of these tables of a datastore was written; null as soon as one of them never was by a task. Two statements. */
+export async function oldestWriteOf(
+  db: Db,
+  projectId: string,
+  { datastore, tables }: { datastore: string; tables: readonly TableName[] },
+): Promise<Date | null> {
+  const known = await db.catalogTable.findMany({
+    where: {
+      projectId,
+      goneAt: null,
+      datastore: { name: datastore, deletedAt: null },
+      OR: tables.map(({ database, schema, name }) => ({ database, schema, name })),
+    },
+    select: { id: true },
+  });
+  if (known.length < tables.length || tables.length === 0) return null;
+  const ids = known.map(({ id }) => id);
+  return (await lookBehind(db, projectId, ids)).oldest.syncedAt;
+}
+
 function oldestOf(behind: readonly Behind[]): Written {
   let oldest: Written = { syncedAt: null, taskId: null };
-  for (const { computed, syncedAt, taskId } of behind) {
+  for (const { computed, syncedAt, taskId, originalSyncedAt } of behind) {
     if (computed) continue;
     if (syncedAt === null) return { syncedAt: null, taskId: null };
-    if (oldest.syncedAt === null || syncedAt < oldest.syncedAt) oldest = { syncedAt, taskId };
+    if (oldest.syncedAt !== null && syncedAt >= oldest.syncedAt) continue;
+    oldest = { syncedAt, taskId, ...(originalSyncedAt && { originalSyncedAt }) };
   }
   return oldest;
 }
@@ -75,6 +100,7 @@ function readBehind(db: Db, projectId: string, tableIds: readonly string[]): Pro
       WHERE f.table_id = behind.id
     )
     SELECT behind.asked::text AS asked, t.id::text AS id, t.synced_at AS "syncedAt", t.task_id::text AS "taskId",
-      t.kind = 'VIEW' AND EXISTS (SELECT 1 FROM ${inputs} WHERE f.table_id = t.id) AS computed
+      t.kind = 'VIEW' AND EXISTS (SELECT 1 FROM ${inputs} WHERE f.table_id = t.id) AS computed,
+      (SELECT f.original_synced_at FROM table_feed f WHERE f.table_id = t.id AND f.task_id = t.task_id LIMIT 1) AS "originalSyncedAt"
     FROM behind JOIN catalog_table t ON t.id = behind.id AND t.project_id = ${projectId}::uuid`;
 }

@@ -2,6 +2,7 @@ import type { SecretBox } from '#accounts/secrets.ts';
 import type { Log } from '#base/log.ts';
 import type { Store } from '#store/open-store.ts';
 import type { Datastores } from './datastores.ts';
+import type { Memory } from './memory.ts';
 
 /** What the catalog's functions need of the process. */
 export interface CatalogDeps {
@@ -9,5 +10,6 @@ export interface CatalogDeps {
   log: Log;
   secrets: SecretBox;
   datastores: Datastores;
+  memory: Memory;
   now(): Date;
 }

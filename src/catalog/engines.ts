@@ -2,7 +2,9 @@ import type { ConfigSchema, Json } from '#connectors/contract.ts';
 import { serverProperties } from '#connectors/postgres/spec.ts';
 import type { DatastoreEngine, DatastoreRole } from '#generated/prisma/enums.ts';
 import type { Problem } from '#base/errors.ts';
+import { type BigQueryConfig, bigQueryEngine } from '#warehouse/bigquery-config.ts';
 import type { EngineReach } from '#warehouse/engine-reach.ts';
+import { type DatabricksConfig, databricksEngine } from '#warehouse/databricks-config.ts';
 import { openPostgres, type PostgresOptions } from '#warehouse/postgres.ts';
 import { type SnowflakeConfig, snowflakeEngine } from '#warehouse/snowflake-config.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
@@ -85,6 +87,24 @@ export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
       },
     },
     open: ({ cache: _cache, ...config }) => openPostgres(config as unknown as PostgresOptions),
+  },
+  BIGQUERY: {
+    title: bigQueryEngine.title,
+    roles: ['WAREHOUSE'],
+    spec: withCache(bigQueryEngine.spec),
+    check: ({ cache: _cache, ...config }, reach) =>
+      bigQueryEngine.check(config as unknown as BigQueryConfig, reach),
+    open: ({ cache: _cache, ...config }, reach) =>
+      bigQueryEngine.open(config as unknown as BigQueryConfig, reach),
+  },
+  DATABRICKS: {
+    title: databricksEngine.title,
+    roles: ['WAREHOUSE'],
+    spec: withCache(databricksEngine.spec),
+    check: ({ cache: _cache, ...config }, reach) =>
+      databricksEngine.check(config as unknown as DatabricksConfig, reach),
+    open: ({ cache: _cache, ...config }, reach) =>
+      databricksEngine.open(config as unknown as DatabricksConfig, reach),
   },
   SNOWFLAKE: {
     title: snowflakeEngine.title,

@@ -1,6 +1,7 @@
 import type { DatastoreEngine, EntityKind } from '#generated/prisma/enums.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { Db, Tx } from '#store/open-store.ts';
+import { type Memory, type Reader, remembered } from './memory.ts';
 import type { DescribedColumn } from '#warehouse/warehouse.ts';
 
 /** A table of the catalog as questions are made from it. */
@@ -96,6 +97,14 @@ export async function loadMappings(db: Db | Tx, projectId: string): Promise<Mapp
     };
   }
   return mappings;
+}
+
+/** All mappings of the reader's project, as they are remembered of its revision. One statement, where they are not. */
+export function knownMappings(
+  { store, memory }: { store: { db: Db }; memory: Memory },
+  reader: Reader,
+): Promise<Mappings> {
+  return remembered(memory.of(reader), 'mappings', () => loadMappings(store.db, reader.projectId));
 }
 
 /** A table of the project as questions are made from it, by its id; null when there is none. */

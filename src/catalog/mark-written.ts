@@ -12,8 +12,8 @@ interface Written {
   at: Date;
   /** What the task ran for: the way up from the table in its lineage. */
   feed: Feed;
-  /** What a stream of a job reads of a datastore of the project. */
-  reads?: { datastore: string; tables: readonly TableName[] } | null;
+  /** What a stream of a job reads of a datastore of the project, and how old that was as the task began; left out where nobody knows. */
+  reads?: { datastore: string; tables: readonly TableName[]; syncedAt?: Date | null } | null;
 }
 
 /**
@@ -55,6 +55,12 @@ async function saveReads(
   },
 ): Promise<void> {
   const { projectId, jobId, stream, ids, reads } = of;
+  if (reads.syncedAt !== undefined) {
+    await db.tableFeed.updateMany({
+      where: { tableId: { in: [...ids] }, jobId, stream },
+      data: { originalSyncedAt: reads.syncedAt },
+    });
+  }
   await db.$executeRaw`
     WITH feed AS (
       SELECT id FROM table_feed

@@ -42,7 +42,7 @@ async function refreshOne(
 ): Promise<number> {
   const { warehouse } = await deps.datastores.open(options.projectId, datastore.name);
   const startedAt = deps.now();
-  const tables = await warehouse.tables(undefined, { signal: options.signal });
+  const tables = await warehouse.tables(undefined, { signal: options.signal, tag: 'refreshCatalog' });
   await saveTables(deps.store.db, {
     projectId: options.projectId,
     datastoreId: datastore.id,

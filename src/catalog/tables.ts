@@ -16,7 +16,16 @@ export function fqnOf(
 export async function sampleTable(
   deps: CatalogDeps,
   table: Pick<CatalogTable, 'projectId' | 'database' | 'schema' | 'name'> & { datastore: { name: string } },
-  { meter, ...options }: { rowsMax: number; signal: AbortSignal; meter: Cost },
+  {
+    meter,
+    requestId,
+    ...options
+  }: {
+    rowsMax: number;
+    signal: AbortSignal;
+    meter: Cost;
+    requestId?: string;
+  },
 ): Promise<Answer> {
   const { warehouse } = await deps.datastores.open(table.projectId, table.datastore.name);
   const present = await warehouse.tables([table], { signal: options.signal });
@@ -31,5 +40,6 @@ export async function sampleTable(
   }
   const from = [table.database, table.schema, table.name].map(quoteName).join('.');
   const sql = `SELECT * FROM ${from} LIMIT ${options.rowsMax + 1}`;
-  return metered(meter, () => warehouse.run({ sql }, { ...options, deadlineMs: 10_000 }));
+  const tag = requestId === undefined ? 'sample' : `${requestId} sample`;
+  return metered(meter, () => warehouse.run({ sql }, { ...options, tag, deadlineMs: 10_000 }));
 }

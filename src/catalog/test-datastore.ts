@@ -85,9 +85,10 @@ async function answerOf(
     const { warehouse, close } = await open();
     try {
       const startedAt = performance.now();
-      await warehouse.run({ sql: 'SELECT 1' }, { signal, deadlineMs });
+      const options = { signal, deadlineMs, tag: 'testDatastore' };
+      await warehouse.run({ sql: 'SELECT 1' }, options);
       const answered = `${name} answered in ${Math.round(performance.now() - startedAt)} ms.`;
-      const { lacks, note } = (await warehouse.examine?.({ signal, deadlineMs })) ?? {
+      const { lacks, note } = (await warehouse.examine?.(options)) ?? {
         lacks: [],
         note: null,
       };

@@ -92,6 +92,7 @@ export async function ask(
     sql,
     tableIds: source.tableIds(),
     rowsMax: Math.min(most ?? rowsMax, rowsMax),
+    operation: 'entities',
   });
   if (!answer.truncated) return answer;
   throw new AppError(

@@ -1,7 +1,7 @@
 import { keyList, textSql } from '#catalog/compare-sql.ts';
 import { entityFilterSql } from '#catalog/filter-sql.ts';
 import type { Mappings } from '#catalog/mappings.ts';
-import type { RowSource } from '#catalog/row-source.ts';
+import type { RowSource, SourceColumn } from '#catalog/row-source.ts';
 import { allOf, joinSql, nameSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
 import type { EntityKey, EntityPage } from './entity-order.ts';
 import {
@@ -39,7 +39,7 @@ export function pagesQuestion(
   const { named, names } = numbered([parent, ...reader.columns]);
   const take = page.size + 1;
   const place = nameSql('place');
-  const select = sql`SELECT ${names} FROM (SELECT ${named}, row_number() OVER (PARTITION BY ${column} ORDER BY ${ordered.orderBy(page)}) AS ${place} FROM ${source.from()} WHERE ${where}) AS ${nameSql('ranked')} WHERE ${place} <= ${rawSql(String(take))} ORDER BY ${place}`;
+  const select = sql`SELECT ${names} FROM (SELECT ${named}, row_number() OVER (PARTITION BY ${column.sql} ORDER BY ${ordered.orderBy(page)}) AS ${place} FROM ${source.from()} WHERE ${where}) AS ${nameSql('ranked')} WHERE ${place} <= ${rawSql(String(take))} ORDER BY ${place}`;
   return { source, sql: select, most: parents.length * take, reader };
 }
 
@@ -64,35 +64,53 @@ export function countRelatedQuestion(
   parents: readonly string[],
 ): EntityQuestion {
   const { source } = openEntities(mappings, list.kind);
-  const { parent, column, where } = ofParents(source, list, parents);
-  const select = sql`SELECT ${parent}, count(*) FROM ${source.from()} WHERE ${where} GROUP BY ${column}`;
+  const { column, where } = ofParents(source, list, parents);
+  const select = perParent(source, column, where, [{ made: sql`count(*)`, shown: (count) => count }]);
   return { source, sql: select, most: parents.length };
 }
 
 /** Of each user when their first and their last event were. */
 export function seenQuestion(mappings: Mappings, users: readonly string[]): EntityQuestion {
   const { source } = openEntities(mappings, 'EVENT');
-  const { parent, column, where } = ofParents(source, { kind: 'EVENT', parent: 'userKey' }, users);
+  const { column, where } = ofParents(source, { kind: 'EVENT', parent: 'userKey' }, users);
   const at = source.column('at');
-  const moments = ['min', 'max'].map((name) =>
-    source.dialect.instant(sql`${rawSql(name)}(${at.sql})`, at.type),
-  );
-  const select = sql`SELECT ${parent}, ${joinSql(moments)} FROM ${source.from()} WHERE ${where} GROUP BY ${column}`;
+  const moments = ['min', 'max'].map((name) => ({
+    made: sql`${rawSql(name)}(${at.sql})`,
+    shown: (moment: Sql) => source.dialect.instant(moment, at.type),
+  }));
+  const select = perParent(source, column, where, moments);
   return { source, sql: select, most: users.length };
 }
 
-/** The parent's key as text and as the column has it, which is faster to group by; and the condition on what belongs to these. */
+/**
+ * A row of aggregates for each parent. Grouped by the key as its column has it, which is faster than by its text; the text is
+ * made of the groups, since not every engine knows an expression of what it groups by for one.
+ */
+function perParent(
+  source: RowSource,
+  column: SourceColumn,
+  where: Sql,
+  aggregates: readonly { made: Sql; shown: (value: Sql) => Sql }[],
+): Sql {
+  const made = aggregates.map((aggregate, at) => sql`${aggregate.made} AS ${nameSql(`v${at}`)}`);
+  const shown = aggregates.map((aggregate, at) => aggregate.shown(nameSql(`v${at}`)));
+  const parent = nameSql('parent');
+  const groups = sql`SELECT ${joinSql([sql`${column.sql} AS ${parent}`, ...made])} FROM ${source.from()} WHERE ${where} GROUP BY 1`;
+  return sql`SELECT ${joinSql([textSql(source.dialect, { ...column, sql: parent }), ...shown])} FROM (${groups}) AS ${nameSql('groups')}`;
+}
+
+/** The parent's key, also as text, and the condition on what belongs to these. */
 function ofParents(
   source: RowSource,
   { kind, parent, filter }: Omit<RelatedList, 'order'>,
   parents: readonly string[],
   more: Sql = allOf([]),
-): { parent: Sql; column: Sql; where: Sql } {
+): { parent: Sql; column: SourceColumn; where: Sql } {
   const column = source.column(parent);
   const asked = keyList(source.dialect, column, parents);
   return {
     parent: textSql(source.dialect, column),
-    column: column.sql,
+    column,
     where: allOf([
       sql`${asked.column} IN ${asked.rows}`,
       areEntities(source, kind),

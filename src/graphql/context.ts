@@ -12,6 +12,8 @@ export interface Context {
   requestId: string;
   /** Aborts when whoever asked is gone: the end of the request, the completion of a subscription. */
   signal: AbortSignal;
+  /** It is a query: what was known of the project when it began holds to its end. Neither a mutation nor a subscription is. */
+  isQuery?: boolean;
   /** When the operation came in, as performance.now() says it. */
   startedAt: number;
   /** Counts what the operation costs the warehouses. */
@@ -30,6 +32,7 @@ export function viewerOf(context: Context): Viewer {
 
 /** The viewer as whoever asks a warehouse, for as long as the operation goes on. Fails as viewerOf does. */
 export function askerOf(context: Context): Asker {
-  const { requestId, signal, meter } = context;
-  return { projectId: viewerOf(context).projectId, requestId, signal, meter };
+  const { requestId, signal, meter, isQuery } = context;
+  const { projectId, revision } = viewerOf(context);
+  return { projectId, revision: isQuery ? revision : undefined, requestId, signal, meter };
 }

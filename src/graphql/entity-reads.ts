@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { AppError } from '#base/errors.ts';
 import type { EntityFilter } from '#catalog/filter-sql.ts';
-import { loadMappings } from '#catalog/mappings.ts';
+import { knownMappings, loadMappings } from '#catalog/mappings.ts';
 import { type AskedOrder, type EntityKey, entityOrder } from '#entities/entity-order.ts';
 import type { EntityField, EntityRow } from '#entities/entity-rows.ts';
 import {
@@ -25,9 +25,15 @@ const known = new WeakMap<Context, Promise<EntityReads>>();
 
 /** What reading entities takes, the mappings of the viewer's project included: they are loaded once an operation. */
 export function readsOf(context: Context): Promise<EntityReads> {
-  const reads = known.get(context) ?? freshReadsOf(context);
+  const reads = known.get(context) ?? rememberedReadsOf(context);
   known.set(context, reads);
   return reads;
+}
+
+async function rememberedReadsOf(context: Context): Promise<EntityReads> {
+  const deps = context.app.catalog;
+  const asker = askerOf(context);
+  return { deps, asker, mappings: await knownMappings(deps, asker) };
 }
 
 /** As readsOf, with the mappings as they are now: for what has changed them or shows them. */

@@ -1,18 +1,15 @@
-import type { GraphQLResolveInfo } from 'graphql';
 import { AppError } from '#base/errors.ts';
-import { oldestWrites } from '#catalog/behind.ts';
 import type { SaidColumn } from '#catalog/save-tables.ts';
 import { fqnOf, sampleTable } from '#catalog/tables.ts';
 import { updateTable } from '#catalog/update-table.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import { batchedByKey } from './batch.ts';
 import { builder } from './builder.ts';
 import { Column } from './column.ts';
 import { connectionOf, pageCost } from './connection.ts';
-import { type Context, viewerOf } from './context.ts';
+import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { asExpected } from './error-codes.ts';
-import { Freshness } from './freshness.ts';
+import { Freshness, writeOf } from './freshness.ts';
 import { uuidOf, uuidOfInput } from './global-id.ts';
 import { listNested, listRows } from './lists.ts';
 import { attempt, payloadType, writtenThing } from './payload.ts';
@@ -104,7 +101,7 @@ builder.prismaObjectFields('CatalogTable', (t) => ({
       'When it was last written by a task. A view is as fresh as the oldest of the tables behind it.',
     select: { id: true, kind: true, syncedAt: true, taskId: true },
     resolve: ({ id, kind, syncedAt, taskId }, _args, context, info) =>
-      kind === 'VIEW' ? freshnessOfView(context, info, id) : { syncedAt, taskId },
+      kind === 'VIEW' ? writeOf(context, info, id) : { syncedAt, taskId, tableId: id },
   }),
 }));
 
@@ -132,8 +129,13 @@ builder.prismaObjectField('CatalogTable', 'sample', (t) =>
         );
       }
       try {
-        const { signal, meter } = context;
-        const answer = await sampleTable(context.app.catalog, table, { rowsMax, signal, meter });
+        const { signal, meter, requestId } = context;
+        const answer = await sampleTable(context.app.catalog, table, {
+          rowsMax,
+          signal,
+          meter,
+          requestId,
+        });
         return { ...answer, rows: answer.rows.map((row) => row.map(jsonOfValue)) };
       } catch (error) {
         throw asExpected(error);
@@ -274,11 +276,3 @@ builder.mutationField('updateTable', (t) =>
       ),
   }),
 );
-
-/** The freshness of many views costs one statement. */
-function freshnessOfView(context: Context, info: GraphQLResolveInfo, id: string) {
-  const { projectId } = viewerOf(context);
-  return batchedByKey(context, info, 'freshness', id, { syncedAt: null, taskId: null }, (ids) =>
-    oldestWrites(context.app.store.db, projectId, ids),
-  );
-}

@@ -8,6 +8,7 @@ import {
   shownSql,
   type WarehouseAnswer,
 } from '#catalog/ask.ts';
+import { knownMappings } from '#catalog/mappings.ts';
 import type { MetricDeps } from './deps.ts';
 import type { UnitSql } from './facts-sql.ts';
 import { measureTree, unknownMetric } from './measure-tree.ts';
@@ -38,9 +39,11 @@ export async function askMetrics(
   questions: readonly Question[],
 ): Promise<(MetricAnswer | AppError)[]> {
   const names = questions.flatMap((question) => question.metrics);
-  const metrics = await readDefinitions(deps, asker.projectId, names);
+  const { memory } = deps.catalog;
+  const metrics = await readDefinitions(deps, asker.projectId, names, memory.of(asker));
   const definitions = [...metrics.values()].map(({ definition }) => definition);
-  const ground = await loadGround(deps, asker.projectId, definitions);
+  const mappings = knownMappings(deps.catalog, asker);
+  const ground = await loadGround(deps, asker.projectId, definitions, mappings);
   const planner = new Planner();
   const plans = questions.map((question) =>
     outcomeOf(() => plan(planner, { metrics, ground }, question, deps.now())),
@@ -95,7 +98,13 @@ async function askUnit(
   const { sql, tableIds } = unitSql(unit);
   return outcomeOfAsync(async () => {
     const { datastore } = unit.rows;
-    const answer = await askWarehouse(deps.catalog, asker, { datastore, sql, tableIds, rowsMax });
+    const answer = await askWarehouse(deps.catalog, asker, {
+      datastore,
+      sql,
+      tableIds,
+      rowsMax,
+      operation: 'metrics',
+    });
     return { sql, tableIds, answer, rows: readUnit(unit, answer) };
   });
 }

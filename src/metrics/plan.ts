@@ -1,6 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import type { PropertyFilter } from '#catalog/filter-sql.ts';
-import type { Grain } from '#warehouse/dialect.ts';
+import type { Aggregation, Grain } from '#warehouse/dialect.ts';
+import { dialectOf } from '#warehouse/dialects.ts';
 import { type Leaf, leavesOf, type MeasureTree, type SimpleLeaf } from './measure-tree.ts';
 import type { ParsedQuestion } from './parse-question.ts';
 import type { Rows } from './rows.ts';
@@ -36,6 +37,8 @@ export interface Unit {
   top: Top | null;
   leaves: Leaf[];
 }
+
+const quantiles: readonly Aggregation[] = ['MEDIAN', 'PERCENTILE'];
 
 /** More measures than this are another statement: each may have a condition of its own, which is a bit of a number. */
 const measuresMax = 60;
@@ -111,10 +114,19 @@ function conversionKey(leaf: Extract<Leaf, { type: 'conversion' }>): unknown[] {
   return [leaf.first, leaf.second, leaf.windowCount, leaf.windowGrain];
 }
 
+/** Whether the engine takes the measure in a statement of its own alone. */
+function isQuantileAlone({ rows, aggregation }: SimpleLeaf): boolean {
+  return quantiles.includes(aggregation) && dialectOf(rows.datastore.engine).quantilesAlone === true;
+}
+
 /** Measures whose units have one key are one statement. */
 function unitKey({ rows, filter, by, cut, top }: Unit, leaf: Leaf): string {
-  const isAlone = leaf.type === 'conversion' || (cut.type === 'windows' && mergeOf(leaf) === 'values');
-  const alone = !isAlone ? null : leaf.type === 'conversion' ? conversionKey(leaf) : leafKey(leaf);
+  const alone =
+    leaf.type === 'conversion'
+      ? conversionKey(leaf)
+      : (cut.type === 'windows' && mergeOf(leaf) === 'values') || isQuantileAlone(leaf)
+        ? leafKey(leaf)
+        : null;
   const shownCut = cut.type === 'whole' ? cut : { ...cut, zone: cut.zone.name };
   const shownTop = top && [top.leaf.rows.key, leafKey(top.leaf), top.limit, top.range];
   return JSON.stringify([rows.datastore.id, rows.key, filter, by, shownCut, shownTop, alone]);

@@ -36,15 +36,16 @@ export interface Ground {
 /** The times that entities have by themselves. */
 const timeOf: Record<EntityKind, string> = { USER: 'createdAt', ORGANIZATION: 'createdAt', EVENT: 'at' };
 
-/** Reads the mappings, and the tables that definitions name: one statement each, where each names one. */
+/** Reads the mappings, unless they are given, and the tables that definitions name: one statement each, where each names one. */
 export async function loadGround(
   { store: { db } }: Pick<MetricDeps, 'store'>,
   projectId: string,
   definitions: readonly KnownDefinition[],
+  given?: Promise<Mappings>,
 ): Promise<Ground> {
-  const mappings = await loadMappings(db, projectId);
-  const given = definitions.flatMap((each) => (each.kind === 'SIMPLE' ? (each.simple.table ?? []) : []));
-  const names = [...new Set(given)];
+  const mappings = await (given ?? loadMappings(db, projectId));
+  const named = definitions.flatMap((each) => (each.kind === 'SIMPLE' ? (each.simple.table ?? []) : []));
+  const names = [...new Set(named)];
   const near = names.length === 0 ? [] : await loadTables(db, projectId, { OR: names.flatMap(cutsOf) });
   const tables = new Map<string, CatalogedTable>();
   const missing = new Map<string, Problem>();

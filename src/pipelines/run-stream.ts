@@ -10,6 +10,7 @@ import {
   type StreamWriter,
   type WrittenTable,
 } from '#connectors/contract.ts';
+import { oldestWriteOf } from '#catalog/behind.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { messageOf } from '#base/errors.ts';
 import type { TableName } from '#warehouse/warehouse.ts';
@@ -62,8 +63,8 @@ interface Publishing {
   reads: Reads;
 }
 
-/** Of a stream of a datastore. */
-type Reads = { datastore: string; tables: readonly TableName[] } | null;
+/** Of a stream of a datastore; `syncedAt` of the oldest of its tables as the reading began. */
+type Reads = { datastore: string; tables: readonly TableName[]; syncedAt?: Date | null } | null;
 
 async function moveOnce(run: TaskRun, selection: StreamSelection, progress: StreamProgress): Promise<void> {
   const { hold, job } = run;
@@ -78,10 +79,11 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
   try {
     const { asText, resume } = progress.checkpoint;
     const state = await startOf(run, selection, progress, writer);
+    const syncedAt = reads && (await oldestWriteOf(run.deps.store.db, job.projectId, reads));
     await using plan = await run.source.plan(selection, { state, resume, asText, origin });
     const staged = await beginWriting(run, plan, writer, progress);
     await stageParts(run, { plan, writer, staged, progress });
-    await publish(run, selection, { plan, writer, progress, reads });
+    await publish(run, selection, { plan, writer, progress, reads: reads && { ...reads, syncedAt } });
     await settle(plan, progress);
   } catch (error) {
     if (error instanceof ColumnMisfit || !run.triesAgain(error)) await writer.abandon();

@@ -1,4 +1,11 @@
-import { execute, type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
+import {
+  execute,
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  OperationTypeNode,
+} from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
@@ -68,6 +75,8 @@ function boundedExecution(
     onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
       try {
         checkCost(args, limits.costMax);
+        args.contextValue.isQuery =
+          operationIn(args.document, args.operationName).operation === OperationTypeNode.QUERY;
         setExecuteFn(args.contextValue.showsMeter ? executeMetered : execute);
       } catch (error) {
         setResultAndStopExecution({ errors: [error as GraphQLError] });

@@ -93,6 +93,8 @@ export interface Dialect {
   /** Whether a whole number has that bit set, from 0. */
   hasBit(number: Sql, bit: number): Sql;
   aggregate(of: Aggregate): Sql;
+  /** A statement may hold no median or percentile beside another aggregate that sorts or tells values apart. */
+  readonly quantilesAlone?: true;
   /**
    * One value, of 128 bits or more, that is equal for equal rows of these values and, as far as a hash can tell, for no others:
    * every digit counts, NULL is none of the texts, and what one value ends with is never taken for what the next begins with.

@@ -1,12 +1,18 @@
+import { bigQueryDialect } from './bigquery-dialect.ts';
+import { databricksDialect } from './databricks-dialect.ts';
 import type { Dialect } from './dialect.ts';
 import { duckDbDialect } from './duckdb-dialect.ts';
 import { postgresDialect } from './postgres-dialect.ts';
+import { redshiftDialect } from './redshift-dialect.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Warehouse } from './warehouse.ts';
 
 const dialects: Partial<Record<Warehouse['engine'], Dialect>> = {
+  BIGQUERY: bigQueryDialect,
+  DATABRICKS: databricksDialect,
   DUCKDB: duckDbDialect,
   POSTGRES: postgresDialect,
+  REDSHIFT: redshiftDialect,
   SNOWFLAKE: snowflakeDialect,
 };
 

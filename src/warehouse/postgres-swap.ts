@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '#base/errors.ts';
 import type { RunInside } from './postgres-describe.ts';
 import { codeOf } from './postgres-errors.ts';
@@ -33,8 +34,8 @@ export async function makeSchema({ rows, run }: Writing, schema: string): Promis
 
 /**
  * Puts a table in the place of the target, in the transaction that is open; those who read are kept waiting for a moment. Grants,
- * comments and indexes of the old table go over to the new. What cannot go over (views on it, policies, triggers, foreign keys)
- * keeps the old table, and its rows are replaced. Fails with CONFLICT when it then would have to get other columns.
+ * comments and indexes of the old table go over to the new. What cannot go over (views on it, policies, triggers, foreign keys,
+ * inheritance, publications) keeps the old table, and its rows are replaced. Fails with CONFLICT when it then would have to get other columns.
  */
 export async function swapIn(writing: Writing, target: Name, staged: Name): Promise<void> {
   if (!(await exists(writing, target))) return rename(writing, target, staged);
@@ -43,7 +44,7 @@ export async function swapIn(writing: Writing, target: Name, staged: Name): Prom
   const renames = await takeIndexes(writing, target, staged);
   await writing.run({ sql: 'SAVEPOINT swap' });
   try {
-    await writing.run({ sql: `DROP TABLE IF EXISTS ${nameOf(target)}` });
+    await runAlone(writing, `DROP TABLE IF EXISTS ${nameOf(target)}`);
   } catch (error) {
     if (codeOf(error) !== dependentObjects) throw error;
     await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
@@ -51,6 +52,29 @@ export async function swapIn(writing: Writing, target: Name, staged: Name): Prom
   }
   await rename(writing, target, staged);
   for (const sql of renames) await writing.run({ sql });
+}
+
+const waitsMax = 30;
+const betweenMs = 100;
+
+/**
+ * Runs a statement that nobody may read its table beside, in the transaction that is open. Whoever comes later queues behind it: so it
+ * waits a second at a time, and lets them through in between. Fails with lock_not_available after half a minute.
+ */
+export async function runAlone({ run }: Pick<Writing, 'run'>, sql: string): Promise<void> {
+  for (let wait = 1; ; wait += 1) {
+    await run({ sql: 'SAVEPOINT alone' });
+    await run({ sql: `SET LOCAL lock_timeout = '1s'` });
+    try {
+      await run({ sql });
+      await run({ sql: `SET LOCAL lock_timeout = '30s'` });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== '55P03' || wait === waitsMax) throw error;
+      await run({ sql: 'ROLLBACK TO SAVEPOINT alone' });
+      await delay(betweenMs);
+    }
+  }
 }
 
 const targetSql = `(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -65,10 +89,14 @@ async function rename({ run }: Writing, target: Name, staged: Name): Promise<voi
   await run({ sql: `ALTER TABLE ${nameOf(staged)} RENAME TO ${quoteName(target.name)}` });
 }
 
-/** Without its policies the new table would show what the old did not. */
+/** What no other table can take over: policies, without which it would show what was hidden, and what else is tied to it. */
 async function mustStay({ rows }: Writing, { schema, name }: Name): Promise<boolean> {
   const [[stays]] = (await rows({
-    sql: `SELECT c.relrowsecurity OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+    sql: `SELECT c.relrowsecurity
+        OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+        OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f')
+        OR EXISTS (SELECT FROM pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent))
+        OR EXISTS (SELECT FROM pg_publication_rel p WHERE p.prrelid = c.oid)
       FROM pg_class c WHERE c.oid = ${targetSql}`,
     binds: [schema, name],
   })) as [[boolean]];
@@ -152,7 +180,7 @@ async function refill({ rows, run }: Writing, target: Name, staged: Name, cause?
     );
   const name = nameOf(target);
   if ((await columns(target)) !== (await columns(staged))) throw stoodOn(name, cause);
-  await run({ sql: `TRUNCATE ${name}` });
+  await runAlone({ run }, `TRUNCATE ONLY ${name}`);
   await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
   await run({ sql: `DROP TABLE ${nameOf(staged)}` });
   await run({ sql: `ANALYZE ${name}` });
@@ -161,7 +189,11 @@ async function refill({ rows, run }: Writing, target: Name, staged: Name, cause?
 /** PostgreSQL names what stands on it in the detail, one a line. */
 export function stoodOn(name: string, cause: unknown): AppError {
   const { detail } = (cause ?? {}) as { detail?: string };
-  const what = detail ?? (cause === undefined ? 'it has policies or triggers' : messageOf(cause));
+  const what =
+    detail ??
+    (cause === undefined
+      ? 'it has policies, triggers, foreign keys, heirs or a publication'
+      : messageOf(cause));
   const message = `${name} cannot get other columns while something stands on it: ${what.replaceAll('\n', ', ')}.`;
   return new AppError('CONFLICT', message, {
     fix: 'Drop what stands on it first, and make that anew afterwards.',

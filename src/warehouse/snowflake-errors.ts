@@ -26,8 +26,8 @@ export class NoAnswer extends Error {
 const fixes: Record<string, string> = {
   '000606': 'Name a warehouse in the datastore, and grant its role USAGE on it.',
   '000607': 'Name a warehouse in the datastore, and grant its role USAGE on it.',
-  '000608': 'Grant the role OPERATE on the warehouse, or let it resume by itself (AUTO_RESUME).',
-  '000609': 'Grant the role OPERATE on the warehouse, or let it resume by itself (AUTO_RESUME).',
+  '000608': 'Resume the warehouse, or let it resume by itself: ALTER WAREHOUSE … SET AUTO_RESUME = TRUE.',
+  '000609': 'Resume the warehouse, or let it resume by itself: ALTER WAREHOUSE … SET AUTO_RESUME = TRUE.',
   '090073': 'Its resource monitor has used up its quota: raise that, or take another warehouse.',
   '390100': 'Check the username and the password of the datastore.',
   '390144':
@@ -66,7 +66,11 @@ export function statementError(error: unknown, stop: Interruption | null, deadli
     const fix = fixes[code] ?? 'Try again; when it goes on, look at the status of your Snowflake account.';
     return unavailable(`Snowflake could not run the statement: ${message}`, error, fix);
   }
-  if (code === '000604' || code === '000630' || sqlState === '57014') {
+  if (code === '000604') {
+    const why = `Somebody canceled the statement at Snowflake: ${message}`;
+    return new AppError('WAREHOUSE_TIMEOUT', why, { fix: 'Ask again, unless it was meant.', cause: error });
+  }
+  if (code === '000630' || sqlState === '57014') {
     const why = `Snowflake stopped the statement: ${message}`;
     return new AppError('WAREHOUSE_TIMEOUT', why, {
       fix: 'Ask for less: a shorter time range, fewer columns, a coarser grain.',

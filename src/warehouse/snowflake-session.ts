@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
+import { orAborted } from './or-aborted.ts';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 import { logIn, type SnowflakeLogin, type Tokens } from './snowflake-login.ts';
 
@@ -157,16 +158,4 @@ function checked(reply: Reply): Reply {
   if (reply.success) return reply;
   const sqlState = typeof reply.data?.sqlState === 'string' ? reply.data.sqlState : '';
   throw new SnowflakeError(reply.message ?? 'it gives no reason', reply.code ?? '', sqlState);
-}
-
-/** What others wait for as well goes on when one of them leaves. */
-export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason as Error);
-  signal.addEventListener('abort', leave, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', leave);
-  }
 }

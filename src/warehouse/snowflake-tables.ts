@@ -1,4 +1,4 @@
-import { stagingSchema } from './duckdb-tables.ts';
+import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Desk } from './snowflake-query.ts';
 import { type RowType, typeName } from './snowflake-values.ts';
@@ -9,6 +9,9 @@ import type { DescribedSchema, DescribedTable, TableName } from './warehouse.ts'
 function catalogOf(database: string, view: string): Sql {
   return sql`${nameSql(database)}.INFORMATION_SCHEMA.${rawSql(view)}`;
 }
+
+/** Tables that are being written are not. */
+const isShown = sql`NOT STARTSWITH(t.TABLE_NAME, '${rawSql(stagingPrefix)}')`;
 
 type ColumnRow = [
   schema: string,
@@ -38,7 +41,7 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
       c.NUMERIC_PRECISION, c.NUMERIC_SCALE, c.CHARACTER_MAXIMUM_LENGTH, c.IS_NULLABLE, c.ORDINAL_POSITION
     FROM ${catalogOf(database, 'TABLES')} AS t
     JOIN ${catalogOf(database, 'COLUMNS')} AS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME${join}
-    WHERE t.TABLE_SCHEMA NOT IN ('INFORMATION_SCHEMA', '${rawSql(stagingSchema)}')
+    WHERE t.TABLE_SCHEMA NOT IN ('INFORMATION_SCHEMA', '${rawSql(stagingSchema)}') AND ${isShown}
     ORDER BY 1, 2, 11`;
   const { rows } = await desk.run(toStatement(piece, snowflakeDialect));
   const tables = new Map<string, DescribedTable>();
@@ -64,7 +67,7 @@ export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
   const { database } = desk.home;
   const piece = sql`SELECT s.SCHEMA_NAME, COUNT(t.TABLE_NAME)
     FROM ${catalogOf(database, 'SCHEMATA')} AS s
-    LEFT JOIN ${catalogOf(database, 'TABLES')} AS t ON t.TABLE_SCHEMA = s.SCHEMA_NAME
+    LEFT JOIN ${catalogOf(database, 'TABLES')} AS t ON t.TABLE_SCHEMA = s.SCHEMA_NAME AND ${isShown}
     WHERE s.SCHEMA_NAME NOT IN ('INFORMATION_SCHEMA', '${rawSql(stagingSchema)}')
     GROUP BY s.SCHEMA_NAME
     ORDER BY 1`;

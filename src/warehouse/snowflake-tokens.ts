@@ -1,8 +1,4 @@
-/** A piece of Snowflake's SQL. Words are in capitals, as Snowflake reads them; names are what stands in their quotes. */
-export interface Token {
-  kind: 'word' | 'name' | 'text' | 'number' | 'sign';
-  text: string;
-}
+import type { Token } from './select-reads.ts';
 
 /** Comments, texts, quoted names, words, numbers, and signs: those of two characters, then any one. */
 const pieces =
@@ -10,7 +6,7 @@ const pieces =
 
 const escapes: Record<string, string> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f', '0': '\0' };
 
-/** The statement's pieces in order, without comments and spaces. Never fails: what is no SQL is signs. */
+/** The statement's pieces in order, without comments and spaces. Words are in capitals, as Snowflake reads them. Never fails: what is no SQL is signs. */
 export function tokensOf(sql: string): Token[] {
   const tokens: Token[] = [];
   for (const { groups } of sql.matchAll(pieces)) {

@@ -2,7 +2,7 @@ import type { Connection } from 'snowflake-sdk';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 import { connect, type SnowflakeLogin } from './snowflake-login.ts';
-import { orAborted } from './snowflake-session.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** Codes of a session that is over, however it ended: another one is opened. */
 const over = /^39011\d$/;
@@ -68,16 +68,20 @@ export class SnowflakeUploads implements AsyncDisposable {
 
 function execute(connection: Connection, sqlText: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const complete = (error: (Error & { code?: unknown; sqlState?: unknown }) | undefined) => {
-      if (!error) resolve();
-      else if (error.sqlState === undefined && !/^\d{6}$/.test(codeOf(error))) {
-        reject(new NoAnswer(`a file could not be put into its stage: ${error.message}`, { cause: error }));
-      } else reject(new SnowflakeError(error.message, codeOf(error), textOf(error.sqlState)));
-    };
+    const complete = (error: ClientError | undefined) => (error ? reject(uploadError(error)) : resolve());
     connection.execute({ sqlText, complete });
   });
 }
 
-const textOf = (value: unknown) =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-const codeOf = (error: { code?: unknown }) => textOf(error.code).padStart(6, '0');
+type ClientError = Error & { code?: unknown; sqlState?: unknown };
+
+/** The account's own errors have a SQLSTATE. Those of the way to its cloud have none, and name the file here. */
+function uploadError(error: ClientError): Error {
+  const { code, sqlState, message } = error;
+  const known = typeof code === 'string' || typeof code === 'number' ? String(code).padStart(6, '0') : '';
+  if (typeof sqlState === 'string' || known === terminated) {
+    return new SnowflakeError(message, known, typeof sqlState === 'string' ? sqlState : '08003');
+  }
+  const said = message.replace(/ file=.*$/s, '').replace(/^(Error: )+/, '');
+  return new NoAnswer(`a file could not be put into its stage: ${said}`, { cause: error });
+}

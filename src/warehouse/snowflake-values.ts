@@ -1,3 +1,4 @@
+import { listOf } from './json-list.ts';
 import type { Bind } from './warehouse.ts';
 
 /** A column as Snowflake describes it in its answers. */
@@ -100,20 +101,6 @@ const integerOf: Decode = (raw) => {
 const notFinite: Record<string, string> = { nan: 'NaN', inf: 'Infinity', '-inf': '-Infinity' };
 
 const floatOf: Decode = (raw) => notFinite[raw.toLowerCase()] ?? Number(raw);
-
-/** JSON but for `undefined`, which a list of Snowflake may hold: then it stays text. */
-const listOf: Decode = (raw) => {
-  try {
-    return JSON.parse(raw, exactNumber) as unknown;
-  } catch {
-    return raw;
-  }
-};
-
-function exactNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || context?.source === undefined) return value;
-  return String(value) === context.source || !/^-?\d+$/.test(context.source) ? value : context.source;
-}
 
 const second = 1_000_000_000n;
 

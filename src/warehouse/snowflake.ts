@@ -1,16 +1,16 @@
 import { closedError, type Interruption } from './interruption.ts';
-import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './snowflake-errors.ts';
 import { describeSelect } from './snowflake-describe.ts';
 import { examine } from './snowflake-examine.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { SnowflakeLogin } from './snowflake-login.ts';
-import { ask, type Desk, type Result } from './snowflake-query.ts';
+import { ask, type Desk } from './snowflake-query.ts';
 import { SnowflakeSession } from './snowflake-session.ts';
 import { SnowflakeUploads } from './snowflake-upload.ts';
 import { describeSchemas, describeTables } from './snowflake-tables.ts';
 import { dropOwn, ownTables, writeOwn, writeTarget } from './snowflake-write.ts';
 import { Slots } from './slots.ts';
+import { takeRows } from './take-rows.ts';
 import type {
   Answer,
   AnswerPiece,
@@ -31,8 +31,6 @@ export type SnowflakeOptions = SnowflakeLogin;
 const queriesMax = 16;
 const writesMax = 4;
 
-const rowsMaxDefault = 10_000;
-const bytesMaxDefault = 64 * 1024 * 1024;
 const deadlineMsDefault = 30_000;
 
 /** What is listed is names, as many as there are. */
@@ -74,10 +72,10 @@ export class SnowflakeWarehouse implements Warehouse {
   }
 
   run(statement: Statement, options: RunOptions = {}): Promise<Answer> {
-    const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
+    const { rowsMax, bytesMax } = options;
     return this.#bounded(options, async (bounds) => {
       const result = await ask(this.#session, statement, bounds);
-      return take(result, rowsMax, bytesMax);
+      return takeRows(result, rowsMax, bytesMax);
     });
   }
 
@@ -152,7 +150,7 @@ export class SnowflakeWarehouse implements Warehouse {
       await using session = new SnowflakeSession(this.#options, { isOne: true });
       return await work(async (statement) => {
         const result = await ask(session, statement, bounds);
-        return (await take(result, rowsMaxDefault, bytesMaxDefault)).rows;
+        return (await takeRows(result)).rows;
       });
     };
     return this.#bounded(options, runAll, this.#writes);
@@ -170,7 +168,7 @@ export class SnowflakeWarehouse implements Warehouse {
       home: this.#home,
       run: async (statement) => {
         const result = await ask(this.#session, statement, bounds);
-        return take(result, catalogBounds.rowsMax, catalogBounds.bytesMax);
+        return takeRows(result, catalogBounds.rowsMax, catalogBounds.bytesMax);
       },
       describe: (statement) => ask(this.#session, statement, { ...bounds, describeOnly: true }),
     };
@@ -206,21 +204,4 @@ export class SnowflakeWarehouse implements Warehouse {
     };
     return { signal, deadlineMs, tag, stoppedBy };
   }
-}
-
-/** No more rows than `rowsMax`, and none beyond `bytesMax` but the first. */
-async function take({ columns, pieces }: Result, rowsMax: number, bytesMax: number): Promise<Answer> {
-  const rows: unknown[][] = [];
-  let bytes = 2;
-  for await (const piece of pieces()) {
-    for (const row of piece) {
-      const rowBytes = row.reduce((sum: number, value) => sum + jsonBytes(value), 2);
-      if (rows.length === rowsMax || (bytes + rowBytes > bytesMax && rows.length > 0)) {
-        return { columns, rows, truncated: true, bytes };
-      }
-      rows.push(row);
-      bytes += rowBytes;
-    }
-  }
-  return { columns, rows, truncated: false, bytes };
 }

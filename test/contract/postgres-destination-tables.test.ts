@@ -99,6 +99,24 @@ describe('OVERWRITE keeps what others made of the table', () => {
     expect(await lab.rows('SELECT * FROM raw.seen')).toEqual([[2, 'b']]);
   });
 
+  test('triggers, foreign keys and a publication stay on it', async () => {
+    await write(one);
+    await lab.pg.load([
+      'CREATE TABLE raw.kinds (v text PRIMARY KEY)',
+      `INSERT INTO raw.kinds VALUES ('a'), ('b')`,
+      'ALTER TABLE raw.orders ADD FOREIGN KEY (v) REFERENCES raw.kinds',
+      'CREATE PUBLICATION told FOR TABLE raw.orders',
+    ]);
+    await write("SELECT 2 AS id, 'b' AS v");
+    expect(await lab.readTable('orders')).toEqual([[2, 'b']]);
+    expect(await lab.rows('SELECT count(*) FROM pg_publication_tables')).toEqual([[1n]]);
+    await expect(write("SELECT 3 AS id, 'none' AS v")).rejects.toMatchObject({
+      kind: 'SCHEMA',
+      message: expect.stringContaining('foreign key'),
+    });
+    expect(await lab.readTable('orders')).toEqual([[2, 'b']]);
+  });
+
   test('row policies go on to hide what they hid', async () => {
     await write(one);
     await lab.pg.load([

@@ -112,6 +112,18 @@ describe('values of DuckDB', () => {
     expect(found[0]![1]).toBe(kept);
   });
 
+  test('values of many megabytes arrive whole', async () => {
+    await writeValues(
+      'VARCHAR',
+      [`repeat('back\\slash, "quote" and ' || chr(10), 800000)`, "'short'"],
+      'long',
+    );
+    expect(await lab.rows('SELECT octet_length(v), left(v, 27) FROM raw.long ORDER BY 1 DESC')).toEqual([
+      [25 * 800_000, 'back\\slash, "quote" and \nback\\'.slice(0, 27)],
+      [5, 'short'],
+    ]);
+  });
+
   test.each([
     ['DATE', "'5000-01-01 (BC)'"],
     ['TIMESTAMP', "'290000-01-01 (BC) 00:00:00'"],

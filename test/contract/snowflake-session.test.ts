@@ -23,9 +23,9 @@ const one = { sql: 'SELECT 1 AS v' };
 const many = { sql: 'SELECT SEQ8() AS n FROM TABLE(GENERATOR(ROWCOUNT => 70000))' };
 
 describe('a session of Snowflake', () => {
-  test('is opened by password, by key pair and by OAuth token', async () => {
-    const { password, privateKey, passphrase, token } = server();
-    for (const how of [{ password }, { privateKey, passphrase }, { token }]) {
+  test('is opened by password, by key pair, by OAuth token and by programmatic access token', async () => {
+    const { password, privateKey, passphrase, token, accessToken } = server();
+    for (const how of [{ password }, { privateKey, passphrase }, { token }, { password: accessToken }]) {
       await using warehouse = open(how);
       expect((await warehouse.run(one)).rows).toEqual([[1n]]);
     }
@@ -76,7 +76,73 @@ describe('a session of Snowflake', () => {
   });
 });
 
+const endless = {
+  sql: 'SELECT COUNT(*) FROM TABLE(GENERATOR(ROWCOUNT => 100000000000)) WHERE SEQ8() % 7 = 3',
+};
+/** Until a statement is told to wait for. */
+const waited = (before: number) => expect.poll(async () => (await told()).waits).toBeGreaterThan(before);
+
 describe('a statement of Snowflake', () => {
+  test('that is slow is asked for until it ends, whichever code says that it runs', async () => {
+    await using warehouse = open();
+    const before = await told();
+    await server().order({ hold: true });
+    const asked = warehouse.run(one);
+    await waited(before.waits + 2);
+    await server().order({ hold: false });
+    expect((await asked).rows).toEqual([[1n]]);
+    expect((await told()).texts.length - before.texts.length).toBe(1);
+  });
+
+  test('whose session is lost on the way goes on in a new one, and is run once', async () => {
+    await using warehouse = open();
+    const before = await told();
+    await server().order({ hold: true });
+    const asked = warehouse.run(one);
+    await waited(before.waits);
+    await server().order({ expire: 'gone' });
+    await server().order({ hold: false });
+    expect((await asked).rows).toEqual([[1n]]);
+    const after = await told();
+    expect([after.texts.length - before.texts.length, after.logins - before.logins]).toEqual([1, 2]);
+  });
+
+  test('whose sessions are lost one after the other fails, and the next one is answered', async () => {
+    await using warehouse = open();
+    await warehouse.run(one);
+    const before = await told();
+    await server().order({ trouble: { lost: 1_000 } });
+    await expect(warehouse.run(one)).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE', /lets nobody in/));
+    await server().order({ trouble: { lost: 0 } });
+    expect((await told()).logins - before.logins).toBe(2);
+    expect((await warehouse.run(one)).rows).toEqual([[1n]]);
+  });
+
+  test('that somebody cancels at Snowflake says so', async () => {
+    await using warehouse = open();
+    const before = await told();
+    const running = warehouse.run(endless);
+    running.catch(() => undefined);
+    await waited(before.waits);
+    await server().order({ cancel: true });
+    await expect(running).rejects.toEqual(code('WAREHOUSE_TIMEOUT', /Somebody canceled/));
+  });
+
+  test('on a virtual warehouse that sleeps for good says so, and how to wake it', async () => {
+    await using admin = open();
+    for (const how of ['SET AUTO_RESUME = FALSE', 'SUSPEND']) {
+      await admin.run({ sql: `ALTER WAREHOUSE "WH" ${how}` });
+    }
+    const asked = admin.run({ sql: 'SELECT COUNT(*) FROM "SESSIONS".INFORMATION_SCHEMA.TABLES' });
+    await expect(asked).rejects.toMatchObject({
+      code: 'WAREHOUSE_UNAVAILABLE',
+      message: /suspended/,
+      fix: /AUTO_RESUME/,
+    });
+    await admin.run({ sql: 'ALTER WAREHOUSE "WH" SET AUTO_RESUME = TRUE' });
+    expect((await admin.run(one)).rows).toEqual([[1n]]);
+  });
+
   test('carries its tag and its deadline, and equal questions are equal texts, however long their lists', async () => {
     await using warehouse = open();
     const before = await told();
@@ -125,9 +191,6 @@ describe('a statement of Snowflake', () => {
   test('that nobody waits for is stopped at Snowflake', async () => {
     await using warehouse = open();
     const before = await told();
-    const endless = {
-      sql: 'SELECT COUNT(*) FROM TABLE(GENERATOR(ROWCOUNT => 100000000000)) WHERE SEQ8() % 7 = 3',
-    };
     await expect(warehouse.run(endless, { deadlineMs: 300 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
     await expect.poll(async () => (await told()).aborted - before.aborted).toBe(1);
   });

@@ -30,6 +30,26 @@ export const goldenDialects: Partial<Record<Warehouse['engine'], GoldenTypes>> =
     timestamp: 'timestamp without time zone',
     timestamptz: 'timestamp with time zone',
   },
+  BIGQUERY: {
+    text: 'STRING',
+    integer: 'INT64',
+    decimal: 'NUMERIC(9, 2)',
+    uuid: 'STRING(36)',
+    json: 'JSON',
+    date: 'DATE',
+    timestamp: 'DATETIME',
+    timestamptz: 'TIMESTAMP',
+  },
+  REDSHIFT: {
+    text: 'character varying(65535)',
+    integer: 'bigint',
+    decimal: 'numeric(9,2)',
+    uuid: 'character varying(36)',
+    json: 'super',
+    date: 'date',
+    timestamp: 'timestamp without time zone',
+    timestamptz: 'timestamp with time zone',
+  },
   SNOWFLAKE: {
     text: 'VARCHAR(16777216)',
     integer: 'NUMBER(38,0)',
@@ -39,6 +59,16 @@ export const goldenDialects: Partial<Record<Warehouse['engine'], GoldenTypes>> =
     date: 'DATE',
     timestamp: 'TIMESTAMP_NTZ(9)',
     timestamptz: 'TIMESTAMP_LTZ(9)',
+  },
+  DATABRICKS: {
+    text: 'STRING',
+    integer: 'BIGINT',
+    decimal: 'DECIMAL(9,2)',
+    uuid: 'STRING',
+    json: 'VARIANT',
+    date: 'DATE',
+    timestamp: 'TIMESTAMP_NTZ',
+    timestamptz: 'TIMESTAMP',
   },
 };
 

@@ -1,6 +1,8 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { createDatastore } from '#catalog/create-datastore.ts';
+import { startBigQueryServer } from './bigquery-server/start-server.ts';
 import { type LabTable, makeTables } from './lab-tables.ts';
+import { startDatabricksServer } from './databricks-server/start-server.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
 import { startSnowflakeServer } from './snowflake-server/start-server.ts';
@@ -19,6 +21,8 @@ const servers = {
   DUCKDB: null,
   POSTGRES: openPostgresServer,
   SNOWFLAKE: openSnowflakeServer,
+  BIGQUERY: openBigQueryServer,
+  DATABRICKS: openDatabricksServer,
 } as const satisfies Record<string, (() => Promise<LabServer>) | null>;
 
 export type LabEngine = keyof typeof servers;
@@ -67,6 +71,18 @@ async function openPostgresServer(): Promise<LabServer> {
   };
 }
 
+async function openDatabricksServer(): Promise<LabServer> {
+  const server = await startDatabricksServer({ database: 'lab' });
+  const { url: _url, ...login } = server.login;
+  const { host } = server;
+  return {
+    config: { ...login, host, token: server.account.token },
+    database: login.catalog,
+    host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
 async function openSnowflakeServer(): Promise<LabServer> {
   const server = await startSnowflakeServer({ database: 'LAB' });
   const { url, ...login } = server.login;
@@ -75,6 +91,16 @@ async function openSnowflakeServer(): Promise<LabServer> {
     config: { ...login, host, password: server.password },
     database: login.database,
     host,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function openBigQueryServer(): Promise<LabServer> {
+  const server = await startBigQueryServer('sluice-lab');
+  return {
+    config: server.config,
+    database: server.config.projectId,
+    host: server.host,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
+import { BigQueryWarehouse } from '#warehouse/bigquery.ts';
+import { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
@@ -59,6 +61,8 @@ async function recording(run: () => Promise<unknown>, record: (statement: Statem
 
 /** Every engine that is not embedded. */
 const remoteWarehouses: readonly Pick<Warehouse, 'run' | 'stream'>[] = [
+  BigQueryWarehouse.prototype,
+  DatabricksWarehouse.prototype,
   PostgresWarehouse.prototype,
   SnowflakeWarehouse.prototype,
 ];

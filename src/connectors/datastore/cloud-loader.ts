@@ -96,11 +96,14 @@ export interface CloudLoader {
     file: { path: string; note: string },
     signal: AbortSignal,
   ): Promise<void>;
+  /** Removes what loads that were broken off a week ago have left elsewhere than in tables. Called once a task. */
+  tidy?(signal: AbortSignal): Promise<void>;
   /** Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. */
   replace(target: TableName, by: Replacement, signal: AbortSignal): Promise<void>;
   /**
    * Runs all statements as one transaction if `guard`, its first, changes exactly one row: else nothing is changed and the
-   * answer is false. Of two at once whose guards change the same row, at most one commits. Left out where an engine cannot.
+   * answer is false. Of two at once whose guards change the same row, at most one commits. Left out where an engine cannot: then
+   * whatever is published rewrites the table, and of two jobs that do so at once one's rows are lost.
    */
   commit?(guard: Statement, then: readonly Statement[], signal: AbortSignal): Promise<boolean>;
   /** What the engine's error means for the task, where it says more than the code of AppError: a missing grant is CONFIG. */

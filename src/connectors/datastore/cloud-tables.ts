@@ -23,7 +23,10 @@ async function openSession(
   place: Place,
   context: ConnectorContext,
 ): Promise<DestinationSession> {
-  await asConnectorError(loader, () => prepareMarkers(loader, context.signal));
+  await asConnectorError(loader, async () => {
+    await prepareMarkers(loader, context.signal);
+    await loader.tidy?.(context.signal);
+  });
   // Among the FIFOs: nobody else can read there.
   const work = await openWorkDuckDb(context.pipesDir, context);
   return {

@@ -113,7 +113,10 @@ async function openDatastore(
   throw new ConnectorError(
     'CONFIG',
     `The datastore "${name}" (${warehouse.engine}) cannot be written to yet.`,
-    { fix: 'Choose a datastore on DuckDB or PostgreSQL.', path: ['datastore'] },
+    {
+      fix: 'Choose a datastore on another engine; docs/warehouses.md says which are written.',
+      path: ['datastore'],
+    },
   );
 }
 

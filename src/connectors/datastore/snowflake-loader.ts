@@ -12,7 +12,9 @@ import { snowflakeColumnType, snowflakeConvert, snowflakeTravel } from './snowfl
 const statementMs = 3_600_000;
 /** Where files lie in the user's own stage: no grant is needed there. */
 const stageFolder = 'sluice';
-const removeMs = 30_000;
+const tidyMs = 30_000;
+/** No task lives for so long. */
+const staleMs = 7 * 86_400_000;
 
 /** Loads Parquet files into a Snowflake: PUT into the user's stage, COPY INTO a table, then its comment. */
 export function snowflakeLoader(warehouse: SnowflakeWarehouse): CloudLoader {
@@ -55,6 +57,7 @@ export function snowflakeLoader(warehouse: SnowflakeWarehouse): CloudLoader {
       }));
     },
     load: (into, columns, file, signal) => load(warehouse, into, columns, file, signal),
+    tidy: (signal) => removeStale((piece) => ask(piece, signal)),
     async replace(target, by, signal) {
       await ask(replaceSql(target, by), signal);
     },
@@ -109,7 +112,7 @@ async function describe(
   };
 }
 
-/** The table gets its comment last: without it nobody takes it for a part. What fails leaves the table to whoever tidies up. */
+/** The table gets its comment last: without it nobody takes it for a part. */
 async function load(
   warehouse: SnowflakeWarehouse,
   into: TableName,
@@ -120,7 +123,9 @@ async function load(
   const options = { signal, deadlineMs: statementMs };
   const ask = (piece: Sql) => warehouse.run(toStatement(piece, snowflakeDialect), options);
   const folder = `${stageFolder}/${into.name}`;
+  const files = rawSql(snowflakeDialect.quoteText(`@~/${folder}/`));
   const table = tableSql(into);
+  const tidied: Sql[] = [sql`REMOVE ${files}`];
   try {
     await warehouse.upload(file.path, folder, options);
     const defined = columns.map(({ name, type }) => sql`${nameSql(name)} ${rawSql(type)}`);
@@ -128,17 +133,31 @@ async function load(
     await ask(sql`CREATE TRANSIENT TABLE ${table} (${joinSql(defined)})`);
     const values = columns.map(({ name, type }) => sql`CAST($1:${rawSql(name)} AS ${rawSql(type)})`);
     const names = joinSql(columns.map(({ name }) => nameSql(name)));
-    const staged = rawSql(snowflakeDialect.quoteText(`@~/${folder}/`));
-    await ask(sql`COPY INTO ${table} (${names}) FROM (SELECT ${joinSql(values)} FROM ${staged})
+    await ask(sql`COPY INTO ${table} (${names}) FROM (SELECT ${joinSql(values)} FROM ${files})
       FILE_FORMAT = (TYPE = PARQUET) ON_ERROR = ABORT_STATEMENT`);
     await ask(sql`COMMENT ON TABLE ${table} IS ${textSql(file.note)}`);
+  } catch (error) {
+    tidied.push(sql`DROP TABLE IF EXISTS ${table}`);
+    throw error;
   } finally {
-    // Its own time: the file goes also when the task was canceled.
-    const removed = sql`REMOVE ${rawSql(snowflakeDialect.quoteText(`@~/${folder}/`))}`;
-    await warehouse
-      .run(toStatement(removed, snowflakeDialect), { deadlineMs: removeMs })
-      .catch(() => undefined);
+    // Its own time: what is left goes also when the task was canceled, which is not held up by it.
+    const tidying = tidied.map((piece) =>
+      warehouse.run(toStatement(piece, snowflakeDialect), { deadlineMs: tidyMs }).catch(() => undefined),
+    );
+    if (!signal.aborted) await Promise.all(tidying);
   }
+}
+
+/** Files of a load that was killed before it could remove them: each lies in a folder of its table's name. */
+async function removeStale(ask: (piece: Sql) => Promise<unknown[][]>): Promise<void> {
+  const folderSql = (folder: string) => rawSql(snowflakeDialect.quoteText(`@~/${folder}/`));
+  const stale = new Set<string>();
+  for (const [name, , , modifiedAt] of (await ask(sql`LIST ${folderSql(stageFolder)}`)) as string[][]) {
+    const [folder] = new RegExp(`${stageFolder}/[^/]+`).exec(name ?? '') ?? [];
+    const isOld = Date.parse(modifiedAt ?? '') < Date.now() - staleMs;
+    if (folder !== undefined && isOld) stale.add(folder);
+  }
+  for (const folder of stale) await ask(sql`REMOVE ${folderSql(folder)}`);
 }
 
 /** One statement: readers have the old table until it ends, and the grants of the old one stay. */

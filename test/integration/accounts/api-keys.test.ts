@@ -24,6 +24,7 @@ test('a key gives its scopes in its project, and nothing of the member that made
     role: null,
     scopes: ['DATA_READ'],
     sessionId: null,
+    revision: '0',
   });
   expect(JSON.stringify(apiKey)).not.toContain(secret.slice(apiKey.prefix.length + 1));
 });

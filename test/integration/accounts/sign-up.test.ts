@@ -36,7 +36,7 @@ test('signing up makes account, first project and owner, signed in, and tells wh
   const { deps, created } = accounts;
   const { viewer, token } = await signUp(deps, { ...person('ada'), accountName: 'Engines' });
   expect(viewer).toMatchObject({ role: 'OWNER', apiKeyId: null });
-  expect(await viewerOfToken(deps, token)).toEqual(viewer);
+  expect(await viewerOfToken(deps, token)).toEqual({ ...viewer, revision: '0' });
   const account = await deps.store.db.account.findUniqueOrThrow({
     where: { id: viewer.accountId },
     include: { members: true, projects: true },

@@ -4,6 +4,7 @@ import { newId } from '#base/id.ts';
 import { createLog } from '#base/log.ts';
 import { createEmbeddedDatastore, openDatastores } from '#catalog/datastores.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
+import { Memory } from '#catalog/memory.ts';
 import { openStore } from '#store/open-store.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import { temporaryFolder } from '../../support/gateway.ts';
@@ -29,7 +30,14 @@ export async function openTestCatalog(): Promise<TestCatalog> {
   const datastores = opening.use(
     openDatastores({ db, home, homeId, secrets, opensEmbedded: true, scanDirectories: [] }),
   );
-  const deps: CatalogDeps = { store, log, secrets, datastores, now: () => new Date() };
+  const deps: CatalogDeps = {
+    store,
+    log,
+    secrets,
+    datastores,
+    memory: new Memory(),
+    now: () => new Date(),
+  };
   const open = opening.move();
   return {
     deps,

@@ -264,6 +264,11 @@ describe('the gateway over Snowflake', () => {
     expect(first.length).toBeGreaterThan(0);
     expect(await warehouseStatementsOf(users)).toEqual([]);
     expect((await users()).users).toMatchObject({ totalCount: 30 });
+    const { tags } = await server.order({ tell: true });
+    expect(tags).toContain('refreshCatalog');
+    for (const operation of ['sample', 'entities']) {
+      expect(tags).toContainEqual(expect.stringMatching(new RegExp(`^[0-9a-f-]{36} ${operation}$`)));
+    }
   });
 
   test('makes tables and views by transformations, which drop the answers that they change', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dialectOf } from '#warehouse/dialects.ts';
 import { block, broken, expectGolden, readGolden } from '../../golden/golden-file.ts';
 import {
   goldenKinds,
@@ -66,17 +67,19 @@ async function openGoldenLab(engine: LabEngine): Promise<MetricLab> {
 
 /** Each question with its plan, its SQL and its answer. */
 async function goldenText(lab: MetricLab, engine: LabEngine, kind: string): Promise<string> {
+  const { quoteName } = dialectOf(engine);
   const metrics = goldenKinds[kind]!;
   const parts = [`# ${kind}`, block('json', json(metrics.map((name) => ({ [name]: goldenMetrics[name] }))))];
   for (const [title, question] of Object.entries(goldenQuestions(kind))) {
     const { points, sql } = await lab.ask(question);
+    const inGolden = (text: string) => text.replaceAll(quoteName(lab.database), quoteName('warehouse'));
     const shown = points.map((point) =>
       JSON.stringify({ at: point.at, ...point.dimensions, values: point.values.map(short) }),
     );
     parts.push(`## ${title}`, block('json', JSON.stringify(question)));
     parts.push(
       block('text', planInWords(goldenKnown(engine), question, goldenNow)),
-      ...sql.map((each) => block('sql', broken(each.replaceAll(`"${lab.database}"`, '"warehouse"')))),
+      ...sql.map((each) => block('sql', broken(inGolden(each)))),
     );
     parts.push(block('json', shown.join('\n')));
   }

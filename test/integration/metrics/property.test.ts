@@ -23,6 +23,7 @@ const shares: readonly (readonly [LabEngine, seed: number, questions: number])[]
   ['DUCKDB', 3, 70],
   ['POSTGRES', 5, 70],
   ['SNOWFLAKE', 7, 50],
+  ['DATABRICKS', 8, 50],
 ];
 
 /** Clock changes of Berlin, New York and Lord Howe, and a leap day lie within. */

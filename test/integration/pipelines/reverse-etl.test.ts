@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { createDatastore } from '#catalog/create-datastore.ts';
+import { Memory } from '#catalog/memory.ts';
 import { createDestination } from '#pipelines/destinations.ts';
 import { createJob, deleteJob } from '#pipelines/jobs.ts';
 import { reviveTasks } from '#pipelines/revive-tasks.ts';
@@ -22,7 +23,7 @@ async function open() {
   const near = opening.use(await openPostgresWarehouse());
   const pipelines = opening.use(await openTestPipelines());
   const { deps, viewer } = pipelines;
-  const catalog = { ...deps };
+  const catalog = { ...deps, memory: new Memory() };
   for (const [name, { server }] of [
     ['far', far],
     ['near', near],
@@ -72,6 +73,7 @@ async function open() {
   const all = opening.move();
   return {
     ...pipelines,
+    catalog,
     far,
     job,
     into,
@@ -175,7 +177,7 @@ test('a role that may only read is told which grant a difference needs', async (
     `GRANT SELECT ON ALL TABLES IN SCHEMA raw TO reader_${lab.far.server.database}`,
   ]);
   const config = { ...lab.far.server, username: `reader_${lab.far.server.database}`, password: 'secret' };
-  await createDatastore({ ...lab.deps }, lab.viewer, { name: 'read', engine: 'POSTGRES', config });
+  await createDatastore(lab.catalog, lab.viewer, { name: 'read', engine: 'POSTGRES', config });
   const source = await createSource(lab.deps, lab.viewer, {
     name: 'read',
     type: 'datastore',

@@ -1,5 +1,5 @@
 import { readsOf } from '#warehouse/snowflake-reads.ts';
-import type { Token } from '#warehouse/snowflake-tokens.ts';
+import type { Token } from '#warehouse/select-reads.ts';
 import { Refusal } from './engine.ts';
 
 /** What a role may do to one thing, or to all that lies within it. */

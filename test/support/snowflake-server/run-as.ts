@@ -1,4 +1,5 @@
-import { type Token, tokensOf } from '#warehouse/snowflake-tokens.ts';
+import type { Token } from '#warehouse/select-reads.ts';
+import { tokensOf } from '#warehouse/snowflake-tokens.ts';
 import type { Binding } from '#warehouse/snowflake-values.ts';
 import type { Access, Who } from './access.ts';
 import { type Engine, type Outcome, Refusal } from './engine.ts';

@@ -38,18 +38,22 @@ const access = new Access();
 const runAs = runnerOf(engine, access, options.database);
 const queries = new Map<string, Query>();
 /** What goes wrong next, and how often. */
-const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0 };
+const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0, lost: 0 };
 const told: Told = {
   logins: 0,
   renewals: 0,
   ended: 0,
   aborted: 0,
+  waits: 0,
   uploads: 0,
+  stalled: 0,
   staged: [],
   tags: [],
   texts: [],
   timeouts: [],
 };
+/** Whether no statement ends. */
+let isHolding = false;
 /** What happens before the next statement with these words. */
 let ambush: Extract<Command, { before: object }>['before'] | null = null;
 
@@ -65,15 +69,34 @@ process.on('disconnect', () => process.exit(0));
 process.on('message', (command: Command) => {
   if ('expire' in command) sessions.expire(command.expire);
   if ('trouble' in command) {
-    const { uploads = stage.cuts, ...others } = command.trouble;
-    stage.cuts = uploads;
+    const {
+      uploads = stage.cuts,
+      stalledUploads = stage.stalls,
+      keptFiles = stage.kept,
+      ...others
+    } = command.trouble;
+    Object.assign(stage, { cuts: uploads, stalls: stalledUploads, kept: keptFiles });
     Object.assign(troubles, others);
   }
+  if ('hold' in command) isHolding = command.hold;
+  if ('cancel' in command) for (const query of queries.values()) query.stop(canceled());
   if ('before' in command) ambush = command.before;
   const { logins, renewals, ended } = sessions;
-  void stage.list().then((staged) => {
-    process.send!({ ...told, logins, renewals, ended, uploads: stage.uploads, staged });
-  });
+  const aged = 'age' in command ? stage.age(command.age) : Promise.resolve();
+  void aged
+    .then(() => stage.list())
+    .then((files) => {
+      const staged = files.map(({ name }) => name);
+      process.send!({
+        ...told,
+        logins,
+        renewals,
+        ended,
+        uploads: stage.uploads,
+        stalled: stage.stalled,
+        staged,
+      });
+    });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -97,7 +120,8 @@ function tokenOf(request: IncomingMessage): string {
 async function replyTo(url: URL, body: Record<string, unknown>, token: string): Promise<object> {
   if (url.pathname === '/session/v1/login-request') return logIn(url, body.data as object);
   if (url.pathname === '/session/token-request') return renew(token);
-  const problem = sessions.problemOf(token);
+  const problem = troubles.lost > 0 ? '390111' : sessions.problemOf(token);
+  if (troubles.lost > 0) troubles.lost -= 1;
   if (problem !== null) return failure(problem, '08001', 'The session is over.');
   const session = sessions.idOf(token);
   if (url.pathname === '/session') {
@@ -109,7 +133,7 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
   if (url.pathname === '/queries/v1/abort-request') {
     const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
     told.aborted += 1;
-    running?.stop(new Refusal('000604', '57014', 'SQL execution canceled'));
+    running?.stop(canceled());
     return success({});
   }
   const [, id = ''] = /^\/queries\/([^/]+)\/result$/.exec(url.pathname) ?? [];
@@ -171,9 +195,10 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
   const { sqlText, describeOnly = false, bindings = {}, parameters = {} } = body as unknown as QueryBody;
   const refusal = await ambushed(sqlText, session);
   if (refusal) return refusal;
-  const [, word = '', place = ''] = /^\s*(PUT|REMOVE)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
+  const [, word = '', place = ''] = /^\s*(PUT|REMOVE|LIST)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
   if (word === 'PUT') return success(stage.put(sqlText, requestId, addressOf()));
-  if (word === 'REMOVE') await stage.remove(place);
+  if (word === 'REMOVE' && stage.kept > 0) stage.kept -= 1;
+  else if (word === 'REMOVE') await stage.remove(place);
   told.texts.push(sqlText);
   told.tags.push(parameters.QUERY_TAG ?? '');
   told.timeouts.push(parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 0);
@@ -187,7 +212,8 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
     interrupt = stopIt;
     if (stopped) stopIt();
   };
-  const text = word === 'REMOVE' ? "SELECT '' AS name, 'removed' AS result" : sqlText;
+  const removed = word === 'REMOVE' && "SELECT '' AS name, 'removed' AS result";
+  const text = removed || (word === 'LIST' ? await stage.listSql(place) : sqlText);
   const running = runAs(who, { text, bindings }, { session, describeOnly, onStart });
   const limit = setTimeout(
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
@@ -224,10 +250,14 @@ async function ambushed(text: string, session: string): Promise<object | null> {
 }
 
 async function resultOf(query: Query): Promise<object> {
-  const outcome = await Promise.race([query.outcome, sleep(heldMs, null)]);
+  const done = await Promise.race([query.outcome, sleep(heldMs, null)]);
+  const outcome = isHolding ? null : done;
   if (outcome === null) {
     const data = { queryId: query.id, getResultUrl: `/queries/${query.id}/result` };
-    return { success: true, code: '333333', message: 'Query execution in progress', data };
+    told.waits += 1;
+    // Which of the two it says depends on how the statement was sent, and a client is to take either.
+    const code = told.waits % 2 === 1 ? '333333' : '333334';
+    return { success: true, code, message: 'Query execution in progress', data };
   }
   if (outcome instanceof Refusal) {
     return failure(outcome.code, outcome.sqlState, outcome.message, { queryId: query.id });
@@ -271,6 +301,10 @@ async function sendChunk(url: URL, request: IncomingMessage, response: ServerRes
   response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': bytes.byteLength });
   if (isBroken) response.write(bytes.subarray(0, bytes.byteLength / 2), () => response.destroy());
   else response.end(bytes);
+}
+
+function canceled(): Refusal {
+  return new Refusal('000604', '57014', 'SQL execution canceled');
 }
 
 function success(data: object): object {

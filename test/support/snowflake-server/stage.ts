@@ -1,6 +1,6 @@
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -17,6 +17,11 @@ export class Stage {
   readonly #masterKey = randomBytes(32);
   /** So many uploads more are cut off in the middle. */
   cuts = 0;
+  /** So many more are never answered. */
+  stalls = 0;
+  stalled = 0;
+  /** So many times more nothing is removed. */
+  kept = 0;
   uploads = 0;
 
   constructor() {
@@ -61,6 +66,12 @@ export class Stage {
       request.once('data', () => request.destroy());
       return;
     }
+    if (request.method === 'PUT' && this.stalls > 0) {
+      this.stalls -= 1;
+      this.stalled += 1;
+      request.resume();
+      return;
+    }
     if (request.method === 'PUT') {
       const plain = this.#decrypted(await buffer(request), request.headers);
       mkdirSync(join(file, '..'), { recursive: true });
@@ -78,10 +89,37 @@ export class Stage {
     await rm(this.path(folder), { recursive: true, force: true });
   }
 
-  /** Names of all files. */
-  async list(): Promise<string[]> {
+  /** All files: their names in the stage, sizes, and when they were put there. */
+  async list(): Promise<{ name: string; bytes: number; modifiedAt: Date }[]> {
     const found = await readdir(this.folder, { recursive: true, withFileTypes: true });
-    return found.filter((entry) => entry.isFile()).map(({ name }) => name);
+    const files = found
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name));
+    return Promise.all(
+      files.map(async (path) => {
+        const { size, mtime } = await stat(path);
+        return { name: path.slice(this.folder.length + 1), bytes: size, modifiedAt: mtime };
+      }),
+    );
+  }
+
+  /** Makes all files look as if they were put there so long ago. */
+  async age(ms: number): Promise<void> {
+    for (const { name, modifiedAt } of await this.list()) {
+      const at = new Date(modifiedAt.getTime() - ms);
+      await utimes(this.path(name), at, at);
+    }
+  }
+
+  /** LIST as a SELECT: what it says of the files of a folder. */
+  async listSql(folder: string): Promise<string> {
+    const rows = (await this.list())
+      .filter(({ name }) => name.startsWith(folder))
+      .map(({ name, bytes, modifiedAt }) => `('${name}', ${bytes}, '', '${modifiedAt.toUTCString()}')`);
+    const none = "SELECT '' AS name, 0 AS size, '' AS md5, '' AS last_modified WHERE FALSE";
+    return rows.length === 0
+      ? none
+      : `SELECT * FROM (VALUES ${rows.join(', ')}) AS t (name, size, md5, last_modified)`;
   }
 
   /** Spoils all files. */

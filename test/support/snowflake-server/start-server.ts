@@ -14,8 +14,11 @@ export interface Told {
   renewals: number;
   ended: number;
   aborted: number;
+  /** How often a result was asked for and was not there yet. */
+  waits: number;
   /** Files that were put into the stage, and those that lie there. */
   uploads: number;
+  stalled: number;
   staged: string[];
   texts: string[];
   tags: string[];
@@ -32,10 +35,20 @@ export type Command =
         statusCount?: number;
         expiredUrls?: number;
         uploads?: number;
+        /** So many requests are told that their session is gone. */
+        lost?: number;
+        stalledUploads?: number;
+        keptFiles?: number;
       };
     }
   /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
   | { before: { words: string; how: 'refuse' | 'deny' | 'spoil' | 'end' } }
+  /** While it is on, every statement is one that still runs. */
+  | { hold: boolean }
+  /** Cancels all that runs, as an administrator would. */
+  | { cancel: true }
+  /** Makes the files of the stage so many milliseconds older. */
+  | { age: number }
   | { tell: true };
 
 /** A server that speaks as Snowflake does, in a process of its own, and what lets one in. */

@@ -1,4 +1,5 @@
-import { type Token, tokensOf } from '#warehouse/snowflake-tokens.ts';
+import type { Token } from '#warehouse/select-reads.ts';
+import { tokensOf } from '#warehouse/snowflake-tokens.ts';
 
 /** Types of Snowflake by those of DuckDB that hold the same. */
 const types: Record<string, string> = {

@@ -22,7 +22,7 @@ test.each([
   ['003001', '42501', "Insufficient privileges to operate on schema 'S'", 'BAD_USER_INPUT', /Grant the role/],
   ['002003', '42S02', "Object 'T' does not exist or not authorized.", 'BAD_USER_INPUT', null],
   ['000630', '57014', 'Statement reached its timeout.', 'WAREHOUSE_TIMEOUT', /Ask for less/],
-  ['000604', '57014', 'SQL execution canceled', 'WAREHOUSE_TIMEOUT', /Ask for less/],
+  ['000604', '57014', 'SQL execution canceled', 'WAREHOUSE_TIMEOUT', /Ask again/],
   ['000625', '57014', "Statement aborted: the table 'T' is locked.", 'CONFLICT', /again/],
   ['000603', 'XX000', 'Processing aborted by error 300002.', 'WAREHOUSE_UNAVAILABLE', /status/],
 ] as const)('%s of Snowflake is told as what it is', (code, sqlState, message, wanted, fix) => {

@@ -1,0 +1,77 @@
+import { fork } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { BigQueryConfig } from '#warehouse/bigquery-config.ts';
+
+/** What the server was told by its clients. */
+export interface Told {
+  /** Tokens that it made. */
+  tokens: number;
+  /** Jobs that were asked to be canceled, and were running. */
+  canceled: number;
+  /** Queries that were run. */
+  queries: {
+    query: string;
+    labels: Record<string, string>;
+    timeoutMs: string | undefined;
+    maximumBytesBilled: string | undefined;
+  }[];
+  loads: number;
+}
+
+/** What a test makes of the server: it answers each with what it was told so far. */
+export type Command =
+  | { revoke: true }
+  /** The next so many answers are errors with that reason. */
+  | { trouble: { status: number; reason: string; message?: string; count: number; path?: string } }
+  /** The next so many answers break off in their middle. */
+  | { broken: number }
+  /** Bytes that every query is said to read. */
+  | { bytes: number }
+  | { tell: true };
+
+/** A server that speaks as BigQuery does, in a process of its own, and what lets one in. */
+export interface BigQueryServer extends AsyncDisposable {
+  /** host:port, for the emulator hosts of a reach. */
+  host: string;
+  config: BigQueryConfig & { host: string };
+  order(command: Command): Promise<Told>;
+}
+
+/** Starts the server with an empty project. See README.md for what of BigQuery it has. */
+export async function startBigQueryServer(projectId = 'sluice-suite'): Promise<BigQueryServer> {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const clientEmail = `sluice@${projectId}.iam.gserviceaccount.com`;
+  const account = { clientEmail, publicKey };
+  const child = fork(join(import.meta.dirname, 'server-process.ts'), [
+    JSON.stringify({ projectId, account }),
+  ]);
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const host = `127.0.0.1:${port}`;
+  const credentials = JSON.stringify({
+    type: 'service_account',
+    project_id: projectId,
+    private_key: privateKey,
+    client_email: clientEmail,
+    token_uri: 'https://oauth2.googleapis.com/token',
+  });
+  return {
+    host,
+    config: { projectId, credentials, host },
+    async order(command) {
+      const told = once(child, 'message');
+      child.send(command);
+      return ((await told) as [Told])[0];
+    },
+    async [Symbol.asyncDispose]() {
+      const gone = once(child, 'exit');
+      child.kill();
+      await gone;
+    },
+  };
+}

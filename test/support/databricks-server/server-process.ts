@@ -1,0 +1,131 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import TCLIService from '@databricks/sql/thrift/TCLIService.js';
+import TCLIServiceTypes from '@databricks/sql/thrift/TCLIService_types.js';
+import thrift, { type Processor } from 'thrift';
+import { Engine } from './engine.ts';
+import { Refusal } from './refusals.ts';
+import { Service } from './service.ts';
+import type { Account, Command, ServerOptions, Told } from './start-server.ts';
+
+const { account, database } = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
+const told: Told = {
+  sessions: 0,
+  ended: 0,
+  canceled: 0,
+  closed: 0,
+  signIns: 0,
+  texts: [],
+  tags: [],
+  configurations: [],
+};
+const service = new Service(await Engine.open(database), told);
+/** What goes wrong next, and how often. */
+const troubles = { status: 0, statusCount: 0, retryAfterSeconds: -1, said: '', lostFetches: 0 };
+let tokens = new Set([account.token]);
+
+const answers = typedAnswers();
+const processor = new (TCLIService as unknown as { Processor: Processor }).Processor(answers);
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => {
+    response.destroy(error instanceof Error ? error : undefined);
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  process.send!({ port: (server.address() as AddressInfo).port });
+});
+process.on('disconnect', () => process.exit(0));
+process.on('message', (command: Command) => {
+  if ('forget' in command && command.forget === 'sessions') service.forgetSessions();
+  if ('forget' in command && command.forget === 'tokens') tokens = new Set([account.token]);
+  if ('trouble' in command) {
+    const { brokenFetches, refused, ...rest } = command.trouble;
+    if (refused) service.refuseNext = new Refusal(...refused);
+    service.brokenFetches = brokenFetches ?? service.brokenFetches;
+    Object.assign(troubles, { retryAfterSeconds: -1, said: '' }, rest);
+  }
+  process.send!(told);
+});
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname } = new URL(request.url!, 'http://server');
+  const body = await buffer(request);
+  if (pathname === '/oidc/v1/token') return signIn(request, body.toString(), response);
+  const token = request.headers.authorization?.replace(/^Bearer /, '') ?? '';
+  if (!tokens.has(token)) {
+    response.writeHead(403, { 'x-databricks-reason-phrase': 'Invalid access token.' }).end();
+  } else if (pathname !== `/sql/1.0/warehouses/${account.warehouseId}`) {
+    response.writeHead(404, { 'x-databricks-reason-phrase': 'SQL warehouse does not exist.' }).end();
+  } else if (troubles.statusCount > 0) {
+    troubles.statusCount -= 1;
+    const { retryAfterSeconds, said } = troubles;
+    response.writeHead(troubles.status, {
+      ...(retryAfterSeconds >= 0 && { 'retry-after': String(retryAfterSeconds) }),
+      ...(said !== '' && { 'x-thriftserver-error-message': said }),
+    });
+    response.end();
+  } else {
+    call(body, response);
+  }
+}
+
+/** OAuth for service principals: client credentials by Basic authentication. */
+function signIn(request: IncomingMessage, body: string, response: ServerResponse): void {
+  const pair = Buffer.from(request.headers.authorization?.replace(/^Basic /, '') ?? '', 'base64').toString();
+  const form = new URLSearchParams(body);
+  const isRight =
+    pair === `${account.clientId}:${encodeURIComponent(account.clientSecret)}` &&
+    form.get('grant_type') === 'client_credentials' &&
+    form.get('scope') === 'all-apis';
+  response.writeHead(isRight ? 200 : 401, { 'content-type': 'application/json' });
+  if (!isRight) {
+    const error_description = 'Client authentication failed';
+    response.end(JSON.stringify({ error: 'invalid_client', error_description }));
+    return;
+  }
+  told.signIns += 1;
+  const token = `oauth-${told.signIns}`;
+  tokens.add(token);
+  response.end(JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 3600 }));
+}
+
+/** One call of Thrift: its answer is lost on its way when a test says so. */
+function call(body: Buffer, response: ServerResponse): void {
+  const transport = new thrift.TBufferedTransport(undefined, (bytes) => {
+    const isFetch = bytes.includes('FetchResults');
+    if (isFetch && troubles.lostFetches > 0) {
+      troubles.lostFetches -= 1;
+      response.writeHead(200, { 'content-type': 'application/x-thrift' });
+      response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/x-thrift' }).end(bytes);
+  });
+  thrift.TBufferedTransport.receiver((input) => {
+    processor.process(new thrift.TBinaryProtocol(input), new thrift.TBinaryProtocol(transport));
+  })(body);
+}
+
+/** The answers of the service as the types that Thrift writes. */
+function typedAnswers(): object {
+  const types = TCLIServiceTypes as unknown as Record<string, new (of: object) => object>;
+  const names = [
+    'OpenSession',
+    'CloseSession',
+    'ExecuteStatement',
+    'GetOperationStatus',
+    'GetResultSetMetadata',
+    'FetchResults',
+    'CancelOperation',
+    'CloseOperation',
+  ] as const;
+  const calls = service as unknown as Record<string, (request: object) => Promise<object>>;
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      async (request: object) => new types[`T${name}Resp`]!(await calls[name]!(request)),
+    ]),
+  );
+}

@@ -1,0 +1,85 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { DatabricksLogin } from '#warehouse/databricks-sign-in.ts';
+
+export interface ServerOptions {
+  /** The one catalog that there is. */
+  database: string;
+}
+
+/** Who may sign in, and what opens the door. */
+export interface Account {
+  warehouseId: string;
+  token: string;
+  clientId: string;
+  clientSecret: string;
+}
+
+/** What the server was told by its clients. */
+export interface Told {
+  sessions: number;
+  ended: number;
+  canceled: number;
+  closed: number;
+  signIns: number;
+  texts: string[];
+  tags: string[];
+  configurations: Record<string, string>[];
+}
+
+/** What a test makes of the server: it answers each with what it was told so far. */
+export type Command =
+  | { forget: 'sessions' | 'tokens' }
+  | {
+      trouble: {
+        status?: number;
+        statusCount?: number;
+        retryAfterSeconds?: number;
+        said?: string;
+        brokenFetches?: number;
+        lostFetches?: number;
+        /** What the next statement is refused with. */
+        refused?: [condition: string, sqlState: string, message: string];
+      };
+    }
+  | { tell: true };
+
+/** A server that speaks as Databricks does, in a process of its own, and what lets one in. */
+export interface DatabricksServer extends AsyncDisposable {
+  host: string;
+  /** How it is reached, but for who signs in. */
+  login: Pick<DatabricksLogin, 'url' | 'warehouseId' | 'catalog'>;
+  account: Account;
+  order(command: Command): Promise<Told>;
+}
+
+/** Starts the server with an empty catalog. See README.md for what of Databricks it has. */
+export async function startDatabricksServer(options: ServerOptions): Promise<DatabricksServer> {
+  const account: Account = {
+    warehouseId: 'abcdef0123456789',
+    token: 'dapi-of-a-test',
+    clientId: '00000000-0000-0000-0000-00000000000a',
+    clientSecret: 'a secret: of a test',
+  };
+  const child = fork(join(import.meta.dirname, 'server-process.ts'), [
+    JSON.stringify({ ...options, account }),
+  ]);
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const host = `127.0.0.1:${port}`;
+  return {
+    host,
+    login: { url: `http://${host}`, warehouseId: account.warehouseId, catalog: options.database },
+    account,
+    async order(command) {
+      const told = once(child, 'message');
+      child.send(command);
+      return ((await told) as [Told])[0];
+    },
+    async [Symbol.asyncDispose]() {
+      const gone = once(child, 'exit');
+      child.kill();
+      await gone;
+    },
+  };
+}
