@@ -8,9 +8,11 @@ import {
   type ReverseLab,
   stopReverseLabs,
 } from '../support/reverse-lab.ts';
+import { joinSql, nameSql, sql } from '#warehouse/sql.ts';
 import { sourceSuite } from './source.suite.ts';
 
-const engines: ReverseEngine[] = ['DuckDB', 'PostgreSQL', 'Snowflake'];
+const engines = ['DuckDB', 'PostgreSQL', 'Snowflake'] as const satisfies ReverseEngine[];
+type Tried = (typeof engines)[number];
 const never = new AbortController().signal;
 
 afterAll(stopReverseLabs);
@@ -26,7 +28,7 @@ function rowsSql(
   return said.join(' UNION ALL ');
 }
 
-const numbers: Record<ReverseEngine, (count: number) => string> = {
+const numbers: Record<Tried, (count: number) => string> = {
   DuckDB: (count) => `SELECT range AS "id", 'name ' || range AS "name" FROM range(1, ${count + 1})`,
   PostgreSQL: (count) =>
     `SELECT n AS "id", 'name ' || n AS "name" FROM generate_series(1::int8, ${count}::int8) AS n`,
@@ -288,8 +290,75 @@ describe.each(engines)('a difference on %s', (engine) => {
   });
 });
 
+describe.each(['Redshift', 'BigQuery', 'Databricks'] as const)('on %s too', (engine) => {
+  test('a difference moves what has changed, and a cursor what is new', async () => {
+    await using lab = await openReverseLab(engine);
+    const { cast } = lab.warehouse.dialect;
+    const table = (rows: readonly (readonly [id: number, name: string | null])[]) => {
+      const selects = rows.map(
+        ([id, name]) =>
+          sql`SELECT ${cast(sql`${String(id)}`, 'integer')} AS ${nameSql('id')}, ${cast(sql`${name}`, 'text')} AS ${nameSql('name')}`,
+      );
+      return joinSql(selects, ' UNION ALL ');
+    };
+    const origin = originOf();
+    const again = () => originOf(origin.jobId);
+    await lab.fill(
+      'users',
+      table([
+        [1, 'a'],
+        [2, null],
+        [3, "it's \t \\ \n"],
+        [4, 'd'],
+      ]),
+    );
+    expect(await lab.move('users', by, { origin })).toMatchObject({
+      rowsWritten: 4n,
+      changes: { added: 4n },
+    });
+    await lab.fill(
+      'users',
+      table([
+        [1, 'a'],
+        [2, ''],
+        [3, "it's \t \\ \n"],
+        [5, 'e'],
+      ]),
+    );
+    expect(await lab.move('users', by, { origin: again() })).toMatchObject({
+      rowsWritten: 3n,
+      changes: { added: 1n, changed: 1n, removed: 1n },
+    });
+    expect((await lab.rows('users')).map(([id, name]) => [Number(id), name])).toEqual([
+      [1, 'a'],
+      [2, ''],
+      [3, "it's \t \\ \n"],
+      [5, 'e'],
+    ]);
+    expect(await lab.move('users', by, { origin: again() })).toMatchObject({ parts: 0 });
+    const cursor = {
+      syncMode: 'INCREMENTAL',
+      writeMode: 'APPEND',
+      cursorField: 'id',
+      destinationTable: 'log',
+    } as const;
+    const follows = originOf();
+    expect(await lab.move('users', cursor, { origin: follows })).toMatchObject({ rowsWritten: 4n });
+    await lab.fill(
+      'users',
+      table([
+        [5, 'e'],
+        [6, 'f'],
+      ]),
+    );
+    expect(await lab.move('users', cursor, { origin: originOf(follows.jobId) })).toMatchObject({
+      rowsWritten: 1n,
+    });
+  });
+});
+
 /** Values of each type, and the type that they arrive as. */
-const typed: Record<ReverseEngine, Record<string, [values: string[], arrives: string]>> = {
+const typed: Record<Tried, Record<string, [values: string[], arrives: string]>> = {
   DuckDB: {
     i8: [['(-128)::TINYINT', '127::TINYINT'], 'SMALLINT'],
     u64: [['18446744073709551615::UBIGINT'], 'DECIMAL(20,0)'],
