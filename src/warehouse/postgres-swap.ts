@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '#base/errors.ts';
 import type { RunInside } from './postgres-describe.ts';
 import { codeOf } from './postgres-errors.ts';
@@ -43,7 +44,7 @@ export async function swapIn(writing: Writing, target: Name, staged: Name): Prom
   const renames = await takeIndexes(writing, target, staged);
   await writing.run({ sql: 'SAVEPOINT swap' });
   try {
-    await writing.run({ sql: `DROP TABLE IF EXISTS ${nameOf(target)}` });
+    await runAlone(writing, `DROP TABLE IF EXISTS ${nameOf(target)}`);
   } catch (error) {
     if (codeOf(error) !== dependentObjects) throw error;
     await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
@@ -51,6 +52,29 @@ export async function swapIn(writing: Writing, target: Name, staged: Name): Prom
   }
   await rename(writing, target, staged);
   for (const sql of renames) await writing.run({ sql });
+}
+
+const waitsMax = 30;
+const betweenMs = 100;
+
+/**
+ * Runs a statement that nobody may read its table beside, in the transaction that is open. Whoever comes later queues behind it: so it
+ * waits a second at a time, and lets them through in between. Fails with lock_not_available after half a minute.
+ */
+export async function runAlone({ run }: Pick<Writing, 'run'>, sql: string): Promise<void> {
+  for (let wait = 1; ; wait += 1) {
+    await run({ sql: 'SAVEPOINT alone' });
+    await run({ sql: `SET LOCAL lock_timeout = '1s'` });
+    try {
+      await run({ sql });
+      await run({ sql: `SET LOCAL lock_timeout = '30s'` });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== '55P03' || wait === waitsMax) throw error;
+      await run({ sql: 'ROLLBACK TO SAVEPOINT alone' });
+      await delay(betweenMs);
+    }
+  }
 }
 
 const targetSql = `(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -156,7 +180,7 @@ async function refill({ rows, run }: Writing, target: Name, staged: Name, cause?
     );
   const name = nameOf(target);
   if ((await columns(target)) !== (await columns(staged))) throw stoodOn(name, cause);
-  await run({ sql: `TRUNCATE ONLY ${name}` });
+  await runAlone({ run }, `TRUNCATE ONLY ${name}`);
   await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
   await run({ sql: `DROP TABLE ${nameOf(staged)}` });
   await run({ sql: `ANALYZE ${name}` });
