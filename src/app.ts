@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import type { AccountDeps } from '#accounts/deps.ts';
@@ -15,6 +15,7 @@ import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
 import { openTaskFeed } from '#pipelines/task-feed.ts';
 import { destinationConnector, sourceConnector } from '#connectors/registry.ts';
+import { makeWorkFolder, removeWorkFolder } from '#connectors/work-folder.ts';
 import { openQueue } from '#queue/open-queue.ts';
 import { openStore, type Store } from '#store/open-store.ts';
 
@@ -112,11 +113,11 @@ function datastoresOf(
   });
 }
 
-/** FIFOs live in a folder of this process, which goes with it; what a killed process left there is nobody's. */
+/** FIFOs, and what tasks put beside them, live in a folder of this process, which goes with it; those of killed ones go now. */
 async function makePipesDir(home: string, opening: AsyncDisposableStack): Promise<string> {
-  const pipesDir = join(home, 'pipes', String(process.pid));
-  await rm(pipesDir, { recursive: true, force: true });
-  await mkdir(pipesDir, { recursive: true, mode: 0o700 });
-  opening.defer(() => rm(pipesDir, { recursive: true, force: true }));
+  const parent = join(home, 'pipes');
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const pipesDir = await makeWorkFolder(parent);
+  opening.defer(() => removeWorkFolder(pipesDir));
   return pipesDir;
 }
