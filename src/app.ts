@@ -9,6 +9,11 @@ import type { CatalogDeps } from '#catalog/deps.ts';
 import { Memory } from '#catalog/memory.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
+import type { EndpointDeps } from '#endpoints/deps.ts';
+import { followFolder } from '#endpoints/follow-folder.ts';
+import { openRates } from '#endpoints/rates.ts';
+import { openRegistry } from '#endpoints/registry.ts';
+import { openUsage } from '#endpoints/usage.ts';
 import type { SignalDeps } from '#metrics/signal-deps.ts';
 import { startSignals } from '#metrics/start-signals.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
@@ -28,6 +33,7 @@ export interface App extends AsyncDisposable {
   catalog: CatalogDeps;
   metrics: SignalDeps;
   pipelines: PipelineDeps;
+  endpoints: EndpointDeps;
 }
 
 /** `serve` answers questions and opens the embedded warehouses of its home; `worker` only runs tasks that others can. */
@@ -80,6 +86,18 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     now,
   };
   const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
+  const endpoints: EndpointDeps = {
+    store,
+    log,
+    catalog,
+    registry: opening.use(await openRegistry(store, log)),
+    rates: opening.use(openRates(store, log)),
+    usage: opening.use(openUsage(store, log)),
+    now,
+  };
+  if (role === 'serve') {
+    opening.use(await followFolder(endpoints, { folder: config.endpoints, homeId: store.homeId }));
+  }
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
   if (config.workers > 0) opening.use(startSignals(metrics));
 
@@ -92,6 +110,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     catalog,
     metrics,
     pipelines,
+    endpoints,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
