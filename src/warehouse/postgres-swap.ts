@@ -168,22 +168,28 @@ function isInterrupted(error: unknown): boolean {
 }
 
 /** The table that views stand on stays, and takes the new rows. Those who read wait until they are all there. */
-async function refill({ rows, run }: Writing, target: Name, staged: Name, cause?: unknown): Promise<void> {
+async function refill(writing: Writing, target: Name, staged: Name, cause?: unknown): Promise<void> {
+  const { run } = writing;
+  const name = nameOf(target);
+  if (!(await sameColumns(writing, target, staged))) throw stoodOn(name, cause);
+  await runAlone({ run }, `TRUNCATE ONLY ${name}`);
+  await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
+  await run({ sql: `DROP TABLE ${nameOf(staged)}` });
+  await run({ sql: `ANALYZE ${name}` });
+}
+
+/** Whether two tables have columns of the same names and types in the same order. */
+export async function sameColumns({ rows }: Writing, one: Name, other: Name): Promise<boolean> {
   const columns = async ({ schema, name }: Name) =>
     JSON.stringify(
       await rows({
-        sql: `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+        sql: `SELECT a.attname::varchar(128), format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
           JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
         binds: [schema, name],
       }),
     );
-  const name = nameOf(target);
-  if ((await columns(target)) !== (await columns(staged))) throw stoodOn(name, cause);
-  await runAlone({ run }, `TRUNCATE ONLY ${name}`);
-  await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
-  await run({ sql: `DROP TABLE ${nameOf(staged)}` });
-  await run({ sql: `ANALYZE ${name}` });
+  return (await columns(one)) === (await columns(other));
 }
 
 /** PostgreSQL names what stands on it in the detail, one a line. */

@@ -390,3 +390,96 @@ test('a copy that is not reached is not answered for by the table, and names no 
   }
   expect(await gql.ask(ada, '{ user(key: "2") { name } }')).toEqual(kept);
 });
+
+test('a job makes copies that answer as their tables do, and tells how fresh these were', async () => {
+  await mapEntities(gql, ada);
+  const ofTables = await answers();
+  const { datastores } = await gql.ask(ada, '{ datastores { nodes { id name } } }');
+  const { id: datastoreId } = datastores.nodes.find(({ name }: Data) => name === 'warehouse');
+  // A table that a task has written: how fresh its copy is can be told.
+  const { transformation } = await change(
+    gql,
+    ada,
+    'upsertTransformation',
+    {
+      name: 'groups',
+      datastoreId,
+      sql: 'SELECT * FROM raw.organizations',
+      target: { schema: 'made', table: 'groups', kind: 'TABLE' },
+    },
+    'transformation { id }',
+  );
+  await ended(change(gql, ada, 'runTransformation', { id: transformation.id }, 'task { id }'));
+  const { source } = await change(
+    gql,
+    ada,
+    'createSource',
+    { name: 'warehouse', type: 'datastore', config: { datastore: 'warehouse' } },
+    'source { id }',
+  );
+  const { destination } = await change(
+    gql,
+    ada,
+    'createDestination',
+    { name: 'ops', type: 'datastore', config: { datastore: 'ops', schema: 'copied' } },
+    'destination { id }',
+  );
+  const streams = ['raw.users', 'raw.events', 'raw.identities', 'made.groups'].map((each) => {
+    const [namespace, name] = each.split('.');
+    return { namespace, name, syncMode: 'FULL_REFRESH' };
+  });
+  const input = { name: 'copy', sourceId: source.id, destinationId: destination.id, streams };
+  const { job, userErrors } = await change(gql, ada, 'createJob', input, 'job { id }');
+  expect(userErrors).toEqual([]);
+  const copy = () => ended(change(gql, ada, 'syncJob', { id: job.id }, 'task { id }'));
+  const first = await copy();
+  expect(await gql.app.store.db.feedInput.count()).toBe(streams.length);
+  const copied = {
+    USER: { servedFrom: 'copied.users', aliasServedFrom: 'copied.identities' },
+    ORGANIZATION: { table: 'made.groups', servedFrom: 'copied.groups' },
+    EVENT: { servedFrom: 'copied.events' },
+  };
+  await mapEntities(gql, ada, copied);
+  const made = await madeBy(async () => expect(await answers()).toEqual(ofTables));
+  expect(made.warehouse).toBe(0);
+
+  const freshness = 'freshness { syncedAt originalSyncedAt task { id } }';
+  const read = async () =>
+    (await gql.ask(ada, `{ organization(key: "acme") { name ${freshness} } }`)).organization;
+  const { groups } = await gql.ask(
+    ada,
+    `{ groups: table(fqn: "warehouse.warehouse.made.groups") { ${freshness} } }`,
+  );
+  const before = await read();
+  expect(before.freshness).toMatchObject({
+    originalSyncedAt: groups.freshness.syncedAt,
+    task: { id: first },
+  });
+  const { entityMapping } = await gql.ask(
+    ada,
+    `{ entityMapping(kind: ORGANIZATION) { servedFrom { ${freshness} } } }`,
+  );
+  expect(entityMapping.servedFrom.freshness).toEqual(before.freshness);
+
+  await fillWarehouse(gql, ada, ["UPDATE raw.organizations SET name = 'Acme Inc.' WHERE slug = 'acme'"]);
+  await ended(change(gql, ada, 'runTransformation', { id: transformation.id }, 'task { id }'));
+  // The copy is what it was, and says so.
+  expect(await read()).toEqual(before);
+  const second = await copy();
+  const after = await read();
+  expect(after).toMatchObject({ name: 'Acme Inc.', freshness: { task: { id: second } } });
+  expect(Date.parse(after.freshness.originalSyncedAt)).toBeGreaterThan(
+    Date.parse(before.freshness.originalSyncedAt),
+  );
+});
+
+/** Waits for a task that must succeed, and gives its id. */
+async function ended(starting: Promise<Data>): Promise<string> {
+  const { task, userErrors } = await starting;
+  expect(userErrors).toEqual([]);
+  const query = 'subscription ($taskId: ID!) { taskUpdated(taskId: $taskId) { status error { message } } }';
+  let last: Data;
+  for await (const { data } of gql.follow(ada, query, { taskId: task.id })) last = data.taskUpdated;
+  expect(last).toEqual({ status: 'SUCCEEDED', error: null });
+  return task.id as string;
+}
