@@ -239,7 +239,7 @@ function replayed(): Bare {
   const { fetch } = globalThis;
   const seen = new Map<string, { url: string; init: RequestInit }>();
   globalThis.fetch = (input, init) => {
-    const url = String(input);
+    const url = typeof input === 'string' ? input : '';
     if (url.includes('/query-request') && typeof init?.body === 'string') {
       const { signal: _, ...rest } = init;
       const { sqlText } = JSON.parse(init.body) as { sqlText: string };

@@ -23,8 +23,8 @@ export interface PostgresKind {
   readonly dialect: Dialect;
   /** Sent to each new connection: values arrive in one spelling whatever the server, database or role has configured. */
   readonly settings: string;
-  /** Sent behind them; older servers do not know it. */
-  readonly newerSettings: string | null;
+  /** Sent behind them; not every server knows it. */
+  readonly newerSettings: string;
   /** What a statement may leave behind: its transaction, and what is left although that is rolled back. */
   readonly clean: readonly string[];
   readonly begin: { readonly read: string; readonly write: string };

@@ -47,8 +47,7 @@ export class PostgresPool implements AsyncDisposable {
       if (!idle.connection.isLost) return idle.connection;
     }
     const client = await dial(this.#server, this.#settings, signal);
-    const { newerSettings } = this.#kind;
-    if (newerSettings !== null) await client.query(newerSettings).catch(() => undefined);
+    await client.query(this.#kind.newerSettings).catch(() => undefined);
     const { processID } = client as unknown as { processID: number };
     const connection = { client, pid: processID, isUsed: false, isLost: false };
     client.once('end', () => {

@@ -1,4 +1,6 @@
+import { expect, test } from 'vitest';
 import { openRedshift } from '#warehouse/redshift.ts';
+import { openPostgresWarehouse } from '../support/postgres-warehouse.ts';
 import { startRedshiftServer } from '../support/redshift-server/start-server.ts';
 import { dialectSuite } from './dialect.suite.ts';
 import { warehouseSuite } from './warehouse.suite.ts';
@@ -17,6 +19,27 @@ async function openLab() {
 }
 
 dialectSuite('Redshift', openLab);
+
+test('a server that is no Redshift, or offers no TLS, is said to be so', async () => {
+  await using postgres = await openPostgresWarehouse();
+  await expect(openRedshift(postgres.server)).rejects.toMatchObject({ path: ['ssl', 'mode'] });
+  const plain = { ...postgres.server, ssl: { mode: 'disable' } } as const;
+  await expect(openRedshift(plain)).rejects.toMatchObject({
+    path: ['host'],
+    fix: expect.stringContaining('engine POSTGRES') as unknown,
+  });
+});
+
+test('a stream is fetched in pieces by a cursor, with the binds of its statement', async () => {
+  await using lab = await openLab();
+  const statement = {
+    sql: 'SELECT n, CAST($1 AS VARCHAR(9)) AS t FROM (SELECT generate_series(1, 2500) AS n) AS r ORDER BY n',
+    binds: ['x'],
+  };
+  const pieces = await Array.fromAsync(lab.warehouse.stream(statement));
+  expect(pieces.map(({ rows }) => rows.length)).toEqual([1_000, 1_000, 500]);
+  expect(pieces[2]!.rows.at(-1)).toEqual([2500, 'x']);
+});
 
 warehouseSuite('Redshift', async () => ({
   ...(await openLab()),

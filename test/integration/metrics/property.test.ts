@@ -20,8 +20,7 @@ const dayMs = 86_400_000;
 const shares: readonly (readonly [LabEngine, seed: number, questions: number])[] = [
   ['DUCKDB', 1, 70],
   ['DUCKDB', 2, 70],
-  ['DUCKDB', 3, 70],
-  ['POSTGRES', 5, 70],
+  ['POSTGRES', 5, 60],
   ['REDSHIFT', 6, 30],
   ['SNOWFLAKE', 7, 30],
   ['BIGQUERY', 8, 30],
