@@ -82,7 +82,7 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     window.own += 1;
     return state;
   };
-  const exchange = async (): Promise<void> => {
+  const exchangeOnce = async (): Promise<void> => {
     const told = [...windows].filter(([, window]) => window.own > 0);
     const now = clock();
     for (const [key, window] of windows) if (window.endAt <= now && window.own === 0) windows.delete(key);
@@ -106,11 +106,21 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     }
     await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - 2 * 86_400_000)}`;
   };
-  let running = Promise.resolve();
+  const failed = (error: unknown) => log.warn('Counts of calls were not exchanged.', { error });
+  // One after the other: two at once would both send what one of them counts.
+  let last = Promise.resolve();
+  const exchange = (): Promise<void> => {
+    const exchanging = last.then(exchangeOnce);
+    last = exchanging.catch(() => undefined);
+    return exchanging;
+  };
+  let running = false;
   const timer = setInterval(() => {
-    running = exchange().catch((error: unknown) =>
-      log.warn('Counts of calls were not exchanged.', { error }),
-    );
+    if (running) return;
+    running = true;
+    void exchange()
+      .catch(failed)
+      .finally(() => (running = false));
   }, exchangeMs);
   timer.unref();
   return {
@@ -118,8 +128,7 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     exchange,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await running;
-      await exchange().catch((error: unknown) => log.warn('Counts of calls were not exchanged.', { error }));
+      await exchange().catch(failed);
     },
   };
 }
