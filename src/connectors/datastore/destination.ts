@@ -7,12 +7,14 @@ import {
   type DestinationConnector,
   type DestinationSession,
 } from '#connectors/contract.ts';
+import { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 import { cloudTables } from './cloud-tables.ts';
+import { databricksLoader } from './databricks-loader.ts';
 import { duckDbTables } from './duckdb-tables.ts';
 import type { EngineTables, Place } from './engine-tables.ts';
 import { postgresTables } from './postgres-tables.ts';
@@ -125,6 +127,7 @@ function engineTables(warehouse: Warehouse): EngineTables | undefined {
   if (warehouse instanceof DuckDbWarehouse) return duckDbTables(warehouse);
   if (warehouse instanceof PostgresWarehouse) return postgresTables(warehouse);
   if (warehouse instanceof SnowflakeWarehouse) return cloudTables(snowflakeLoader(warehouse));
+  if (warehouse instanceof DatabricksWarehouse) return cloudTables(databricksLoader(warehouse));
   return undefined;
 }
 
