@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import type { AccountDeps } from '#accounts/deps.ts';
@@ -9,12 +9,18 @@ import type { CatalogDeps } from '#catalog/deps.ts';
 import { Memory } from '#catalog/memory.ts';
 import { followWrites } from '#catalog/written.ts';
 import type { Config } from '#config.ts';
+import type { EndpointDeps } from '#endpoints/deps.ts';
+import { followFolder } from '#endpoints/follow-folder.ts';
+import { openRates } from '#endpoints/rates.ts';
+import { openRegistry } from '#endpoints/registry.ts';
+import { openUsage } from '#endpoints/usage.ts';
 import type { SignalDeps } from '#metrics/signal-deps.ts';
 import { startSignals } from '#metrics/start-signals.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
 import { openTaskFeed } from '#pipelines/task-feed.ts';
 import { destinationConnector, sourceConnector } from '#connectors/registry.ts';
+import { makeWorkFolder, removeWorkFolder } from '#connectors/work-folder.ts';
 import { openQueue } from '#queue/open-queue.ts';
 import { openStore, type Store } from '#store/open-store.ts';
 
@@ -27,6 +33,7 @@ export interface App extends AsyncDisposable {
   catalog: CatalogDeps;
   metrics: SignalDeps;
   pipelines: PipelineDeps;
+  endpoints: EndpointDeps;
 }
 
 /** `serve` answers questions and opens the embedded warehouses of its home; `worker` only runs tasks that others can. */
@@ -79,6 +86,18 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     now,
   };
   const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
+  const endpoints: EndpointDeps = {
+    store,
+    log,
+    catalog,
+    registry: opening.use(await openRegistry(store, log)),
+    rates: opening.use(openRates(store, log)),
+    usage: opening.use(openUsage(store, log)),
+    now,
+  };
+  if (role === 'serve') {
+    opening.use(await followFolder(endpoints, { folder: config.endpoints, homeId: store.homeId }));
+  }
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
   if (config.workers > 0) opening.use(startSignals(metrics));
 
@@ -91,6 +110,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     catalog,
     metrics,
     pipelines,
+    endpoints,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -112,11 +132,11 @@ function datastoresOf(
   });
 }
 
-/** FIFOs live in a folder of this process, which goes with it; what a killed process left there is nobody's. */
+/** FIFOs, and what tasks put beside them, live in a folder of this process, which goes with it; those of killed ones go now. */
 async function makePipesDir(home: string, opening: AsyncDisposableStack): Promise<string> {
-  const pipesDir = join(home, 'pipes', String(process.pid));
-  await rm(pipesDir, { recursive: true, force: true });
-  await mkdir(pipesDir, { recursive: true, mode: 0o700 });
-  opening.defer(() => rm(pipesDir, { recursive: true, force: true }));
+  const parent = join(home, 'pipes');
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const pipesDir = await makeWorkFolder(parent);
+  opening.defer(() => removeWorkFolder(pipesDir));
   return pipesDir;
 }

@@ -15,6 +15,8 @@ export interface Config {
   port: number;
   /** Absolute. */
   filesRoot: string;
+  /** Absolute; it need not be there. */
+  endpoints: string;
   /** 32 bytes. Undefined for the key file of the home. */
   secretKey: Buffer | undefined;
   signUp: 'first' | 'open' | 'closed';
@@ -90,6 +92,12 @@ export const settings = [
     description: 'the one folder that file sources read and file destinations write',
   },
   {
+    name: 'SLUICE_ENDPOINTS',
+    default: './endpoints',
+    allowed: 'a folder',
+    description: 'YAML files of data endpoints, served and watched; it need not be there',
+  },
+  {
     name: 'SLUICE_SECRET_KEY',
     default: null,
     allowed: '32 bytes as base64 or hex',
@@ -163,6 +171,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     host: read.host(),
     port: read.integer('SLUICE_PORT', 0, 65_535),
     filesRoot: path.resolve(read.text('SLUICE_FILES_ROOT')),
+    endpoints: path.resolve(read.text('SLUICE_ENDPOINTS')),
     secretKey: read.secretKey(),
     signUp: read.oneOf('SLUICE_SIGN_UP', ['first', 'open', 'closed']),
     workers: read.integer('SLUICE_WORKERS', 0, 64),
@@ -186,6 +195,11 @@ export function readClientConfig(env: NodeJS.ProcessEnv): ClientConfig {
   const token = read.optional('SLUICE_TOKEN') ?? readToken(path.resolve(read.text('SLUICE_HOME')));
   read.finish();
   return { url: url ?? `http://${reachable(host)}:${port}`, token };
+}
+
+/** Where the endpoints folder is: all that reading it takes. */
+export function readEndpointsFolder(env: NodeJS.ProcessEnv): string {
+  return path.resolve(new Reader(env).text('SLUICE_ENDPOINTS'));
 }
 
 /** The address at which a client reaches what listens on `host`. */

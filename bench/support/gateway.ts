@@ -14,8 +14,11 @@ export interface BenchGateway extends AsyncDisposable {
   token: string;
 }
 
-/** A gateway in this very process, over an embedded PostgreSQL in a folder of its own, with one member signed up. */
-export async function openBenchGateway(): Promise<BenchGateway> {
+/**
+ * A gateway in this very process, over an embedded PostgreSQL in a folder of its own, with one member signed up. `more` are
+ * further settings, by the names of their variables.
+ */
+export async function openBenchGateway(more: Record<string, string> = {}): Promise<BenchGateway> {
   await using opening = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   opening.defer(() => rm(home, { recursive: true, force: true }));
@@ -25,6 +28,7 @@ export async function openBenchGateway(): Promise<BenchGateway> {
     SLUICE_WORKERS: '0',
     SLUICE_FILES_ROOT: join(home, 'files'),
     SLUICE_LOG_LEVEL: 'warn',
+    ...more,
   });
   const app = opening.use(await openApp(config, 'serve'));
   const { url } = opening.use(await serve(app, { host: '127.0.0.1', port: 0 }));

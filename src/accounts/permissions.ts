@@ -55,6 +55,8 @@ const rootNeeds: Record<string, Need> = {
   'Query.metrics': 'DATA_READ',
   'Query.metric': 'DATA_READ',
   'Query.metricTable': 'DATA_READ',
+  'Query.endpoints': 'CONTROL_READ',
+  'Query.endpoint': 'CONTROL_READ',
   'Query.signals': 'CONTROL_READ',
   'Query.signal': 'CONTROL_READ',
 
@@ -93,6 +95,11 @@ const rootNeeds: Record<string, Need> = {
   'Mutation.createMetric': 'CONTROL_WRITE',
   'Mutation.updateMetric': 'CONTROL_WRITE',
   'Mutation.deleteMetric': 'CONTROL_WRITE',
+  'Mutation.upsertEndpoint': 'CONTROL_WRITE',
+  'Mutation.publishEndpoint': 'CONTROL_WRITE',
+  'Mutation.deprecateEndpoint': 'CONTROL_WRITE',
+  'Mutation.restoreEndpoint': 'CONTROL_WRITE',
+  'Mutation.deleteEndpoint': 'CONTROL_WRITE',
   'Mutation.createSignal': 'CONTROL_WRITE',
   'Mutation.updateSignal': 'CONTROL_WRITE',
   'Mutation.deleteSignal': 'CONTROL_WRITE',
@@ -152,6 +159,11 @@ const typeNeeds: Record<string, Need> = {
   Signal: 'CONTROL_READ',
   SignalEvaluation: 'CONTROL_READ',
   WebhookDelivery: 'CONTROL_READ',
+
+  Endpoint: 'CONTROL_READ',
+  EndpointRevision: 'CONTROL_READ',
+  EndpointDifference: 'CONTROL_READ',
+  EndpointUsage: 'CONTROL_READ',
 
   // Shapes that say nothing by themselves: reached only through a field that is guarded.
   PageInfo: 'ANYONE',

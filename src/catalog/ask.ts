@@ -29,6 +29,10 @@ export interface WarehouseQuestion {
   /** Ids of the catalog: the answer is kept until one of them is written, or one behind a view among them. Not kept without any. */
   tableIds: readonly string[];
   rowsMax?: number;
+  /** After this it fails with WAREHOUSE_TIMEOUT; the engine's own time without one. */
+  deadlineMs?: number;
+  /** Keeps the answer for a shorter time than the datastore says, and how long it may be given while it is renewed. */
+  keep?: { maxAgeMs: number | null; staleMs: number } | null;
   /** What it is for, such as "users": stands beside the request in the engine's own note of the statement. */
   operation?: string;
 }
@@ -58,19 +62,20 @@ export async function askWarehouse(
   asker: Asker,
   question: WarehouseQuestion,
 ): Promise<WarehouseAnswer> {
-  const { datastore, rowsMax, operation = 'question' } = question;
+  const { datastore, rowsMax, deadlineMs, keep, operation = 'question' } = question;
   const tag = `${asker.requestId} ${operation}`;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = noCost();
   const asked = await deps.datastores.cache
     .ask(
-      { datastoreId: datastore.id, statement, rowsMax },
+      { datastoreId: datastore.id, statement, rowsMax, keep },
       {
         policy: () => policyOf(deps.store.db, asker.projectId, question),
         run: (signal) =>
           withoutAddress(datastore, async () => {
             const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
-            return metered(cost, () => warehouse.run(statement, { signal, tag, rowsMax }));
+            const bounds = { rowsMax, ...(deadlineMs !== undefined && { deadlineMs }) };
+            return metered(cost, () => warehouse.run(statement, { signal, tag, ...bounds }));
           }),
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },
@@ -87,7 +92,7 @@ const lower = { HIT: 'hit', MISS: 'miss', SHARED: 'shared', STALE: 'stale' } as 
 async function policyOf(
   db: Db,
   projectId: string,
-  { datastore, tableIds }: WarehouseQuestion,
+  { datastore, tableIds, keep }: WarehouseQuestion,
 ): Promise<CachePolicy & { freshness: FreshnessOf }> {
   const [row, behind] = await Promise.all([
     db.datastore.findFirst({
@@ -102,12 +107,17 @@ async function policyOf(
     });
   }
   const { maxAgeSeconds = null, staleSeconds = 0 } = cacheConfigOf(row.config);
+  const maxAgeMs = maxAgeSeconds === null ? null : maxAgeSeconds * 1000;
   return {
     freshness: behind.oldest,
     tags: behind.ids.length === 0 ? [] : [datastore.id, ...behind.ids],
-    maxAgeMs: maxAgeSeconds === null ? null : maxAgeSeconds * 1000,
-    staleMs: staleSeconds * 1000,
+    maxAgeMs: sooner(maxAgeMs, keep?.maxAgeMs ?? null),
+    staleMs: keep ? keep.staleMs : staleSeconds * 1000,
   };
+}
+
+function sooner(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }
 
 /** What createDatastore and updateDatastore have checked. */

@@ -6,6 +6,7 @@ import { type BigQueryConfig, bigQueryEngine } from '#warehouse/bigquery-config.
 import type { EngineReach } from '#warehouse/engine-reach.ts';
 import { type DatabricksConfig, databricksEngine } from '#warehouse/databricks-config.ts';
 import { openPostgres, type PostgresOptions } from '#warehouse/postgres.ts';
+import { openRedshift } from '#warehouse/redshift.ts';
 import { type SnowflakeConfig, snowflakeEngine } from '#warehouse/snowflake-config.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 
@@ -62,6 +63,20 @@ function withCache(spec: ConfigSchema & { properties: { [field: string]: Json } 
   return { ...spec, properties: { ...spec.properties, cache: cacheSpec } };
 }
 
+/** As of PostgreSQL, at Redshift's own port, and encrypted unless somebody says otherwise. */
+function redshiftProperties(): { [name: string]: Json } {
+  const { port, ssl, ...properties } = serverProperties({
+    database: 'The database that holds the tables.',
+    username: 'A user that may read the tables, and write where transformations do.',
+  }) as { [name: string]: { [field: string]: Json } };
+  const { mode, ...tls } = ssl!['properties'] as { [name: string]: { [field: string]: Json } };
+  return {
+    ...properties,
+    port: { ...port!, description: 'The port that the cluster or workgroup listens on.', default: 5439 },
+    ssl: { ...ssl!, properties: { mode: { ...mode!, default: 'require' }, ...tls } },
+  };
+}
+
 /** The engines that are not embedded, by their names. */
 export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
   POSTGRES: {
@@ -87,6 +102,27 @@ export const remoteEngines: Partial<Record<DatastoreEngine, RemoteEngine>> = {
       },
     },
     open: ({ cache: _cache, ...config }) => openPostgres(config as unknown as PostgresOptions),
+  },
+  REDSHIFT: {
+    title: 'Amazon Redshift',
+    roles: ['WAREHOUSE'],
+    spec: {
+      type: 'object',
+      required: ['host', 'database', 'username'],
+      additionalProperties: false,
+      properties: {
+        ...redshiftProperties(),
+        schema: {
+          type: 'string',
+          title: 'Schema',
+          description: 'Where names without a schema are looked up. Left out, the search path of the user.',
+          minLength: 1,
+          maxLength: 127,
+        },
+        cache: cacheSpec,
+      },
+    },
+    open: ({ cache: _cache, ...config }) => openRedshift(config as unknown as PostgresOptions),
   },
   BIGQUERY: {
     title: bigQueryEngine.title,

@@ -68,7 +68,7 @@ async function saveReads(
     ), read AS (
       SELECT t.id FROM catalog_table t JOIN datastore d ON d.id = t.datastore_id
       JOIN jsonb_to_recordset(${JSON.stringify(reads.tables)}::jsonb) AS r(database text, schema text, name text)
-        USING (database, schema, name)
+        ON (r.database, r.schema, r.name) = (t.database, t.schema, t.name)
       WHERE d.project_id = ${projectId}::uuid AND d.name = ${reads.datastore} AND d.deleted_at IS NULL
     ), gone AS (
       DELETE FROM feed_input i USING feed

@@ -1,6 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import type { CatalogTable } from '#generated/prisma/client.ts';
-import { type Answer, quoteName } from '#warehouse/warehouse.ts';
+import { rawSql, sql, tableSql, toStatement } from '#warehouse/sql.ts';
+import type { Answer } from '#warehouse/warehouse.ts';
 import type { CatalogDeps } from './deps.ts';
 import { type Cost, metered } from './meter.ts';
 
@@ -38,8 +39,9 @@ export async function sampleTable(
       },
     );
   }
-  const from = [table.database, table.schema, table.name].map(quoteName).join('.');
-  const sql = `SELECT * FROM ${from} LIMIT ${options.rowsMax + 1}`;
+  const some = sql`SELECT * FROM ${tableSql(table)} LIMIT ${rawSql(String(options.rowsMax + 1))}`;
   const tag = requestId === undefined ? 'sample' : `${requestId} sample`;
-  return metered(meter, () => warehouse.run({ sql }, { ...options, tag, deadlineMs: 10_000 }));
+  return metered(meter, () =>
+    warehouse.run(toStatement(some, warehouse.dialect), { ...options, tag, deadlineMs: 10_000 }),
+  );
 }

@@ -32,3 +32,19 @@ export function followWrites(store: Store, cache: ResultCache, log: Log): Promis
     },
   );
 }
+
+/**
+ * Rings when one of these tables is written, by whichever process, and when news of that may have been missed. Stops when
+ * disposed.
+ */
+export function ringWhenWritten(
+  store: Store,
+  ids: readonly string[],
+  doorbell: { ring(): void },
+): Promise<AsyncDisposable> {
+  const watched = new Set(ids);
+  const heard = (payload: string) => {
+    if (payload.split(' ').some((id) => watched.has(id))) doorbell.ring();
+  };
+  return store.listen(writtenChannel, heard, () => doorbell.ring());
+}

@@ -121,4 +121,35 @@ export const commands: readonly Command[] = [
     ],
     run: async (typed) => (await import('./query.ts')).runQuery(typed),
   },
+  {
+    name: 'endpoints',
+    summary: 'Check and test data endpoints in a folder, or describe those that are served.',
+    arguments: ['ACTION'],
+    flags: {
+      folder: {
+        type: 'string',
+        value: 'FOLDER',
+        summary: 'The folder: SLUICE_ENDPOINTS (./endpoints) unless told.',
+      },
+      fixtures: {
+        type: 'string',
+        value: 'FILE',
+        summary: 'test: SQL that makes the tables of the examples. fixtures.sql in the folder unless told.',
+      },
+      out: {
+        type: 'string',
+        short: 'o',
+        value: 'FILE',
+        summary: 'openapi: where to write it, in place of standard output.',
+      },
+    },
+    details: [
+      'check    reads every .yaml file of the folder and prints what is wrong as FILE:LINE:COLUMN. Needs no gateway.',
+      'test     also makes the calls of their examples on an embedded DuckDB that the fixtures fill, and compares the answers.',
+      "openapi  prints the OpenAPI document of the gateway's endpoints.",
+      'Ends with 0, or with 1 when something is wrong.',
+      ...clientSettings,
+    ],
+    run: async (typed) => (await import('./endpoints.ts')).runEndpoints(typed),
+  },
 ];

@@ -6,7 +6,7 @@ import { newId } from '#base/id.ts';
 /** The work folders of this process: others that carry its pid are from a life before. */
 const own = new Set<string>();
 
-/** Makes a folder, of a name that no table can have, for what does not fit into memory, and removes those that processes of this host left when they were killed. */
+/** Makes a private folder, of a name that no table can have, for what is put aside while tasks run, and removes those that processes of this host left when they were killed. */
 export async function makeWorkFolder(parent: string): Promise<string> {
   const host = hostname().replaceAll(/[^\w.]/g, '_');
   for (const name of await readdir(parent)) {
@@ -17,7 +17,7 @@ export async function makeWorkFolder(parent: string): Promise<string> {
   }
   const name = `.work-${host}-${process.pid}-${newId()}`;
   own.add(name);
-  await mkdir(join(parent, name));
+  await mkdir(join(parent, name), { mode: 0o700 });
   return join(parent, name);
 }
 

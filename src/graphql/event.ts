@@ -1,3 +1,4 @@
+import { jsonOfValue } from '#base/json-value.ts';
 import { AppError } from '#base/errors.ts';
 import { builder } from './builder.ts';
 import { pageCost } from './connection.ts';
@@ -6,7 +7,6 @@ import { Event, EventConnection, OrderDirection, Organization, User } from './en
 import { EventFilterRef } from './filter.ts';
 import { Freshness } from './freshness.ts';
 import { globalId } from './global-id.ts';
-import { jsonOfValue } from './row-set.ts';
 
 const EventOrderField = builder.enumType('EventOrderField', {
   description: 'What events can be sorted by.',

@@ -38,6 +38,7 @@ const nodeRows = {
   Job: { rows: (db) => db.job, scope: visible },
   Transformation: { rows: (db) => db.transformation, scope: visible },
   Task: { rows: (db) => db.task, scope: inProject },
+  Endpoint: { rows: (db) => db.endpoint, scope: visible },
   Metric: { rows: (db) => db.metric, scope: visible },
   Signal: { rows: (db) => db.signal, scope: visible },
   SignalEvaluation: {

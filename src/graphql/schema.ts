@@ -33,6 +33,8 @@ import './user.ts';
 import './organization.ts';
 import './event.ts';
 import './entity-mapping.ts';
+import './endpoint.ts';
+import './endpoint-mutations.ts';
 import { builder } from './builder.ts';
 import { enforcePermissions } from './enforce.ts';
 import { refuseNul } from './refuse-nul.ts';

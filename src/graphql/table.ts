@@ -1,3 +1,4 @@
+import { jsonOfValue } from '#base/json-value.ts';
 import { AppError } from '#base/errors.ts';
 import type { SaidColumn } from '#catalog/save-tables.ts';
 import { fqnOf, sampleTable } from '#catalog/tables.ts';
@@ -14,7 +15,7 @@ import { uuidOf, uuidOfInput } from './global-id.ts';
 import { listNested, listRows } from './lists.ts';
 import { attempt, payloadType, writtenThing } from './payload.ts';
 import { findRow } from './rows.ts';
-import { jsonOfValue, RowSet } from './row-set.ts';
+import { RowSet } from './row-set.ts';
 import { isMappedTo, tableHolds, whereFqn } from './table-conditions.ts';
 
 export const TableKind = builder.enumType('TableKind', {

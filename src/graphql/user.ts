@@ -1,3 +1,4 @@
+import { jsonOfValue } from '#base/json-value.ts';
 import type { EntityRow } from '#entities/entity-rows.ts';
 import { builder } from './builder.ts';
 import { pageCost } from './connection.ts';
@@ -7,7 +8,6 @@ import { EventOrder } from './event.ts';
 import { EventFilterRef, UserFilterRef } from './filter.ts';
 import { Freshness } from './freshness.ts';
 import { globalId } from './global-id.ts';
-import { jsonOfValue } from './row-set.ts';
 
 const UserOrderField = builder.enumType('UserOrderField', {
   description: 'What users can be sorted by.',

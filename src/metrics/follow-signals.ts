@@ -1,3 +1,4 @@
+import { Doorbell } from '#base/doorbell.ts';
 import { AppError } from '#base/errors.ts';
 import { signalChannel } from './record-evaluation.ts';
 import type { SignalDeps } from './signal-deps.ts';
@@ -78,32 +79,4 @@ function latest(seen: ReadonlyMap<string, Date>): number | null {
 function forgetOld(seen: Map<string, Date>): void {
   const last = latest(seen) ?? 0;
   for (const [id, at] of seen) if (at.getTime() < last - overlapMs) seen.delete(id);
-}
-
-/** Remembers that it rang since somebody waited. */
-class Doorbell {
-  private readonly signal: AbortSignal;
-  private rung = false;
-  private wake = Promise.withResolvers<void>();
-
-  constructor(signal: AbortSignal) {
-    this.signal = signal;
-    signal.addEventListener('abort', () => this.wake.resolve(), { once: true });
-  }
-
-  ring(): void {
-    this.rung = true;
-    this.wake.resolve();
-  }
-
-  /** Resolves at the next ring, at once when it has rung, when the signal aborts, or after so long. */
-  async wait(ms: number): Promise<void> {
-    if (!this.rung && !this.signal.aborted) {
-      this.wake = Promise.withResolvers();
-      const timer = setTimeout(() => this.wake.resolve(), ms);
-      await this.wake.promise;
-      clearTimeout(timer);
-    }
-    this.rung = false;
-  }
 }

@@ -80,6 +80,13 @@ function isProxied(request: IncomingMessage): boolean {
   return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
 }
 
+/** The network address that asks, as the proxy before us says it where there is one. */
+export function addressOf(request: IncomingMessage): string | null {
+  const forwarded = isProxied(request) ? String(request.headers['x-forwarded-for'] ?? '') : '';
+  // The proxy adds whom it saw at the end: what stands before that, the client may have written.
+  return forwarded.split(',').at(-1)?.trim() || (request.socket.remoteAddress ?? null);
+}
+
 function first(header: string | string[] | undefined): string | undefined {
   return (
     String(header ?? '')

@@ -1,13 +1,12 @@
 import { pipeline } from 'node:stream/promises';
-import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import { createMeter } from '#catalog/meter.ts';
-import { type Credentials, credentialsOf, setSessionCookie } from './credentials.ts';
-import { type Exchange, Refused, refused } from './exchange.ts';
+import { admit, type Admitted } from './admit.ts';
+import { setSessionCookie } from './credentials.ts';
+import { type Exchange, type Refused, refused } from './exchange.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 import { meterName, type OperationContext } from './operation-context.ts';
 import { readJson } from './read-body.ts';
-import { foreignRequest } from './same-origin.ts';
 
 /** Made once: each would else cost a stack trace, with every request that ends. */
 const gone = new DOMException('The client has left.', 'AbortError');
@@ -26,6 +25,7 @@ export async function answerGraphql(exchange: Exchange, server: GraphqlServer): 
   const context: OperationContext = {
     app,
     viewer,
+    schema: await server.schemaOf(viewer),
     requestId: exchange.requestId,
     signal: leave.signal,
     startedAt,
@@ -53,26 +53,6 @@ function notAcceptable(): Refused {
     'The answer cannot be sent as anything that "Accept" names.',
     'Accept application/json, or text/event-stream, which alone holds the answers of a subscription.',
   );
-}
-
-interface Admitted {
-  credentials: Credentials | null;
-  viewer: Viewer | null;
-}
-
-/** Who asks. A cookie counts only when no foreign page can have sent it; a dead one is cleared, so that logIn works. */
-async function admit(exchange: Exchange, server: GraphqlServer): Promise<Admitted> {
-  let credentials: Credentials | null = null;
-  try {
-    credentials = credentialsOf(exchange.request, exchange.secure);
-    const foreign = credentials?.from === 'cookie' ? foreignRequest(exchange) : undefined;
-    if (foreign) throw foreign;
-    return { credentials, viewer: await server.guard.admit(credentials) };
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'UNAUTHENTICATED') throw error;
-    if (credentials?.from === 'cookie') setSessionCookie(exchange, null);
-    throw new Refused(401, error, { 'www-authenticate': 'Bearer realm="sluice"' });
-  }
 }
 
 /** Counts an event stream as long as it is open, and ends it with the right to it. */

@@ -1,5 +1,8 @@
 import type { GraphQLSchema } from 'graphql';
+import type { Viewer } from '#accounts/viewer.ts';
 import type { App } from '#app.ts';
+import { withEndpoints } from '#graphql/endpoint-schema.ts';
+import { schema as sluiceSchema } from '#graphql/schema.ts';
 import { createFollow } from './follow-events.ts';
 import type { Limits } from './limits.ts';
 import type { SignInGuard } from './sign-in-guard.ts';
@@ -11,6 +14,8 @@ export interface GraphqlServer {
   limits: Limits;
   guard: SignInGuard;
   yoga: Yoga;
+  /** The schema as whoever asks sees it; nobody's is that of all projects. */
+  schemaOf(viewer: Viewer | null): Promise<GraphQLSchema>;
   /** Aborts when the server begins to stop. */
   stopping: AbortSignal;
   /** Open WebSockets and event streams, of which there are at most `followersMax`. */
@@ -19,7 +24,7 @@ export interface GraphqlServer {
 
 export function createGraphqlServer(
   app: App,
-  schema: GraphQLSchema,
+  schema: GraphQLSchema | undefined,
   options: { limits: Limits; guard: SignInGuard; stopping: AbortSignal },
 ): GraphqlServer {
   const { limits, stopping } = options;
@@ -27,7 +32,19 @@ export function createGraphqlServer(
   return {
     app,
     ...options,
-    yoga: createSluiceYoga(schema, { limits, follow, log: app.log }),
+    yoga: createSluiceYoga(schema ?? sluiceSchema, { limits, follow, log: app.log }),
     followers: new Set(),
+    schemaOf: (viewer) => schemaOf(app, viewer, schema),
   };
+}
+
+async function schemaOf(
+  app: App,
+  viewer: Viewer | null,
+  own: GraphQLSchema | undefined,
+): Promise<GraphQLSchema> {
+  if (own) return own;
+  return viewer
+    ? withEndpoints(sluiceSchema, await app.endpoints.registry.of(viewer.projectId))
+    : sluiceSchema;
 }

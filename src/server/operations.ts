@@ -23,12 +23,12 @@ export interface Documents {
   /** Fails with a syntax error, or with QUERY_TOO_COMPLEX for a document out of bounds. */
   parse(text: string): DocumentNode;
   /** What speaks against a document that `parse` gave. */
-  validate(document: DocumentNode): readonly GraphQLError[];
+  validate(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[];
 }
 
 type Parsed = { document: DocumentNode } | { error: unknown };
 
-export function createDocuments(schema: GraphQLSchema, limits: Limits): Documents {
+export function createDocuments(limits: Limits): Documents {
   const parsed = new LRUCache<string, Parsed>({
     max: 1_000,
     // In characters: a parsed document takes some twenty bytes for each.
@@ -36,7 +36,8 @@ export function createDocuments(schema: GraphQLSchema, limits: Limits): Document
     maxEntrySize: 50_000,
     sizeCalculation: (_value, text) => text.length + 1,
   });
-  const errors = new WeakMap<DocumentNode, readonly GraphQLError[]>();
+  // By schema, since each project may have one of its own.
+  const errors = new WeakMap<DocumentNode, WeakMap<GraphQLSchema, readonly GraphQLError[]>>();
 
   function parseText(text: string): Parsed {
     let now: Parsed;
@@ -57,9 +58,11 @@ export function createDocuments(schema: GraphQLSchema, limits: Limits): Document
       if ('error' in found) throw found.error;
       return found.document;
     },
-    validate(document) {
-      const found = errors.get(document) ?? validate(schema, document);
-      errors.set(document, found);
+    validate(schema, document) {
+      const known = errors.get(document) ?? new WeakMap<GraphQLSchema, readonly GraphQLError[]>();
+      errors.set(document, known);
+      const found = known.get(schema) ?? validate(schema, document);
+      known.set(schema, found);
       return found;
     },
   };

@@ -3,7 +3,8 @@ import type { GraphQLSchema } from 'graphql';
 import { useSignInLink } from '#accounts/sign-in-link.ts';
 import { viewerOfToken } from '#accounts/viewer-of-token.ts';
 import type { App } from '#app.ts';
-import { schema as sluiceSchema } from '#graphql/schema.ts';
+import { answerApi } from './api.ts';
+import { sendApiPage } from './api-page.ts';
 import { beginExchange, type Exchange, refused, sendError } from './exchange.ts';
 import { answerGraphql } from './graphql-http.ts';
 import { createGraphqlServer, type GraphqlServer } from './graphql-server.ts';
@@ -20,7 +21,7 @@ export interface ServeOptions {
   host: string;
   /** 0 picks a free one. */
   port: number;
-  /** Sluice's own without one. */
+  /** Without one Sluice's own, with the endpoints of whoever's project asks. */
   schema?: GraphQLSchema;
   access?: Access;
   limits?: Partial<Limits>;
@@ -33,7 +34,7 @@ export interface Serving extends AsyncDisposable {
 }
 
 /**
- * Serves /graphql (HTTP, server-sent events, WebSocket, GraphiQL), /health, /ready and /sign-in. Fails with AppError
+ * Serves /graphql (HTTP, server-sent events, WebSocket, GraphiQL), the data endpoints below /api, /health, /ready and /sign-in. Fails with AppError
  * when it cannot listen. Disposing stops gracefully: nothing new is taken, followers are told to come back, and
  * running requests get `stopMs` to end.
  */
@@ -43,7 +44,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Serving> {
   await using opening = new AsyncDisposableStack();
   const access = options.access ?? accessBy(app);
   const guard = opening.use(createSignInGuard(access.viewerOf, app.log, limits.recheckMs));
-  const graphql = createGraphqlServer(app, options.schema ?? sluiceSchema, {
+  const graphql = createGraphqlServer(app, options.schema, {
     limits,
     guard,
     stopping: stopping.signal,
@@ -94,15 +95,21 @@ async function route(exchange: Exchange, graphql: GraphqlServer, access: Access)
       return await answerReady(exchange, app, stopping);
     case '/sign-in':
       return await answerSignIn(exchange, access);
+    case '/api':
+      exchange.response.writeHead(302, { location: '/api/docs' }).end();
+      return;
+    case '/api/docs':
+      return await sendApiPage(exchange);
     case '/':
       exchange.response.writeHead(302, { location: '/graphql' }).end();
       return;
     default:
+      if (exchange.url.pathname.startsWith('/api/')) return await answerApi(exchange, graphql);
       throw refused(
         404,
         'NOT_FOUND',
         `Nothing is served at ${exchange.url.pathname.slice(0, 100)}.`,
-        'Ask for /graphql, /health, /ready or /sign-in.',
+        'Ask for /graphql, /api, /health, /ready or /sign-in.',
       );
   }
 }

@@ -111,6 +111,7 @@ async function begin(
     const context: OperationContext = {
       app,
       viewer,
+      schema: await server.schemaOf(viewer),
       requestId,
       signal: leave.signal,
       startedAt: performance.now(),

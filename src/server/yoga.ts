@@ -31,7 +31,7 @@ export function createSluiceYoga(schema: GraphQLSchema, options: YogaOptions): Y
   return createYoga<OperationContext>({
     schema,
     graphqlEndpoint: '/graphql',
-    plugins: [boundedExecution(schema, options), presentedErrors(options.log)],
+    plugins: [schemaOfContext, boundedExecution(options), presentedErrors(options.log)],
     // Its own would know neither the id of the request nor its log.
     maskedErrors: false,
     logging: false,
@@ -46,12 +46,16 @@ export function createSluiceYoga(schema: GraphQLSchema, options: YogaOptions): Y
   });
 }
 
+/** Whoever makes the context knows the schema, whatever the transport. */
+const schemaOfContext: Plugin<OperationContext, OperationContext> = {
+  onEnveloped({ context, setSchema }) {
+    if (context?.schema) setSchema(context.schema);
+  },
+};
+
 /** In hooks that every transport runs through. A cost that is too high is an answer: thrown, it would close a WebSocket. */
-function boundedExecution(
-  schema: GraphQLSchema,
-  { limits, follow }: YogaOptions,
-): Plugin<OperationContext, OperationContext> {
-  const documents = createDocuments(schema, limits);
+function boundedExecution({ limits, follow }: YogaOptions): Plugin<OperationContext, OperationContext> {
+  const documents = createDocuments(limits);
   return {
     onParams({ params: { operationName } }) {
       // The one parameter that yoga takes whatever its type is.
@@ -70,7 +74,7 @@ function boundedExecution(
       };
     },
     onValidate({ params, setResult }) {
-      setResult(documents.validate(params.documentAST));
+      setResult(documents.validate(params.schema, params.documentAST));
     },
     onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
       try {

@@ -1,5 +1,4 @@
-import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
-import { joinedTexts } from './row-hash.ts';
+import type { Aggregate, Dialect, Grain, HashedValue, ValueType } from './dialect.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
 import { quoteName } from './warehouse.ts';
 
@@ -105,12 +104,17 @@ export const duckDbDialect: Dialect = {
   addMonths: (instant, months) => sql`(${instant} + to_months(${months}))`,
   hasBit: (number, bit) => sql`(${number} & ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
-  // As a number it takes half the place of its text, and joins in half the time.
-  rowHash(values) {
-    const texts = values.map(({ value }) => sql`CAST(${value} AS VARCHAR)`);
-    return sql`md5_number(${joinedTexts(texts, (text) => sql`strlen(${text})`)})`;
-  },
+  // JSON says where each value begins and what is NULL, in a third of the CPU that texts behind their lengths take: 0.7 s for a
+  // million rows of ten columns. As a number the hash takes half the place of its text.
+  rowHash: (values) => sql`md5_number(CAST(json_array(${joinSql(values.map(hashed))}) AS VARCHAR))`,
 };
+
+/** JSON would write numbers within JSON anew, and the zone of a moment is slow to find; of the infinite ones there is no number. */
+function hashed({ value, dataType }: HashedValue): Sql {
+  if (dataType.toUpperCase() === 'JSON') return sql`CAST(${value} AS VARCHAR)`;
+  if (valueTypes.get(dataType.toUpperCase()) !== 'timestamptz') return value;
+  return sql`coalesce(CAST(epoch_us(${value}) AS VARCHAR), CAST(${value} AS VARCHAR))`;
+}
 
 function aggregate({ aggregation, value, percentile, where }: Aggregate): Sql {
   const filter = where === undefined ? rawSql('') : sql` FILTER (WHERE ${where})`;

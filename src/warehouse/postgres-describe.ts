@@ -7,7 +7,7 @@ export type RunInside = (statement: Statement) => Promise<unknown[][]>;
 const view = '_sluice_described';
 
 /** Those of pg_catalog that change nothing and read nothing, although their value is another each time. */
-const harmless = [
+export const harmless = [
   'random',
   'random_normal',
   'clock_timestamp',
@@ -18,7 +18,7 @@ const harmless = [
 ];
 
 /** Those of pg_catalog that read settings or other SQL, although they do not say that they change. */
-const reading = `^(current_setting|(table|schema|database|query|cursor)_to_xml.*|has_.*_privilege|pg_get_.*|txid_.*|to_reg.*|pg_(ls|read|stat|show|config|hba|ident|file).*)$`;
+export const reading = `^(current_setting|(table|schema|database|query|cursor)_to_xml.*|has_.*_privilege|pg_get_.*|txid_.*|to_reg.*|pg_(ls|read|stat|show|config|hba|ident|file).*)$`;
 
 /**
  * The columns of a SELECT and all that it reads, as Warehouse.describe says. PostgreSQL makes a view of it, which is none but
@@ -56,11 +56,7 @@ async function readsOf(run: RunInside): Promise<TableName[]> {
   })) as [string, string, string, string, boolean][];
   const foreign = rows.find(([, , , , isOwn]) => isOwn);
   if (foreign) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `The SELECT reads "${foreign[1]}.${foreign[2]}", which is no table or view but the engine's own.`,
-      { fix: 'Read the tables and columns of the datastore by the query tables.' },
-    );
+    throw refusedRead(foreign[1], foreign[2]);
   }
   return rows.map(([database, schema, name]) => ({ database, schema, name }));
 }
@@ -81,8 +77,21 @@ async function refuseFunctions(run: RunInside): Promise<void> {
   })) as [string, boolean][];
   const refused = rows[0];
   if (!refused) return;
-  const [name, isOwn] = refused;
-  throw new AppError(
+  throw refusedFunction(...refused);
+}
+
+/** The error for a SELECT that reads what no catalog holds. */
+export function refusedRead(schema: string, name: string): AppError {
+  return new AppError(
+    'BAD_USER_INPUT',
+    `The SELECT reads "${schema}.${name}", which is no table or view but the engine's own.`,
+    { fix: 'Read the tables and columns of the datastore by the query tables.' },
+  );
+}
+
+/** The error for a SELECT with a function that may read or change more than is seen. */
+export function refusedFunction(name: string, isOwn: boolean): AppError {
+  return new AppError(
     'BAD_USER_INPUT',
     isOwn
       ? `The SELECT may not call ${name}(): it reads or changes more than tables and views.`

@@ -1,28 +1,10 @@
 import type pg from 'pg';
 import { dial, hangUp, type PostgresServer } from './postgres-connect.ts';
-import { postgresDialect } from './postgres-dialect.ts';
-import { PostgresMessages } from './postgres-messages.ts';
+import type { PostgresKind } from './postgres-kind.ts';
 
 /** So many wait for the next statement. */
 const idleMax = 4;
 const idleMs = 30_000;
-
-/** Values arrive in one spelling whatever the server, database or role has configured. */
-const settings = `
-  SET client_encoding = 'UTF8'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
-  SET standard_conforming_strings = on; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmloption = 'content'; SET lc_monetary = 'C';
-  SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0`;
-
-/** Else a server that computes for long before its first row goes on for nobody. Not on every system. */
-const noticeHangUp = `SET client_connection_check_interval = '2s'`;
-
-/** What a statement may leave behind: its transaction, and what is left although that is rolled back. */
-const clean = ['ROLLBACK', 'DEALLOCATE ALL', 'SELECT pg_catalog.pg_advisory_unlock_all()'];
-
-/** Sent behind a statement, they leave the connection in the state of a new one. */
-export const cleaning: Buffer = clean
-  .reduce((messages, text) => messages.command(text), new PostgresMessages())
-  .take();
 
 export interface PostgresConnection {
   client: pg.Client;
@@ -36,6 +18,7 @@ export interface PostgresConnection {
 /** Connections to one server, as many as are taken. */
 export class PostgresPool implements AsyncDisposable {
   readonly #server: PostgresServer;
+  readonly #kind: PostgresKind;
   readonly #settings: string;
   #idle: { connection: PostgresConnection; timer: NodeJS.Timeout }[] = [];
   readonly #cleaning = new Set<Promise<void>>();
@@ -43,10 +26,11 @@ export class PostgresPool implements AsyncDisposable {
   readonly #coming: Promise<void>[] = [];
   #closed = false;
 
-  constructor(server: PostgresServer, schema: string | undefined) {
+  constructor(server: PostgresServer, kind: PostgresKind, schema: string | undefined) {
     this.#server = server;
-    const path = schema === undefined ? '' : `; SET search_path = ${postgresDialect.quoteName(schema)}`;
-    this.#settings = settings + path;
+    this.#kind = kind;
+    const path = schema === undefined ? '' : `; SET search_path = ${kind.dialect.quoteName(schema)}`;
+    this.#settings = kind.settings + path;
   }
 
   /** One that waits, or a new one. Fails with Unreachable, or with the signal's reason. */
@@ -63,7 +47,7 @@ export class PostgresPool implements AsyncDisposable {
       if (!idle.connection.isLost) return idle.connection;
     }
     const client = await dial(this.#server, this.#settings, signal);
-    await client.query(noticeHangUp).catch(() => undefined);
+    await client.query(this.#kind.newerSettings).catch(() => undefined);
     const { processID } = client as unknown as { processID: number };
     const connection = { client, pid: processID, isUsed: false, isLost: false };
     client.once('end', () => {
@@ -90,7 +74,7 @@ export class PostgresPool implements AsyncDisposable {
   async #clean(connection: PostgresConnection): Promise<void> {
     const { client } = connection;
     try {
-      await client.query(clean.join('; '));
+      await client.query(this.#kind.clean.join('; '));
     } catch {
       hangUp(client);
       return;

@@ -49,7 +49,10 @@ export class PostgresSession implements AsyncDisposable {
     await this.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
     try {
       const result = await work();
-      await this.run('COMMIT');
+      // Where a statement failed and nobody heeded it, the server rolls back instead, and says so without an error.
+      const { done } = await this.#run('COMMIT', []);
+      if (done !== 'COMMIT')
+        throw new Error('a transaction was to be committed in which a statement had failed');
       return result;
     } catch (error) {
       await this.#connection.client.query('ROLLBACK').catch(() => undefined);

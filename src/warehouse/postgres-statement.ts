@@ -35,6 +35,8 @@ interface StatementOptions {
   rowsAtOnce?: number;
   /** Is given each row, which is then in no piece. */
   takes?: (row: unknown[]) => void;
+  /** The oid of the type that texts are bound as. */
+  textOid?: number;
 }
 
 /** One statement with typed binds by the extended protocol, which takes no second one behind it. */
@@ -60,12 +62,13 @@ export class PostgresStatement {
   /** Fails for a text that no statement has. */
   constructor(
     { sql, binds = [] }: Statement,
-    { before, after, rowsAtOnce = 0, takes }: StatementOptions = {},
+    { before, after, rowsAtOnce = 0, takes, textOid = 25 }: StatementOptions = {},
   ) {
     this.#hasSynced = rowsAtOnce === 0;
     const messages = new PostgresMessages();
     if (before) messages.add(before.bytes);
-    messages.parse(sql, binds.map(bindType)).bind(binds.map(toPostgres)).describe().execute(rowsAtOnce);
+    const types = binds.map((each) => (typeof each === 'string' ? textOid : bindType(each)));
+    messages.parse(sql, types).bind(binds.map(toPostgres)).describe().execute(rowsAtOnce);
     if (after) messages.add(after);
     this.#bytes = (this.#hasSynced ? messages.sync() : messages.flush()).take();
     this.#beforeLeft = before?.count ?? 0;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '#base/errors.ts';
 import type { RunInside } from './postgres-describe.ts';
 import { codeOf } from './postgres-errors.ts';
@@ -43,7 +44,7 @@ export async function swapIn(writing: Writing, target: Name, staged: Name): Prom
   const renames = await takeIndexes(writing, target, staged);
   await writing.run({ sql: 'SAVEPOINT swap' });
   try {
-    await writing.run({ sql: `DROP TABLE IF EXISTS ${nameOf(target)}` });
+    await runAlone(writing, `DROP TABLE IF EXISTS ${nameOf(target)}`);
   } catch (error) {
     if (codeOf(error) !== dependentObjects) throw error;
     await writing.run({ sql: 'ROLLBACK TO SAVEPOINT swap' });
@@ -51,6 +52,29 @@ export async function swapIn(writing: Writing, target: Name, staged: Name): Prom
   }
   await rename(writing, target, staged);
   for (const sql of renames) await writing.run({ sql });
+}
+
+const waitsMax = 30;
+const betweenMs = 100;
+
+/**
+ * Runs a statement that nobody may read its table beside, in the transaction that is open. Whoever comes later queues behind it: so it
+ * waits a second at a time, and lets them through in between. Fails with lock_not_available after half a minute.
+ */
+export async function runAlone({ run }: Pick<Writing, 'run'>, sql: string): Promise<void> {
+  for (let wait = 1; ; wait += 1) {
+    await run({ sql: 'SAVEPOINT alone' });
+    await run({ sql: `SET LOCAL lock_timeout = '1s'` });
+    try {
+      await run({ sql });
+      await run({ sql: `SET LOCAL lock_timeout = '30s'` });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== '55P03' || wait === waitsMax) throw error;
+      await run({ sql: 'ROLLBACK TO SAVEPOINT alone' });
+      await delay(betweenMs);
+    }
+  }
 }
 
 const targetSql = `(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -144,22 +168,28 @@ function isInterrupted(error: unknown): boolean {
 }
 
 /** The table that views stand on stays, and takes the new rows. Those who read wait until they are all there. */
-async function refill({ rows, run }: Writing, target: Name, staged: Name, cause?: unknown): Promise<void> {
+async function refill(writing: Writing, target: Name, staged: Name, cause?: unknown): Promise<void> {
+  const { run } = writing;
+  const name = nameOf(target);
+  if (!(await sameColumns(writing, target, staged))) throw stoodOn(name, cause);
+  await runAlone({ run }, `TRUNCATE ONLY ${name}`);
+  await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
+  await run({ sql: `DROP TABLE ${nameOf(staged)}` });
+  await run({ sql: `ANALYZE ${name}` });
+}
+
+/** Whether two tables have columns of the same names and types in the same order. */
+export async function sameColumns({ rows }: Writing, one: Name, other: Name): Promise<boolean> {
   const columns = async ({ schema, name }: Name) =>
     JSON.stringify(
       await rows({
-        sql: `SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+        sql: `SELECT a.attname::varchar(128), format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
           JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
         binds: [schema, name],
       }),
     );
-  const name = nameOf(target);
-  if ((await columns(target)) !== (await columns(staged))) throw stoodOn(name, cause);
-  await run({ sql: `TRUNCATE ONLY ${name}` });
-  await run({ sql: `INSERT INTO ${name} SELECT * FROM ${nameOf(staged)}` });
-  await run({ sql: `DROP TABLE ${nameOf(staged)}` });
-  await run({ sql: `ANALYZE ${name}` });
+  return (await columns(one)) === (await columns(other));
 }
 
 /** PostgreSQL names what stands on it in the detail, one a line. */

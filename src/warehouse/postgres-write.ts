@@ -4,7 +4,7 @@ import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { describeSelect } from './postgres-describe.ts';
 import { codeOf } from './postgres-errors.ts';
 import { dependentObjects, makeSchema, nameOf, stoodOn, swapIn, type Writing } from './postgres-swap.ts';
-import { type Statement, type WriteTarget } from './warehouse.ts';
+import type { DescribedSelect, Statement, WriteTarget } from './warehouse.ts';
 
 const nameBytesMax = 63;
 
@@ -77,11 +77,11 @@ async function dropView({ run }: Writing, name: string): Promise<void> {
 }
 
 /** Without the semicolon that may end it. */
-function bare(select: string): string {
+export function bare(select: string): string {
   return select.replace(/[\s;]+$/, '');
 }
 
-async function refuseNames({ rows }: Writing, { database, schema, name }: WriteTarget): Promise<void> {
+export async function refuseNames({ rows }: Writing, { database, schema, name }: WriteTarget): Promise<void> {
   const isHidden =
     /^pg_/i.test(schema) ||
     ['information_schema', stagingSchema].includes(schema.toLowerCase()) ||
@@ -106,14 +106,21 @@ async function refuseNames({ rows }: Writing, { database, schema, name }: WriteT
 
 /** A view can hold no values, and one that reads itself could not be made anew. */
 async function refuseForView({ rows, run }: Writing, target: WriteTarget, select: Statement): Promise<void> {
-  if (select.binds !== undefined && select.binds.length > 0) {
-    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
-      fix: 'Write a table, or put the values into the SELECT.',
-    });
-  }
+  refuseBinds(select);
   await run({ sql: 'SAVEPOINT described' });
-  const { reads } = await describeSelect(rows, select.sql);
+  const described = await describeSelect(rows, select.sql);
   await run({ sql: 'ROLLBACK TO SAVEPOINT described' });
+  refuseItself(target, described);
+}
+
+export function refuseBinds({ binds }: Statement): void {
+  if (binds === undefined || binds.length === 0) return;
+  throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
+    fix: 'Write a table, or put the values into the SELECT.',
+  });
+}
+
+export function refuseItself(target: WriteTarget, { reads }: DescribedSelect): void {
   if (!reads.some(({ schema, name }) => schema === target.schema && name === target.name)) return;
   throw new AppError(
     'BAD_USER_INPUT',
@@ -122,15 +129,16 @@ async function refuseForView({ rows, run }: Writing, target: WriteTarget, select
   );
 }
 
-async function refuseOtherKind({ rows }: Writing, target: WriteTarget): Promise<void> {
+/** Whether the target is there. Fails with CONFLICT where it is of the other kind. */
+export async function refuseOtherKind({ rows }: Writing, target: WriteTarget): Promise<boolean> {
   const [found] = (await rows({
     sql: `SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = $2`,
     binds: [target.schema, target.name],
   })) as [string][];
-  if (!found) return;
+  if (!found) return false;
   const [kind] = found;
-  if (kind === (target.kind === 'TABLE' ? 'r' : 'v')) return;
+  if (kind === (target.kind === 'TABLE' ? 'r' : 'v')) return true;
   throw new AppError(
     'CONFLICT',
     `${nameOf(target)} is ${kinds[kind] ?? 'something else'} already, and cannot become a ${target.kind.toLowerCase()}.`,
@@ -150,7 +158,7 @@ const kinds: Record<string, string> = {
 };
 
 /** Two who make the same schema, table or view at once: the catalog's own keys tell the later one. */
-function concurrent(error: unknown): AppError | undefined {
+export function concurrent(error: unknown): AppError | undefined {
   const { table } = error as { table?: string };
   const code = codeOf(error);
   const isOfCatalog = code === '23505' && (table?.startsWith('pg_') ?? false);

@@ -2,20 +2,20 @@ import { type Bounds, Running, timerMsMax } from './bounds.ts';
 import { closedError } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import type { PostgresServer } from './postgres-connect.ts';
-import { describeSelect, type RunInside } from './postgres-describe.ts';
+import type { Dialect } from './dialect.ts';
+import { PostgresCursor } from './postgres-cursor.ts';
+import type { RunInside } from './postgres-describe.ts';
 import { postgresDialect } from './postgres-dialect.ts';
 import { isLost, statementError } from './postgres-errors.ts';
+import { type PostgresKind, postgresKind } from './postgres-kind.ts';
 import { PostgresMessages } from './postgres-messages.ts';
-import { cleaning, type PostgresConnection, PostgresPool } from './postgres-pool.ts';
+import { type PostgresConnection, PostgresPool } from './postgres-pool.ts';
 import { PostgresSession } from './postgres-session.ts';
 import { type PostgresField, PostgresStatement, rowsOf } from './postgres-statement.ts';
-import { describeSchemas, describeTables } from './postgres-tables.ts';
 import type { Writing } from './postgres-swap.ts';
-import { writeOwn, writeTarget } from './postgres-write.ts';
 import { Slots } from './slots.ts';
 import { nameSql, toStatement } from './sql.ts';
 import { stagingSchema } from './duckdb-tables.ts';
-import { Unreachable } from './unreachable.ts';
 import type {
   Answer,
   AnswerPiece,
@@ -45,10 +45,6 @@ const rowsMaxDefault = 10_000;
 const bytesMaxDefault = 64 * 1024 * 1024;
 /** What is listed is names, as many as there are. */
 const catalogBounds = { rowsMax: 1_000_000, bytesMax: Infinity };
-const streamedAtOnce = 2_000;
-
-/** any_value and pg_input_is_valid are new in 16. */
-const versionMin = 160_000;
 
 /** The server stops what this process could not. */
 const graceMs = 2_000;
@@ -65,14 +61,17 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresWa
   }
 }
 
-/** A database of a PostgreSQL server. Statements but writes run in transactions that may only read. */
-export class PostgresWarehouse implements Warehouse {
-  readonly engine = 'POSTGRES';
-  readonly dialect = postgresDialect;
+/** A database of a server that speaks PostgreSQL's protocol. Statements but writes run in transactions that may only read. */
+export class PostgresProtocolWarehouse implements Warehouse {
+  readonly engine: PostgresKind['engine'];
+  readonly dialect: Dialect;
   /** Where it is, and as whom: for connectors that stream through connections of their own. */
   readonly server: PostgresServer;
   closedFor?: string;
   readonly #options: PostgresOptions;
+  readonly #kind: PostgresKind;
+  /** Sent behind a statement, they leave the connection in the state of a new one. */
+  readonly #cleaning: Buffer;
   readonly #pool: PostgresPool;
   readonly #queries = new Slots(queriesMax);
   readonly #streams = new Slots(streamsMax);
@@ -83,36 +82,19 @@ export class PostgresWarehouse implements Warehouse {
   /** By oid and modifier, as format_type writes them. */
   readonly #typeNames = new Map<string, string>();
 
-  constructor(options: PostgresOptions) {
+  constructor(options: PostgresOptions, kind: PostgresKind) {
+    this.engine = kind.engine;
+    this.dialect = kind.dialect;
     this.#options = options;
     this.server = options;
-    this.#pool = new PostgresPool(options, options.schema);
+    this.#kind = kind;
+    this.#cleaning = commands(kind.clean).bytes;
+    this.#pool = new PostgresPool(options, kind, options.schema);
   }
 
-  /** Fails with Unreachable when the server is not reached, is too old, or has not the schema. */
-  async check(): Promise<void> {
-    const { schema } = this.#options;
-    const { rows } = await this.run({
-      sql: `SELECT current_setting('server_version_num')::int8, current_setting('server_version'), to_regnamespace($1) IS NOT NULL`,
-      binds: [schema === undefined ? 'pg_catalog' : this.dialect.quoteName(schema)],
-    });
-    const [[number, version, hasSchema]] = rows as [[bigint, string, boolean]];
-    if (number < versionMin) {
-      throw new Unreachable({
-        kind: 'CONFIG',
-        path: ['host'],
-        said: `The server is PostgreSQL ${version}; a datastore needs 16 or newer.`,
-        fix: 'Use a newer server, or sync its tables into another datastore.',
-      });
-    }
-    if (!hasSchema) {
-      throw new Unreachable({
-        kind: 'CONFIG',
-        path: ['schema'],
-        said: `The database "${this.#options.database}" has no schema "${schema}".`,
-        fix: 'Check schema, or make it; left out, the search path of the role counts.',
-      });
-    }
+  /** Fails with Unreachable when the server is not reached, is none of the kind, or has not the schema. */
+  check(): Promise<void> {
+    return this.#kind.check((statement) => this.run(statement), this.#options);
   }
 
   /** Exactly one statement in a transaction that may only read: no setting, lock or transaction outlives it. */
@@ -120,7 +102,18 @@ export class PostgresWarehouse implements Warehouse {
     const { rowsMax = rowsMaxDefault, bytesMax = bytesMaxDefault } = options;
     return this.#bounded(options, this.#queries, async (bounds) => {
       const { fields, ...answer } = await this.#reading(bounds, (connection, ending) =>
-        readAll(connection, statement, { rowsMax, bytesMax, before: reading(bounds) }, ending),
+        readAll(
+          connection,
+          statement,
+          {
+            rowsMax,
+            bytesMax,
+            before: this.#begin(bounds),
+            after: this.#cleaning,
+            textOid: this.#kind.textOid,
+          },
+          ending,
+        ),
       );
       return { columns: await this.#columnsOf(fields, bounds), ...answer };
     });
@@ -132,10 +125,7 @@ export class PostgresWarehouse implements Warehouse {
     try {
       const held = await this.#holdStream(signal);
       try {
-        const before = reading(bounds);
-        const running = held.connection.client.query(
-          new PostgresStatement(statement, { before, rowsAtOnce: streamedAtOnce }),
-        );
+        const running = this.#opened(held.connection, statement, bounds);
         let piece = await running.piece();
         const columns = await this.#columnsOf(piece.fields, bounds);
         try {
@@ -155,6 +145,41 @@ export class PostgresWarehouse implements Warehouse {
     } catch (error) {
       throw statementError(bounds.causeOf(error), bounds.stoppedBy(), bounds.deadlineMs);
     }
+  }
+
+  #opened({ client }: PostgresConnection, statement: Statement, bounds: Bounds) {
+    const { streams, textOid } = this.#kind;
+    const options = { before: this.#begin(bounds), rowsAtOnce: streams.rowsAtOnce, textOid };
+    return streams.isDeclared
+      ? new PostgresCursor(client, statement, options)
+      : client.query(new PostgresStatement(statement, options));
+  }
+
+  /** What makes a transaction that may only read and ends with its deadline, and says who asks. */
+  #begin(bounds: Bounds): { bytes: Buffer; count: number } {
+    return commands([this.#kind.begin.read, ...this.#limits(bounds)]);
+  }
+
+  async #beginWriting({ client }: PostgresConnection, bounds: Bounds): Promise<void> {
+    await client.query([this.#kind.begin.write, ...this.#limits(bounds)].join('; '));
+  }
+
+  async #inside(
+    { client }: PostgresConnection,
+    statement: Statement,
+  ): Promise<{ rows: unknown[][]; done: string }> {
+    const running = client.query(new PostgresStatement(statement, { textOid: this.#kind.textOid }));
+    const { rows } = await running.piece();
+    return { rows, done: running.done };
+  }
+
+  #rowsOn(connection: PostgresConnection): RunInside {
+    return async (statement) => (await this.#inside(connection, statement)).rows;
+  }
+
+  #limits({ deadlineMs, tag }: Bounds): string[] {
+    const timeoutMs = Math.ceil(Math.min(deadlineMs + graceMs, timerMsMax));
+    return this.#kind.limits(timeoutMs, tag === undefined ? 'sluice' : `sluice ${tag}`);
   }
 
   /** A connection for as long as a stream is read. When the signal aborts it is let go at once: its reader may never come back. */
@@ -181,26 +206,28 @@ export class PostgresWarehouse implements Warehouse {
   describe(select: string, options: RunOptions = {}): Promise<DescribedSelect> {
     return this.#bounded(options, this.#queries, (bounds) =>
       this.#reading(bounds, async (connection) => {
-        await beginWriting(connection, bounds);
-        return describeSelect(insideOf(connection), select);
+        await this.#beginWriting(connection, bounds);
+        return this.#kind.describe(this.#rowsOn(connection), select, this.#options.schema);
       }),
     );
   }
 
   tables(only?: readonly TableName[], options?: RunOptions): Promise<DescribedTable[]> {
-    return describeTables((statement) => this.run(statement, { ...options, ...catalogBounds }), only);
+    return this.#kind.tables((statement) => this.run(statement, { ...options, ...catalogBounds }), only);
   }
 
   schemas(options?: RunOptions): Promise<DescribedSchema[]> {
-    return describeSchemas((statement) => this.run(statement, { ...options, ...catalogBounds }));
+    return this.#kind.schemas((statement) => this.run(statement, { ...options, ...catalogBounds }));
   }
 
   write(target: WriteTarget, select: Statement, options: RunOptions = {}): Promise<bigint | null> {
-    return this.#writing(options, (writing) => writeTarget(writing, target, select));
+    return this.#writing(options, (writing) =>
+      this.#kind.write(writing, target, select, this.#options.schema),
+    );
   }
 
   writeOwn(name: string, select: Statement, options: RunOptions = {}): Promise<bigint> {
-    return this.#writing(options, (writing) => writeOwn(writing, name, select));
+    return this.#writing(options, (writing) => this.#kind.writeOwn(writing, name, select));
   }
 
   dropOwn(name: string, options: RunOptions = {}): Promise<void> {
@@ -226,9 +253,9 @@ export class PostgresWarehouse implements Warehouse {
   #writing<T>(options: RunOptions, work: (writing: Writing) => Promise<T>): Promise<T> {
     return this.#bounded(options, this.#writes, (bounds) =>
       this.#onConnection(bounds, async (connection) => {
-        await beginWriting(connection, bounds);
-        const run = async (statement: Statement) => rowsOf((await runInside(connection, statement)).done);
-        const result = await work({ rows: insideOf(connection), run });
+        await this.#beginWriting(connection, bounds);
+        const run = async (statement: Statement) => rowsOf((await this.#inside(connection, statement)).done);
+        const result = await work({ rows: this.#rowsOn(connection), run });
         await connection.client.query('COMMIT');
         return result;
       }),
@@ -330,14 +357,14 @@ export class PostgresWarehouse implements Warehouse {
     const keyOf = ({ oid, modifier }: PostgresField) => `${oid} ${modifier}`;
     const unknown = fields.filter((field) => !this.#typeNames.has(keyOf(field)));
     if (unknown.length > 0) {
-      const rows = await this.#reading(bounds, (connection) =>
-        insideOf(connection)({
-          sql: `SELECT format_type(oid::oid, nullif(modifier, -1)::int4)
-            FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS of (oid, modifier, place) ORDER BY place`,
-          binds: [unknown.map(({ oid }) => oid), unknown.map(({ modifier }) => modifier)],
-        }),
+      // Numbers of the server's own.
+      const names = unknown.map(
+        ({ oid, modifier }) => `format_type(${oid}, ${modifier < 0 ? 'NULL' : modifier})`,
       );
-      for (const [at, [name]] of rows.entries()) this.#typeNames.set(keyOf(unknown[at]!), name as string);
+      const [found] = await this.#reading(bounds, (connection) =>
+        this.#rowsOn(connection)({ sql: `SELECT ${names.join(', ')}` }),
+      );
+      for (const [at, field] of unknown.entries()) this.#typeNames.set(keyOf(field), found![at] as string);
     }
     return fields.map((field) => ({ name: field.name, dataType: this.#typeNames.get(keyOf(field))! }));
   }
@@ -371,6 +398,13 @@ export class PostgresWarehouse implements Warehouse {
   }
 }
 
+/** A database of a PostgreSQL server. */
+export class PostgresWarehouse extends PostgresProtocolWarehouse {
+  constructor(options: PostgresOptions) {
+    super(options, postgresKind);
+  }
+}
+
 /** How a statement ended. */
 interface Ending {
   /** The server goes on sending rows that nobody takes. */
@@ -379,25 +413,11 @@ interface Ending {
   isClean: boolean;
 }
 
-/** What makes a transaction that may only read and ends with its deadline, and says who asks. */
-function reading(bounds: Bounds): { bytes: Buffer; count: number } {
-  const texts = ['BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY', ...limits(bounds)];
+/** Statements without rows that are sent in one piece. */
+function commands(texts: readonly string[]): { bytes: Buffer; count: number } {
   const messages = new PostgresMessages();
   for (const text of texts) messages.command(text);
   return { bytes: messages.take(), count: texts.length };
-}
-
-function limits({ deadlineMs, tag }: Bounds): string[] {
-  const timeoutMs = Math.ceil(Math.min(deadlineMs + graceMs, timerMsMax));
-  const name = tag === undefined ? 'sluice' : `sluice ${tag}`;
-  return [
-    `SET LOCAL statement_timeout = ${timeoutMs}`,
-    `SET LOCAL application_name = ${postgresDialect.quoteText(name)}`,
-  ];
-}
-
-async function beginWriting({ client }: PostgresConnection, bounds: Bounds): Promise<void> {
-  await client.query(['BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE', ...limits(bounds)].join('; '));
 }
 
 /** All rows within the bounds. The first beyond them cuts the statement. */
@@ -407,8 +427,14 @@ async function readAll(
   {
     rowsMax,
     bytesMax,
-    before,
-  }: { rowsMax: number; bytesMax: number; before: { bytes: Buffer; count: number } },
+    ...options
+  }: {
+    rowsMax: number;
+    bytesMax: number;
+    before: { bytes: Buffer; count: number };
+    after: Buffer;
+    textOid: number;
+  },
   ending: Ending,
 ): Promise<Omit<Answer, 'columns'> & { fields: PostgresField[] }> {
   const rows: unknown[][] = [];
@@ -425,7 +451,7 @@ async function readAll(
     rows.push(row);
     bytes += rowBytes;
   };
-  const running = client.query(new PostgresStatement(statement, { before, after: cleaning, takes }));
+  const running = client.query(new PostgresStatement(statement, { ...options, takes }));
   await Promise.race([running.piece(), cut.promise]);
   if (!ending.isCut) {
     ending.isClean = await running.end().then(
@@ -434,17 +460,4 @@ async function readAll(
     );
   }
   return { fields: running.fields, rows, truncated: ending.isCut, bytes };
-}
-
-async function runInside(
-  { client }: PostgresConnection,
-  statement: Statement,
-): Promise<{ rows: unknown[][]; done: string }> {
-  const running = client.query(new PostgresStatement(statement));
-  const { rows } = await running.piece();
-  return { rows, done: running.done };
-}
-
-function insideOf(connection: PostgresConnection): RunInside {
-  return async (statement) => (await runInside(connection, statement)).rows;
 }

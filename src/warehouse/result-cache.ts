@@ -12,6 +12,8 @@ export interface CacheKey {
   datastoreId: string;
   statement: Statement;
   rowsMax: number | undefined;
+  /** What the asker says of how long the answer is kept: those who say otherwise share nothing. */
+  keep?: { maxAgeMs: number | null; staleMs: number } | null | undefined;
 }
 
 /** How long an answer may be served, and what it is made of. */
@@ -226,8 +228,9 @@ function sizeOf({ answer }: Entry, id: string): number {
 const idLengthMax = 1_000;
 
 /** Equal for equal questions, and only for these. */
-function textOf({ datastoreId, statement: { sql, binds = [] }, rowsMax }: CacheKey): string {
-  const text = [datastoreId, rowsMax ?? '', sql.length, sql, ...binds.map(bindText)].join('\0');
+function textOf({ datastoreId, statement: { sql, binds = [] }, rowsMax, keep }: CacheKey): string {
+  const policy = keep ? `${keep.maxAgeMs} ${keep.staleMs}` : '';
+  const text = [datastoreId, rowsMax ?? '', policy, sql.length, sql, ...binds.map(bindText)].join('\0');
   return text.length <= idLengthMax ? text : createHash('sha256').update(text).digest('base64');
 }
 

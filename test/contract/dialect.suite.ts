@@ -151,6 +151,8 @@ function dialects(labOf: () => DialectLab): void {
       of('date', '2026-01-02'),
       of('boolean', 'true'),
       of('boolean', 'false'),
+      of('json', '{"a": 1.5}'),
+      of('json', '{"a": "1.5"}'),
     ];
     const hashes = await Promise.all(
       [...rows, ...rows].map(async (row) => {
@@ -352,7 +354,16 @@ const moments = [
   '1969-12-31T23:59:59.999Z',
 ].map((text) => Date.parse(text));
 
-const hashedTypes = ['text', 'integer', 'float', 'timestamp', 'timestamptz', 'date', 'boolean'] as const;
+const hashedTypes = [
+  'text',
+  'integer',
+  'float',
+  'timestamp',
+  'timestamptz',
+  'date',
+  'boolean',
+  'json',
+] as const;
 
 /** What a zone's clock shows, as if it were UTC: slowly, and with nothing of Sluice in it. */
 function clockOf(timeZone: string, ms: number): number {

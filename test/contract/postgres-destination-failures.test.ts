@@ -182,6 +182,21 @@ describe('two at once', () => {
 });
 
 describe('readers', () => {
+  test('go on reading the old table while a publish waits for one of them to end', async () => {
+    await write(one);
+    await using holder = await hold('SELECT * FROM raw.orders');
+    await using writing = await begun(originOf());
+    await writing.stage("SELECT 2 AS id, 'b' AS v");
+    let isPublished = false;
+    const publishing = writing.writer.publish(null, null).then(() => (isPublished = true));
+    await running('DROP TABLE%');
+    for (let reader = 0; reader < 3; reader += 1) expect(await lab.readTable('orders')).toEqual([[1, 'a']]);
+    expect(isPublished).toBe(false);
+    await holder.end();
+    await publishing;
+    expect(await lab.readTable('orders')).toEqual([[2, 'b']]);
+  });
+
   test('see the old table or the new, whole, while it is written again and again', async () => {
     const scan = (version: number) =>
       `SELECT CAST(range AS INTEGER) AS id, '${version}' AS v FROM range(5000)`;

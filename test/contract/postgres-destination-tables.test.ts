@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { StreamSelection } from '#connectors/contract.ts';
 import { datastoreDestination } from '#connectors/datastore/destination.ts';
-import { originOf, selectionOf } from '../support/move-stream.ts';
+import { datastoreSource } from '#connectors/datastore-source/source.ts';
+import { moveStream, originOf, selectionOf } from '../support/move-stream.ts';
 import { openPostgresLab, type PostgresLab } from '../support/postgres-lab.ts';
 import { columnsOf, partOf } from './destination.suite.ts';
 
@@ -216,6 +217,44 @@ describe('UPSERT', () => {
     );
     await expect(failing).rejects.toMatchObject({ kind: 'SCHEMA', message: expect.stringContaining('json') });
   });
+});
+
+test('what changed in a warehouse since the last run arrives: rows added, changed and removed', async () => {
+  const jobId = originOf().jobId;
+  const move = () =>
+    moveStream(lab, {
+      source: datastoreSource,
+      sourceConfig: { datastore: 'duck' },
+      destination: datastoreDestination,
+      destinationConfig: {},
+      origin: originOf(jobId),
+      selection: selectionOf('users', {
+        namespace: 'main',
+        syncMode: 'INCREMENTAL',
+        writeMode: 'UPSERT',
+        primaryKey: ['id'],
+        difference: { mirrorRemovals: true },
+      }),
+    });
+  const { warehouse } = lab;
+  const values = `SELECT range AS id, 'user ' || range AS name, [range, NULL] AS tags, DATE '2026-01-02' AS born FROM range(3000)`;
+  await warehouse.run({ sql: `CREATE TABLE users AS ${values}` });
+  expect((await move()).rowsWritten).toBe(3000n);
+  await warehouse.run({ sql: 'DELETE FROM users WHERE id IN (1, 2)' });
+  await warehouse.run({ sql: `UPDATE users SET name = 'other' WHERE id = 3` });
+  await warehouse.run({ sql: `INSERT INTO users VALUES (5000, 'new', [], NULL)` });
+  expect((await move()).rowsWritten).toBe(4n);
+  const found = await lab.rows(
+    'SELECT id, name, tags, born FROM raw.users WHERE id < 5 OR id > 2998 ORDER BY id',
+  );
+  expect(found).toEqual([
+    [0n, 'user 0', ['0', null], '2026-01-02'],
+    [3n, 'other', ['3', null], '2026-01-02'],
+    [4n, 'user 4', ['4', null], '2026-01-02'],
+    [2999n, 'user 2999', ['2999', null], '2026-01-02'],
+    [5000n, 'new', [], null],
+  ]);
+  expect(await move()).toMatchObject({ rowsWritten: 0n });
 });
 
 describe('names', () => {

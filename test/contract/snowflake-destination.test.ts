@@ -17,10 +17,6 @@ destinationSuite('datastore on Snowflake', async () => {
     context: lab.context(),
     read: (table) => lab.read(table),
     staged: () => lab.staged(),
-    async [Symbol.asyncDispose]() {
-      for (const schema of ['raw', '_sluice']) {
-        await lab.snowflake.run({ sql: `DROP SCHEMA IF EXISTS "WRITES"."${schema}" CASCADE` });
-      }
-    },
+    [Symbol.asyncDispose]: () => lab.empty(),
   };
 });

@@ -1,17 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { snowflakeEngine } from '#warehouse/snowflake-config.ts';
 import { openSnowflake } from '#warehouse/snowflake.ts';
 import { startSnowflakeServer } from '../support/snowflake-server/start-server.ts';
 import { dialectSuite } from './dialect.suite.ts';
 import { warehouseSuite } from './warehouse.suite.ts';
 
+const { SNOWFLAKE_TEST_ACCOUNT: account } = process.env;
+
+/** On the server of the tests; with SNOWFLAKE_TEST_ACCOUNT on that account, as docs/snowflake.md says. */
 async function openLab() {
+  return account === undefined ? openServer() : openAccount(account);
+}
+
+async function openServer() {
   const server = await startSnowflakeServer({ database: 'SUITE' });
   const warehouse = openSnowflake({ ...server.login, password: server.password });
   return {
     warehouse,
+    database: 'SUITE',
     async [Symbol.asyncDispose]() {
       await warehouse[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
     },
+  };
+}
+
+async function openAccount(account: string) {
+  const said = (name: string) => process.env[`SNOWFLAKE_TEST_${name}`];
+  const keyFile = said('PRIVATE_KEY_FILE');
+  const settings = {
+    password: said('PASSWORD'),
+    privateKey: keyFile === undefined ? undefined : await readFile(keyFile, 'utf8'),
+    passphrase: said('PASSPHRASE'),
+    token: said('TOKEN'),
+    role: said('ROLE'),
+    host: said('HOST'),
+  };
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const names = { username: said('USERNAME')!, warehouse: said('WAREHOUSE')!, database: said('DATABASE')! };
+  const warehouse = await snowflakeEngine.open({ account, ...names, ...given }, { emulatorHosts: [] });
+  return {
+    warehouse,
+    database: names.database,
+    [Symbol.asyncDispose]: () => warehouse[Symbol.asyncDispose](),
   };
 }
 
@@ -21,11 +52,12 @@ warehouseSuite('Snowflake', async () => {
   const lab = await openLab();
   return {
     ...lab,
-    database: 'SUITE',
     unquoted: (name) => name.toUpperCase(),
-    // Of a real account SEQ8 may leave numbers out; ROW_NUMBER() OVER (ORDER BY SEQ8()) - 1 does not.
+    // Of a real account SEQ8 alone may leave numbers out.
     numbers: (count) =>
-      `SELECT n FROM (SELECT SEQ8() AS n FROM TABLE(GENERATOR(ROWCOUNT => ${count}))) AS numbers`,
+      account === undefined
+        ? `SELECT n FROM (SELECT SEQ8() AS n FROM TABLE(GENERATOR(ROWCOUNT => ${count}))) AS numbers`
+        : `SELECT n FROM (SELECT ROW_NUMBER() OVER (ORDER BY SEQ8()) - 1 AS n FROM TABLE(GENERATOR(ROWCOUNT => ${count}))) AS numbers`,
     endless: 'SELECT COUNT(*) AS c FROM TABLE(GENERATOR(ROWCOUNT => 100000000000)) WHERE SEQ8() % 7 = 3',
     values: [
       ['9007199254740993', 9_007_199_254_740_993n],

@@ -5,6 +5,7 @@ import { type LabTable, makeTables } from './lab-tables.ts';
 import { startDatabricksServer } from './databricks-server/start-server.ts';
 import { openTestGraphql, type TestGraphql } from './graphql.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
+import { startRedshiftServer } from './redshift-server/start-server.ts';
 import { startSnowflakeServer } from './snowflake-server/start-server.ts';
 
 /** A server with an empty database of its own, and the config of a datastore there. */
@@ -20,6 +21,7 @@ const servers = {
   /** Embedded: every project has one. */
   DUCKDB: null,
   POSTGRES: openPostgresServer,
+  REDSHIFT: openRedshiftServer,
   SNOWFLAKE: openSnowflakeServer,
   BIGQUERY: openBigQueryServer,
   DATABRICKS: openDatabricksServer,
@@ -68,6 +70,15 @@ async function openPostgresServer(): Promise<LabServer> {
     config: { ...postgres.server },
     database: postgres.server.database,
     [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
+  };
+}
+
+async function openRedshiftServer(): Promise<LabServer> {
+  const redshift = await startRedshiftServer();
+  return {
+    config: { ...redshift.server },
+    database: redshift.server.database,
+    [Symbol.asyncDispose]: () => redshift[Symbol.asyncDispose](),
   };
 }
 

@@ -2,7 +2,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execute, type ExecutionResult, type GraphQLError, parse, subscribe, validate } from 'graphql';
+import {
+  execute,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  parse,
+  subscribe,
+  validate,
+} from 'graphql';
 import pg from 'pg';
 import { expect } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
@@ -15,7 +23,8 @@ import { createMeter } from '#catalog/meter.ts';
 import type { Role, Scope } from '#generated/prisma/enums.ts';
 import type { Context } from '#graphql/context.ts';
 import { toGraphQLError } from '#graphql/error-codes.ts';
-import { schema } from '#graphql/schema.ts';
+import { withEndpoints } from '#graphql/endpoint-schema.ts';
+import { schema as ofAll } from '#graphql/schema.ts';
 import { createTestDatabase } from './database.ts';
 
 export type Variables = Record<string, unknown>;
@@ -73,6 +82,7 @@ export async function openTestGraphql({
         host: '127.0.0.1',
         port: 0,
         filesRoot,
+        endpoints: join(home, 'endpoints'),
         secretKey: Buffer.alloc(32, 7),
         signUp: 'open',
         workers,
@@ -139,7 +149,7 @@ function people(app: App): Pick<TestGraphql, 'signUp' | 'member' | 'apiKey'> {
 
 function asking(app: App): Pick<TestGraphql, 'ask' | 'answer' | 'follow'> {
   const answer: TestGraphql['answer'] = async (viewer, query, variables, signal) => {
-    const operation = begin(app, viewer, query, variables, signal);
+    const operation = await begin(app, viewer, query, variables, signal);
     if (operation.refused) return operation.refused;
     const result = await execute({ ...operation.args, contextValue: operation.context });
     return present(result, operation);
@@ -152,7 +162,7 @@ function asking(app: App): Pick<TestGraphql, 'ask' | 'answer' | 'follow'> {
       throw new Error(dump(query, variables, answered));
     },
     async *follow(viewer, query, variables, signal) {
-      const operation = begin(app, viewer, query, variables, signal);
+      const operation = await begin(app, viewer, query, variables, signal);
       if (operation.refused) {
         yield operation.refused;
         return;
@@ -168,21 +178,22 @@ function asking(app: App): Pick<TestGraphql, 'ask' | 'answer' | 'follow'> {
 }
 
 interface Operation {
-  args: { schema: typeof schema; document: ReturnType<typeof parse>; variableValues: Variables | undefined };
+  args: { schema: GraphQLSchema; document: ReturnType<typeof parse>; variableValues: Variables | undefined };
   context: Context;
   cookie: string | null | undefined;
   refused?: Answer;
 }
 
-function begin(
+async function begin(
   app: App,
   viewer: Viewer | null,
   query: string,
   variables: Variables | undefined,
   signal: AbortSignal = new AbortController().signal,
-): Operation {
+): Promise<Operation> {
   const requestId = newId();
   const document = parse(query);
+  const schema = await schemaOf(app, viewer);
   const operation: Operation = {
     args: { schema, document, variableValues: variables },
     context: {
@@ -201,6 +212,12 @@ function begin(
   const invalid = validate(schema, document);
   if (invalid.length > 0) operation.refused = present({ errors: invalid }, operation);
   return operation;
+}
+
+/** As the server finds it, and none of the statements that are counted. */
+function schemaOf({ endpoints }: App, viewer: Viewer | null): Promise<GraphQLSchema> {
+  if (viewer === null) return Promise.resolve(ofAll);
+  return measured.exit(async () => withEndpoints(ofAll, await endpoints.registry.of(viewer.projectId)));
 }
 
 function present(result: ExecutionResult, { context, cookie }: Operation): Answer {

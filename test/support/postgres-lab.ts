@@ -3,8 +3,8 @@ import type { PostgresSession } from '#warehouse/postgres-session.ts';
 import { type Mover, openMover } from './move-stream.ts';
 import { openPostgresWarehouse, type TestPostgresWarehouse } from './postgres-warehouse.ts';
 
-/** A PostgreSQL datastore to write into, and eyes to look into it with. */
-export interface PostgresLab extends Omit<Mover, 'warehouse'> {
+/** A PostgreSQL datastore to write into, and eyes to look into it with; beside it an embedded warehouse named "duck". */
+export interface PostgresLab extends Mover {
   pg: TestPostgresWarehouse;
   /** The rows of raw.<table> as readers see it, ordered by all columns; null when there is none. */
   readTable(table: string): Promise<unknown[][] | null>;
@@ -27,7 +27,10 @@ export async function openPostgresLab(): Promise<PostgresLab> {
     pg,
     context: (signal): ConnectorContext => ({
       ...mover.context(signal),
-      datastore: async (name) => ({ name: name ?? 'warehouse', warehouse: pg.warehouse }),
+      datastore: async (name = 'warehouse') => ({
+        name,
+        warehouse: name === 'duck' ? mover.warehouse : pg.warehouse,
+      }),
     }),
     rows,
     async readTable(table) {

@@ -15,6 +15,7 @@ export interface ProjectRows {
   Task: string;
   ApiKey: string;
   Metric: string;
+  Endpoint: string;
   Signal: string;
   SignalEvaluation: string;
 }
@@ -191,6 +192,34 @@ export async function insertSignal(
 }
 
 /** One of everything, as if it had been made and run. Returns global ids. */
+/** A draft with a revision. */
+export async function insertEndpoint(db: Db, owner: Viewer, name: string): Promise<string> {
+  const at = nextMoment();
+  const { projectId } = owner;
+  const id = newId();
+  const declaration = { metadata: { name, version: 1 }, route: `/${name}`, query: 'SELECT 1 AS n' };
+  const data = { id, projectId, name, version: 1, route: declaration.route, declaration, isPublic: false };
+  const revision = {
+    id: newId(),
+    projectId,
+    revision: 1,
+    change: 'SAVED',
+    declaration,
+    createdAt: at,
+  } as const;
+  await db.endpoint.create({
+    data: {
+      ...data,
+      state: 'DRAFT',
+      origin: 'API',
+      createdAt: at,
+      updatedAt: at,
+      revisions: { create: revision },
+    },
+  });
+  return id;
+}
+
 export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows> {
   const { projectId } = owner;
   const datastore = await db.datastore.findFirstOrThrow({ where: { projectId } });
@@ -249,6 +278,7 @@ export async function insertProject(db: Db, owner: Viewer): Promise<ProjectRows>
     Task: globalId('Task', taskId),
     ApiKey: globalId('ApiKey', key.id),
     Metric: globalId('Metric', metricId),
+    Endpoint: globalId('Endpoint', await insertEndpoint(db, owner, 'orders')),
     Signal: globalId('Signal', signal.id),
     SignalEvaluation: globalId('SignalEvaluation', signal.evaluationIds[0] as string),
   };

@@ -13,6 +13,8 @@ export interface SnowflakeLab extends AsyncDisposable {
   read(table: string): Promise<unknown[][] | null>;
   /** What is staged and not published: hidden tables, and files in the stage. */
   staged(): Promise<string[]>;
+  /** Drops all that was written. */
+  empty(): Promise<void>;
 }
 
 export async function openSnowflakeLab(): Promise<SnowflakeLab> {
@@ -50,6 +52,10 @@ export async function openSnowflakeLab(): Promise<SnowflakeLab> {
         `SELECT TABLE_NAME FROM "WRITES".INFORMATION_SCHEMA.TABLES WHERE STARTSWITH(TABLE_NAME, '_sluice_')`,
       );
       return [...(tables.flat() as string[]), ...(await server.order({ tell: true })).staged];
+    },
+    async empty() {
+      for (const schema of ['raw', '_sluice'])
+        await rows(`DROP SCHEMA IF EXISTS "WRITES"."${schema}" CASCADE`);
     },
     async [Symbol.asyncDispose]() {
       await snowflake[Symbol.asyncDispose]();

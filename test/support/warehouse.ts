@@ -4,6 +4,7 @@ import { BigQueryWarehouse } from '#warehouse/bigquery.ts';
 import { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { RedshiftWarehouse } from '#warehouse/redshift.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Statement, Warehouse } from '#warehouse/warehouse.ts';
 
@@ -64,6 +65,7 @@ const remoteWarehouses: readonly Pick<Warehouse, 'run' | 'stream'>[] = [
   BigQueryWarehouse.prototype,
   DatabricksWarehouse.prototype,
   PostgresWarehouse.prototype,
+  RedshiftWarehouse.prototype,
   SnowflakeWarehouse.prototype,
 ];
 

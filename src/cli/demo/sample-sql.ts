@@ -89,7 +89,8 @@ CREATE TABLE public.organizations (
 );
 CREATE TABLE public.users (
   id bigint PRIMARY KEY, organization_id bigint NOT NULL REFERENCES public.organizations, email text NOT NULL UNIQUE,
-  name text NOT NULL, is_admin boolean NOT NULL, birthday date, properties jsonb NOT NULL, created_at timestamptz NOT NULL
+  name text NOT NULL, plan text NOT NULL, active boolean NOT NULL, is_admin boolean NOT NULL, birthday date,
+  properties jsonb NOT NULL, created_at timestamptz NOT NULL
 );
 CREATE TABLE public.orders (
   id uuid PRIMARY KEY, user_id bigint NOT NULL REFERENCES public.users, status public.order_status NOT NULL,
@@ -114,14 +115,15 @@ FROM generate_series(1, ${organizations}) AS n`;
 
 const insertUsers = `
 INSERT INTO public.users
-SELECT n, 1 + floor(pg_temp.chance(n, 11) * ${organizations})::bigint, 'user' || n || '@example.com',
+SELECT n, organizations.id, 'user' || n || '@example.com',
   pg_temp.pick(n, 12, '{Ada,Grace,Linus,Zoë,Björn,Mei,Kwame,Inés,Olga,Ravi}') || ' '
     || pg_temp.pick(n, 13, '{Lovelace,Hopper,Ng,O''Neil,Müller,Sato,Mensah,García,Ivanova,Patel}'),
-  pg_temp.chance(n, 14) < 0.05,
+  organizations.plan, pg_temp.chance(n, 29) < 0.8, pg_temp.chance(n, 14) < 0.05,
   CASE WHEN pg_temp.chance(n, 15) < 0.7 THEN date '1960-01-01' + floor(pg_temp.chance(n, 16) * 16000)::int END,
   jsonb_build_object('theme', pg_temp.pick(n, 17, '{light,dark}'), 'logins', floor(pg_temp.chance(n, 18) * 900)::int),
   pg_temp.ago(${userDays} - (n - 1 + pg_temp.chance(n, 19)) / ${users} * ${userDays})
-FROM generate_series(1, ${users}) AS n`;
+FROM generate_series(1, ${users}) AS n
+JOIN public.organizations ON organizations.id = 1 + floor(pg_temp.chance(n, 11) * ${organizations})::bigint`;
 
 /** Amounts are of the same worth in each currency, roughly. */
 const insertOrders = `

@@ -102,7 +102,8 @@ export interface CloudLoader {
   replace(target: TableName, by: Replacement, signal: AbortSignal): Promise<void>;
   /**
    * Runs all statements as one transaction if `guard`, its first, changes exactly one row: else nothing is changed and the
-   * answer is false. Of two at once whose guards change the same row, at most one commits. Left out where an engine cannot.
+   * answer is false. Of two at once whose guards change the same row, at most one commits. Left out where an engine cannot: then
+   * whatever is published rewrites the table, and of two jobs that do so at once one's rows are lost.
    */
   commit?(guard: Statement, then: readonly Statement[], signal: AbortSignal): Promise<boolean>;
   /** What the engine's error means for the task, where it says more than the code of AppError: a missing grant is CONFIG. */

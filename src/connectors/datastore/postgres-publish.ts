@@ -8,7 +8,7 @@ import {
 import { columnKey } from '#connectors/evolve-columns.ts';
 import { codeOf } from '#warehouse/postgres-errors.ts';
 import type { PostgresSession } from '#warehouse/postgres-session.ts';
-import { swapIn } from '#warehouse/postgres-swap.ts';
+import { runAlone, swapIn } from '#warehouse/postgres-swap.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 import { filledColumns, orderColumn, planShape, replaces, reshapeSql, type Shape } from './postgres-shape.ts';
 import {
@@ -68,7 +68,7 @@ async function publishRows(session: PostgresSession, publish: Publish): Promise<
   }
   // Somebody may have changed the table since the rows were staged.
   const now = await planShape(session, target, shape.arriving, selection);
-  for (const sql of reshapeSql(now, target)) await session.run(sql);
+  for (const sql of reshapeSql(now, target)) await runAlone(writingOf(session), sql);
   const written = isUpsert ? await mergeRows(session, publish, rows) : await addRows(session, publish);
   await forgetStaging(session, staging, 'drop');
   await session.run(`ANALYZE ${tableSql(target)}`);

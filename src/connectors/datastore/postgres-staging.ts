@@ -1,5 +1,6 @@
 import { ConnectorError, type Json, type PublishMarker, type StagedPart } from '#connectors/contract.ts';
 import { stagingSchema } from '#warehouse/duckdb-tables.ts';
+import { codeOf } from '#warehouse/postgres-errors.ts';
 import type { PostgresSession } from '#warehouse/postgres-session.ts';
 import { makeSchema, type Writing } from '#warehouse/postgres-swap.ts';
 import { tableSql } from './publish.ts';
@@ -186,6 +187,11 @@ export async function removeDeadStaging(
     [origin.jobId, stream, origin.taskId],
   );
   for (const [schema, name] of rows as [string, string][]) {
-    await session.transaction(() => forgetStaging(session, { schema, name }, 'drop'));
+    await session
+      .transaction(() => forgetStaging(session, { schema, name }, 'drop'))
+      .catch((error: unknown) => {
+        // Another role's, which that will remove itself.
+        if (codeOf(error) !== '42501') throw error;
+      });
   }
 }

@@ -1,25 +1,41 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
-import { fillWarehouse, mapEntity } from '../../support/entities.ts';
-import { openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
+import { type EngineLab, labEngines, openEngineLab } from '../../support/engine-lab.ts';
+import { mapEntity } from '../../support/entities.ts';
+import type { TestGraphql } from '../../support/graphql.ts';
+import type { LabTable } from '../../support/lab-tables.ts';
 import { expectWarehouseStatements, warehouseStatementsOf } from '../../support/warehouse.ts';
 
-let gql: TestGraphql;
-let ada: Viewer;
+const sizes = { organizations: 120, users: 400, events: 4_000 };
+const numbers = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
+const minute = (n: number) => new Date(Date.UTC(2026, 0, 1) + n * 60_000).toISOString();
 
-beforeAll(async () => {
-  gql = await openTestGraphql();
-  ada = await gql.signUp('ada');
-  await fillWarehouse(gql, ada, [
-    'CREATE SCHEMA raw',
-    'CREATE TABLE raw.organizations AS SELECT n AS id FROM range(1, 121) t(n)',
-    'CREATE TABLE raw.users AS SELECT n AS id, 1 + n % 120 AS organization_id FROM range(1, 401) t(n)',
-    `CREATE TABLE raw.events AS SELECT n AS id, 1 + n % 400 AS user_id, 'seen' AS name,
-       TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_minutes(n::INT) AS at FROM range(1, 4001) t(n)`,
-    'CREATE TABLE raw.identities AS SELECT 1000 + n AS alias, n AS id FROM range(1, 11) t(n)',
-  ]);
-  await mapEntity(gql, ada, { kind: 'ORGANIZATION', table: 'raw.organizations', key: 'id' });
-  await mapEntity(gql, ada, {
+const tables: LabTable[] = [
+  { name: 'organizations', columns: { id: 'integer' }, rows: numbers(sizes.organizations).map((n) => [n]) },
+  {
+    name: 'users',
+    columns: { id: 'integer', organization_id: 'integer' },
+    rows: numbers(sizes.users).map((n) => [n, organizationOf(n)]),
+  },
+  {
+    name: 'events',
+    columns: { id: 'integer', user_id: 'integer', name: 'text', at: 'timestamptz' },
+    rows: numbers(sizes.events).map((n) => [n, 1 + (n % sizes.users), 'seen', minute(n)]),
+  },
+  {
+    name: 'identities',
+    columns: { alias: 'integer', id: 'integer' },
+    rows: numbers(10).map((n) => [1_000 + n, n]),
+  },
+];
+
+function organizationOf(user: number): number {
+  return 1 + (user % sizes.organizations);
+}
+
+async function mapAll({ gql, viewer }: EngineLab): Promise<void> {
+  await mapEntity(gql, viewer, { kind: 'ORGANIZATION', table: 'raw.organizations', key: 'id' });
+  await mapEntity(gql, viewer, {
     kind: 'USER',
     table: 'raw.users',
     key: 'id',
@@ -28,7 +44,7 @@ beforeAll(async () => {
     aliasKey: 'alias',
     canonicalKey: 'id',
   });
-  await mapEntity(gql, ada, {
+  await mapEntity(gql, viewer, {
     kind: 'EVENT',
     table: 'raw.events',
     key: 'id',
@@ -36,8 +52,7 @@ beforeAll(async () => {
     at: 'at',
     userKey: 'user_id',
   });
-});
-afterAll(() => gql[Symbol.asyncDispose]());
+}
 
 const ofUsers: [field: string, statements: number][] = [
   ['events(first: 2) { nodes { key } }', 1],
@@ -59,74 +74,84 @@ const ofOrganizations: [field: string, statements: number][] = [
   ['eventCount', 1],
 ];
 
-test.each([
-  ...ofUsers.map((each) => ['users', ...each] as const),
-  ...ofOrganizations.map((each) => ['organizations', ...each] as const),
-])(
-  '%s with %s: %d statements beside the one of the list, for 1, 10 and 100 parents',
-  async (list, field, statements) => {
-    const texts: string[][] = [];
-    for (const first of [1, 10, 100]) {
-      const run = () => gql.ask(ada, `{ ${list}(first: ${first}) { nodes { key ${field} } } }`);
-      gql.app.catalog.datastores.cache.clear();
-      const made = await warehouseStatementsOf(run);
-      expect(made.length, made.map(({ sql }) => sql).join('\n')).toBe(statements + 1);
-      texts.push(
-        made
-          .slice(1)
-          .map(({ sql }) => sql)
-          .toSorted((one, other) => one.localeCompare(other)),
-      );
-    }
-    // The text is the same for any number of parents, so that an engine can keep its plan.
-    expect(texts[1]).toEqual(texts[0]);
-    expect(texts[2]).toEqual(texts[0]);
-  },
-);
+describe.each(labEngines)('on %s', (engine) => {
+  let lab: EngineLab;
+  let gql: TestGraphql;
+  let ada: Viewer;
 
-test('what many parents are answered is what each is answered alone', async () => {
-  const fields = `key eventCount firstSeenAt lastSeenAt organization { key userCount eventCount }
-    events(first: 3) { totalCount nodes { key at user { key } organization { key } } pageInfo { hasNextPage } }`;
-  const { users } = await gql.ask(ada, `{ users(first: 12) { nodes { ${fields} } } }`);
-  for (const each of users.nodes) {
-    const { user } = await gql.ask(ada, `query ($key: String) { user(key: $key) { ${fields} } }`, {
-      key: each.key,
-    });
-    expect(user).toEqual(each);
-    expect(user.events.nodes.length).toBe(3);
-  }
-});
-
-test('nodes reads as many statements as there are types among the ids', async () => {
-  const { users, organizations } = await gql.ask(
-    ada,
-    '{ users(first: 40) { nodes { id } } organizations(first: 40) { nodes { id } } }',
-  );
-  const ids = [...users.nodes, ...organizations.nodes].map(({ id }: { id: string }) => id);
-  gql.app.catalog.datastores.cache.clear();
-  await expectWarehouseStatements(2, () =>
-    gql.ask(ada, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids }),
-  );
-});
-
-test('a page of pages of pages is answered whole', async () => {
-  const query =
-    '{ organizations(first: 100) { nodes { key users(first: 100) { nodes { key events(first: 100) { nodes { key } } } } } } }';
-  const { organizations } = await gql.ask(ada, query);
-  const users = organizations.nodes.flatMap((each: { users: { nodes: unknown[] } }) => each.users.nodes);
-  const events = users.flatMap((each: { events: { nodes: unknown[] } }) => each.events.nodes);
-  const { rows } = await (
-    await gql.app.catalog.datastores.open(ada.projectId)
-  ).warehouse.run({
-    sql: `SELECT count(DISTINCT u.id), count(e.id) FROM raw.users u LEFT JOIN raw.events e ON e.user_id = u.id
-          WHERE u.organization_id IN (SELECT id FROM raw.organizations ORDER BY id LIMIT 100)`,
+  beforeAll(async () => {
+    lab = await openEngineLab(engine);
+    ({ gql, viewer: ada } = lab);
+    await lab.load(tables);
+    await mapAll(lab);
   });
-  expect([users.length, events.length]).toEqual(rows[0]?.map(Number));
-});
+  afterAll(() => lab[Symbol.asyncDispose]());
 
-test('without totalCount nothing is counted, and without rows nothing is read', async () => {
-  const [list] = await warehouseStatementsOf(() => gql.ask(ada, '{ events(first: 5) { nodes { key } } }'));
-  expect(list?.sql).not.toMatch(/count\(/);
-  const counted = await warehouseStatementsOf(() => gql.ask(ada, '{ events { totalCount } }'));
-  expect(counted.map(({ sql }) => sql)).toEqual([expect.stringMatching(/^SELECT count\(\*\)/)]);
+  test.each([
+    ...ofUsers.map((each) => ['users', ...each] as const),
+    ...ofOrganizations.map((each) => ['organizations', ...each] as const),
+  ])(
+    '%s with %s: %d statements beside the one of the list, for 1, 10 and 100 parents',
+    async (list, field, statements) => {
+      const texts: string[][] = [];
+      for (const first of [1, 10, 100]) {
+        const run = () => gql.ask(ada, `{ ${list}(first: ${first}) { nodes { key ${field} } } }`);
+        gql.app.catalog.datastores.cache.clear();
+        const made = await warehouseStatementsOf(run);
+        expect(made.length, made.map(({ sql }) => sql).join('\n')).toBe(statements + 1);
+        texts.push(
+          made
+            .slice(1)
+            .map(({ sql }) => sql)
+            .toSorted((one, other) => one.localeCompare(other)),
+        );
+      }
+      // The text is the same for any number of parents, so that an engine can keep its plan.
+      expect(texts[1]).toEqual(texts[0]);
+      expect(texts[2]).toEqual(texts[0]);
+    },
+  );
+
+  test('what many parents are answered is what each is answered alone', async () => {
+    const fields = `key eventCount firstSeenAt lastSeenAt organization { key userCount eventCount }
+    events(first: 3) { totalCount nodes { key at user { key } organization { key } } pageInfo { hasNextPage } }`;
+    const { users } = await gql.ask(ada, `{ users(first: 12) { nodes { ${fields} } } }`);
+    for (const each of users.nodes) {
+      const { user } = await gql.ask(ada, `query ($key: String) { user(key: $key) { ${fields} } }`, {
+        key: each.key,
+      });
+      expect(user).toEqual(each);
+      expect(user.events.nodes.length).toBe(3);
+    }
+  });
+
+  test('nodes reads as many statements as there are types among the ids', async () => {
+    const { users, organizations } = await gql.ask(
+      ada,
+      '{ users(first: 40) { nodes { id } } organizations(first: 40) { nodes { id } } }',
+    );
+    const ids = [...users.nodes, ...organizations.nodes].map(({ id }: { id: string }) => id);
+    gql.app.catalog.datastores.cache.clear();
+    await expectWarehouseStatements(2, () =>
+      gql.ask(ada, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids }),
+    );
+  });
+
+  test('a page of pages of pages is answered whole', async () => {
+    const query =
+      '{ organizations(first: 100) { nodes { key users(first: 100) { nodes { key events(first: 100) { nodes { key } } } } } } }';
+    const { organizations } = await gql.ask(ada, query);
+    const users = organizations.nodes.flatMap((each: { users: { nodes: unknown[] } }) => each.users.nodes);
+    const events = users.flatMap((each: { events: { nodes: unknown[] } }) => each.events.nodes);
+    // Those of the first hundred keys; each user has as many events.
+    const found = numbers(sizes.users).filter((n) => organizationOf(n) <= 100).length;
+    expect([users.length, events.length]).toEqual([found, (found * sizes.events) / sizes.users]);
+  });
+
+  test('without totalCount nothing is counted, and without rows nothing is read', async () => {
+    const [list] = await warehouseStatementsOf(() => gql.ask(ada, '{ events(first: 5) { nodes { key } } }'));
+    expect(list?.sql).not.toMatch(/count\(/);
+    const counted = await warehouseStatementsOf(() => gql.ask(ada, '{ events { totalCount } }'));
+    expect(counted.map(({ sql }) => sql)).toEqual([expect.stringMatching(/^SELECT count\(\*\)/)]);
+  });
 });

@@ -33,6 +33,7 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   'Query.task(id)': { type: 'Task' },
   'Query.metric(id)': { type: 'Metric' },
   'Query.signal(id)': { type: 'Signal' },
+  'Query.endpoint(id)': { type: 'Endpoint' },
   'Query.table(id)': { type: 'Table' },
   'Query.user(id)': { type: 'User' },
   'Query.organization(id)': { type: 'Organization' },
@@ -88,6 +89,10 @@ const places: Record<string, { type: keyof Rows; args?: (own: Rows) => Arguments
   },
   'Mutation.updateSignal(input.id)': { type: 'Signal', args: () => ({ input: { name: 'mine now' } }) },
   'Mutation.updateSignal(input.metricId)': { type: 'Metric', args: (own) => ({ input: { id: own.Signal } }) },
+  'Mutation.publishEndpoint(input.id)': { type: 'Endpoint' },
+  'Mutation.deprecateEndpoint(input.id)': { type: 'Endpoint' },
+  'Mutation.restoreEndpoint(input.id)': { type: 'Endpoint', args: () => ({ input: { revision: 1 } }) },
+  'Mutation.deleteEndpoint(input.id)': { type: 'Endpoint' },
   'Mutation.deleteSignal(input.id)': { type: 'Signal' },
   'Mutation.evaluateSignal(input.id)': { type: 'Signal' },
   'Subscription.taskUpdated(taskId)': { type: 'Task' },
@@ -151,6 +156,8 @@ async function victimState(): Promise<string> {
     await db.catalogTable.findMany(where),
     await db.metric.findMany(where),
     await db.signal.findMany(where),
+    await db.endpoint.findMany(where),
+    await db.endpointRevision.findMany(where),
     await db.signalEvaluation.findMany(where),
   ];
   return JSON.stringify(rows, (_key, value) => (typeof value === 'bigint' ? String(value) : value));

@@ -195,115 +195,6 @@ test('a column that the table has got and the copy not yet is no property until 
   expect(await properties()).toEqual({ label: 'a', size: 3 });
 });
 
-test('a copy that lacks columns, or holds others under their names, is refused with each of them', async () => {
-  await postgres.load([
-    "CREATE TABLE live.half AS SELECT 1::text AS id, 'x'::text AS nme, now() AS created_on, '{}'::text AS props, 'o'::text AS org",
-  ]);
-  await fillWarehouse(gql, ada, []);
-  const { mapping, userErrors } = await answerOfMapping(gql, ada, {
-    ...entityMappings.USER,
-    servedFrom: 'live.half',
-    aliasServedFrom: 'live.half',
-  });
-  expect(mapping).toBeNull();
-  const path = ['servedFrom'];
-  expect(userErrors).toMatchObject([
-    { code: 'INVALID', path, message: /"id" is of type text in live\.half and of type BIGINT in raw\.users/ },
-    { code: 'NOT_FOUND', path, message: /live\.half has no column "name"\. Did you mean "nme"\?/ },
-    { code: 'NOT_FOUND', path, message: /no column "email"/ },
-    { code: 'INVALID', path, message: /"created_on" is of type timestamp with time zone/ },
-    { code: 'NOT_FOUND', path: ['aliasServedFrom'], message: /no column "alias"/ },
-    { code: 'NOT_FOUND', path: ['aliasServedFrom'], message: /no column "user_id"/ },
-  ]);
-  expect(await gql.app.store.db.entityMapping.count()).toBe(0);
-});
-
-test.each<[string, object, object]>([
-  [
-    'a copy that is nowhere',
-    { ...entityMappings.USER, servedFrom: 'live.user', aliasServedFrom: 'live.identitie' },
-    [
-      {
-        code: 'NOT_FOUND',
-        path: ['servedFrom'],
-        message: expect.stringMatching(/Did you mean "live.users"/),
-      },
-      { code: 'NOT_FOUND', path: ['aliasServedFrom'] },
-    ],
-  ],
-  [
-    'the table itself as its copy',
-    { ...entityMappings.ORGANIZATION, servedFrom: 'raw.organizations' },
-    [{ code: 'INVALID', path: ['servedFrom'], message: expect.stringMatching(/is the table itself/) }],
-  ],
-  [
-    'a copy of aliases that are not mapped',
-    { kind: 'USER', table: 'raw.users', key: 'id', aliasServedFrom: 'live.identities' },
-    [{ code: 'INVALID', path: ['aliasServedFrom'] }],
-  ],
-  [
-    'users whose aliases are not beside them',
-    { ...entityMappings.USER, servedFrom: 'live.users' },
-    [
-      {
-        code: 'INVALID',
-        path: ['aliasServedFrom'],
-        message: expect.stringMatching(/aliases .* "warehouse" and users in "ops"/),
-      },
-    ],
-  ],
-])('%s is refused', async (_, input, problems) => {
-  const { mapping, userErrors } = await answerOfMapping(gql, ada, { ...input });
-  expect(mapping).toBeNull();
-  expect(userErrors).toMatchObject(problems);
-});
-
-test('what other kinds need of a copy is looked at, whichever of them is mapped', async () => {
-  await mapEntities(gql, ada);
-  const refusalOf = async (input: object) =>
-    (await answerOfMapping(gql, ada, { ...input })).userErrors as Data[];
-  expect(await refusalOf({ ...entityMappings.EVENT, ...copies.EVENT })).toMatchObject([
-    { path: ['servedFrom'], message: /aliases .* "warehouse" and events in "ops"/ },
-    { path: ['servedFrom'], message: /no column of their organization/ },
-  ]);
-  await mapEntities(gql, ada, { USER: copies.USER, EVENT: copies.EVENT });
-  // The mapping of users is what the events' copy stands on.
-  expect(await refusalOf(entityMappings.USER)).toMatchObject([
-    { path: ['aliasServedFrom'] },
-    { path: ['servedFrom'], message: /no table of users lies in the datastore "ops"/ },
-  ]);
-  const { entityMapping } = await gql.ask(
-    ada,
-    '{ entityMapping(kind: USER) { table { fqn } servedFrom { fqn } aliasServedFrom { name } } }',
-  );
-  expect(entityMapping).toMatchObject({
-    table: { fqn: 'warehouse.warehouse.raw.users' },
-    servedFrom: { fqn: `ops.${postgres.server.database}.live.users` },
-    aliasServedFrom: { name: 'identities' },
-  });
-});
-
-test('a copy of another project is unknown', async () => {
-  const bob = await gql.signUp('bob');
-  await fillEntities(gql, bob);
-  const { servedFrom } = (
-    await answerOfMapping(gql, ada, { ...entityMappings.ORGANIZATION, ...copies.ORGANIZATION })
-  ).mapping;
-  for (const name of ['live.organizations', servedFrom.fqn, await idOf(ada, servedFrom.fqn)]) {
-    const { userErrors } = await answerOfMapping(gql, bob, {
-      ...entityMappings.ORGANIZATION,
-      servedFrom: name,
-    });
-    expect(userErrors).toMatchObject([{ code: 'NOT_FOUND', path: ['servedFrom'] }]);
-    expect(JSON.stringify(userErrors)).not.toContain(postgres.server.database + '.live.users');
-  }
-});
-
-async function idOf(viewer: Viewer, fqn: string): Promise<string> {
-  return (await gql.ask(viewer, 'query ($fqn: String) { table(fqn: $fqn) { id } }', { fqn })).table
-    .id as string;
-}
-
 test('mapping again without a copy reads from the table again, and a store with copies is in use', async () => {
   await mapEntities(gql, ada, copies);
   const { datastores } = await gql.ask(ada, '{ datastores { nodes { id name } } }');
@@ -390,3 +281,96 @@ test('a copy that is not reached is not answered for by the table, and names no 
   }
   expect(await gql.ask(ada, '{ user(key: "2") { name } }')).toEqual(kept);
 });
+
+test('a job makes copies that answer as their tables do, and tells how fresh these were', async () => {
+  await mapEntities(gql, ada);
+  const ofTables = await answers();
+  const { datastores } = await gql.ask(ada, '{ datastores { nodes { id name } } }');
+  const { id: datastoreId } = datastores.nodes.find(({ name }: Data) => name === 'warehouse');
+  // A table that a task has written: how fresh its copy is can be told.
+  const { transformation } = await change(
+    gql,
+    ada,
+    'upsertTransformation',
+    {
+      name: 'groups',
+      datastoreId,
+      sql: 'SELECT * FROM raw.organizations',
+      target: { schema: 'made', table: 'groups', kind: 'TABLE' },
+    },
+    'transformation { id }',
+  );
+  await ended(change(gql, ada, 'runTransformation', { id: transformation.id }, 'task { id }'));
+  const { source } = await change(
+    gql,
+    ada,
+    'createSource',
+    { name: 'warehouse', type: 'datastore', config: { datastore: 'warehouse' } },
+    'source { id }',
+  );
+  const { destination } = await change(
+    gql,
+    ada,
+    'createDestination',
+    { name: 'ops', type: 'datastore', config: { datastore: 'ops', schema: 'copied' } },
+    'destination { id }',
+  );
+  const streams = ['raw.users', 'raw.events', 'raw.identities', 'made.groups'].map((each) => {
+    const [namespace, name] = each.split('.');
+    return { namespace, name, syncMode: 'FULL_REFRESH' };
+  });
+  const input = { name: 'copy', sourceId: source.id, destinationId: destination.id, streams };
+  const { job, userErrors } = await change(gql, ada, 'createJob', input, 'job { id }');
+  expect(userErrors).toEqual([]);
+  const copy = () => ended(change(gql, ada, 'syncJob', { id: job.id }, 'task { id }'));
+  const first = await copy();
+  expect(await gql.app.store.db.feedInput.count()).toBe(streams.length);
+  const copied = {
+    USER: { servedFrom: 'copied.users', aliasServedFrom: 'copied.identities' },
+    ORGANIZATION: { table: 'made.groups', servedFrom: 'copied.groups' },
+    EVENT: { servedFrom: 'copied.events' },
+  };
+  await mapEntities(gql, ada, copied);
+  const made = await madeBy(async () => expect(await answers()).toEqual(ofTables));
+  expect(made.warehouse).toBe(0);
+
+  const freshness = 'freshness { syncedAt originalSyncedAt task { id } }';
+  const read = async () =>
+    (await gql.ask(ada, `{ organization(key: "acme") { name ${freshness} } }`)).organization;
+  const { groups } = await gql.ask(
+    ada,
+    `{ groups: table(fqn: "warehouse.warehouse.made.groups") { ${freshness} } }`,
+  );
+  const before = await read();
+  expect(before.freshness).toMatchObject({
+    originalSyncedAt: groups.freshness.syncedAt,
+    task: { id: first },
+  });
+  const { entityMapping } = await gql.ask(
+    ada,
+    `{ entityMapping(kind: ORGANIZATION) { servedFrom { ${freshness} } } }`,
+  );
+  expect(entityMapping.servedFrom.freshness).toEqual(before.freshness);
+
+  await fillWarehouse(gql, ada, ["UPDATE raw.organizations SET name = 'Acme Inc.' WHERE slug = 'acme'"]);
+  await ended(change(gql, ada, 'runTransformation', { id: transformation.id }, 'task { id }'));
+  // The copy is what it was, and says so.
+  expect(await read()).toEqual(before);
+  const second = await copy();
+  const after = await read();
+  expect(after).toMatchObject({ name: 'Acme Inc.', freshness: { task: { id: second } } });
+  expect(Date.parse(after.freshness.originalSyncedAt)).toBeGreaterThan(
+    Date.parse(before.freshness.originalSyncedAt),
+  );
+});
+
+/** Waits for a task that must succeed, and gives its id. */
+async function ended(starting: Promise<Data>): Promise<string> {
+  const { task, userErrors } = await starting;
+  expect(userErrors).toEqual([]);
+  const query = 'subscription ($taskId: ID!) { taskUpdated(taskId: $taskId) { status error { message } } }';
+  let last: Data;
+  for await (const { data } of gql.follow(ada, query, { taskId: task.id })) last = data.taskUpdated;
+  expect(last).toEqual({ status: 'SUCCEEDED', error: null });
+  return task.id as string;
+}

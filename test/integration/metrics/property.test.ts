@@ -20,10 +20,11 @@ const dayMs = 86_400_000;
 const shares: readonly (readonly [LabEngine, seed: number, questions: number])[] = [
   ['DUCKDB', 1, 70],
   ['DUCKDB', 2, 70],
-  ['DUCKDB', 3, 70],
-  ['POSTGRES', 5, 70],
-  ['SNOWFLAKE', 7, 50],
-  ['DATABRICKS', 8, 50],
+  ['POSTGRES', 5, 60],
+  ['REDSHIFT', 6, 30],
+  ['SNOWFLAKE', 7, 30],
+  ['BIGQUERY', 8, 30],
+  ['DATABRICKS', 9, 30],
 ];
 
 /** Clock changes of Berlin, New York and Lord Howe, and a leap day lie within. */

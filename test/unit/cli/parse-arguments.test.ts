@@ -49,7 +49,10 @@ test('--help anywhere asks for help, and --version for the version', () => {
 describe('what cannot be understood is refused with what was probably meant', () => {
   test.each([
     [['sevre'], 'There is no command "sevre". Did you mean "serve"?'],
-    [['x'], 'There is no command "x". The commands are serve, worker, migrate, demo, sync, watch, query.'],
+    [
+      ['x'],
+      'There is no command "x". The commands are serve, worker, migrate, demo, sync, watch, query, endpoints.',
+    ],
     [['constructor'], /^There is no command "constructor"/],
     [['--logs'], 'The command comes first, and --logs is a flag. Run: sluice --help'],
     [['sync'], '"sluice sync" needs JOB. Run: sluice sync --help'],

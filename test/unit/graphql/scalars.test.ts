@@ -1,7 +1,7 @@
 import { parseValue } from 'graphql';
 import { expect, test } from 'vitest';
 import { jsonOfLiteral, parseBigInt, parseDate, parseDateTime, serializeBigInt } from '#graphql/scalars.ts';
-import { jsonOfValue } from '#graphql/row-set.ts';
+import { jsonOfValue } from '#base/json-value.ts';
 
 test('a DateTime with any offset is the same moment in UTC', () => {
   expect(parseDateTime('2026-11-21T10:30:00.123+01:00').toISOString()).toBe('2026-11-21T09:30:00.123Z');

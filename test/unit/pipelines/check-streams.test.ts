@@ -170,3 +170,33 @@ test('a job without streams is refused, and problems of all streams come at once
       .length,
   ).toBe(3);
 });
+
+test('a difference needs a comparable stream, INCREMENTAL, a key and, to mirror removals, UPSERT', () => {
+  const copies = [
+    { ...users, comparable: true as const },
+    { ...visits, comparable: true as const },
+  ];
+  const by = { syncMode: 'INCREMENTAL' as const, difference: {} };
+  expect(check(by, copies)).toMatchObject({
+    problems: [],
+    selections: [{ writeMode: 'UPSERT', cursorField: null, difference: { mirrorRemovals: false } }],
+  });
+  expect(problems(by)).toEqual([
+    expect.stringMatching(/^UNSUPPORTED streams\.0\.difference: .*cannot be compared/),
+  ]);
+  expect(problems({ ...by, syncMode: 'FULL_REFRESH' }, copies)).toEqual([
+    expect.stringMatching(/^INVALID streams\.0\.difference: FULL_REFRESH reads all rows/),
+  ]);
+  expect(problems({ ...by, cursorField: 'id' }, copies)).toEqual([
+    expect.stringMatching(/^INVALID streams\.0\.cursorField: .*either by a cursor or by difference/),
+  ]);
+  expect(problems({ ...by, name: 'visits' }, copies)).toEqual([
+    expect.stringMatching(/^REQUIRED streams\.0\.primaryKey: A difference needs a primary key/),
+  ]);
+  expect(problems({ ...by, writeMode: 'APPEND', difference: { mirrorRemovals: true } }, copies)).toEqual([
+    expect.stringMatching(/^UNSUPPORTED streams\.0\.difference: APPEND cannot mirror removed rows/),
+  ]);
+  expect(problems({ ...by, selectedColumns: ['name'] }, copies)).toEqual([
+    expect.stringMatching(/^INVALID streams\.0\.selectedColumns: selectedColumns leaves out id/),
+  ]);
+});

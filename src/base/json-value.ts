@@ -1,0 +1,14 @@
+/** A value of a warehouse as JSON keeps it exactly: what JSON has no number or word for becomes a string. */
+export function jsonOfValue(value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value.toString();
+  }
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (typeof value !== 'object') return value;
+  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map(jsonOfValue);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, jsonOfValue(each)]));
+}

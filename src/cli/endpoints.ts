@@ -1,0 +1,116 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { AppError, InputError, messageOf } from '#base/errors.ts';
+import { readClientConfig, readEndpointsFolder } from '#config.ts';
+import { type EndpointFile, problemLine, readFolder } from '#endpoints/folder.ts';
+import { runExamples } from '#endpoints/run-examples.ts';
+import { openDuckDb } from '#warehouse/duckdb.ts';
+import { type Typed, UsageError } from './command.ts';
+
+const fixturesName = 'fixtures.sql';
+
+/** Checks, tests or describes data endpoints. Gives 1 when something is wrong. Fails with AppError or UsageError. */
+export function runEndpoints({ arguments: [action = ''], flags }: Typed): Promise<number> {
+  const folder =
+    flags['folder'] === undefined ? readEndpointsFolder(process.env) : resolve(String(flags['folder']));
+  switch (action) {
+    case 'check':
+      return check(folder);
+    case 'test':
+      return test(folder, flags['fixtures'] === undefined ? undefined : String(flags['fixtures']));
+    case 'openapi':
+      return openApi(flags['out'] === undefined ? undefined : String(flags['out']));
+    default:
+      throw new UsageError(
+        `"sluice endpoints" cannot ${JSON.stringify(action)}.`,
+        'It can: check, test, openapi.',
+      );
+  }
+}
+
+async function check(folder: string): Promise<number> {
+  const files = await filesOf(folder);
+  const wrong = tellProblems(files);
+  const words = `${files.length} file${files.length === 1 ? '' : 's'}, ${wrong} of them wrong`;
+  process.stdout.write(`${wrong === 0 ? `${files.length} endpoints are declared well.` : words}\n`);
+  return wrong === 0 ? 0 : 1;
+}
+
+/** How many of the files are wrong; what is wrong with them goes to standard error. */
+function tellProblems(files: readonly EndpointFile[]): number {
+  for (const { name, problems } of files) {
+    for (const problem of problems) process.stderr.write(`${problemLine(name, problem)}\n`);
+  }
+  return files.filter(({ problems }) => problems.length > 0).length;
+}
+
+async function filesOf(folder: string): Promise<EndpointFile[]> {
+  const files = await readFolder(folder);
+  if (files.length > 0) return files;
+  throw new AppError('NOT_FOUND', `There is no .yaml file in ${folder}.`, {
+    fix: 'Name the folder with --folder, or in SLUICE_ENDPOINTS.',
+  });
+}
+
+async function test(folder: string, fixtures: string | undefined): Promise<number> {
+  const files = await filesOf(folder);
+  let failed = tellProblems(files);
+  let passed = 0;
+  await using warehouse = await openDuckDb({ path: ':memory:', allowedDirectories: [] });
+  await using session = await warehouse.session();
+  await session.run(await fixturesOf(folder, fixtures)).catch((error: unknown) => {
+    throw new AppError('BAD_USER_INPUT', `The fixtures cannot be run: ${messageOf(error)}`);
+  });
+  for (const { name, declaration } of files) {
+    if (!declaration) continue;
+    try {
+      for (const result of await runExamples(warehouse, declaration)) {
+        if (result.failures.length === 0) passed += 1;
+        else failed += 1;
+        const mark = result.failures.length === 0 ? '✓' : '✗';
+        process.stdout.write(
+          `${mark} ${name}: ${result.name}\n${result.failures.map((each) => `    ${each}\n`).join('')}`,
+        );
+      }
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      failed += 1;
+      process.stdout.write(`✗ ${name}: ${error.message}\n`);
+    }
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** The SQL that makes the tables which the examples read; nothing where the folder has none. */
+async function fixturesOf(folder: string, named: string | undefined): Promise<string> {
+  const path = named ?? join(folder, fixturesName);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (named === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return 'SELECT 1';
+    throw new AppError('BAD_USER_INPUT', `The fixtures "${path}" cannot be read: ${messageOf(error)}.`);
+  }
+}
+
+async function openApi(out: string | undefined): Promise<number> {
+  const { url, token } = readClientConfig(process.env);
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const response = await fetch(`${url}/api/openapi.json`, { headers }).catch((error: unknown) => {
+    throw new AppError('NOT_FOUND', `No gateway answers at ${url}: ${messageOf(error)}.`, {
+      fix: 'Start it with "sluice serve", or say where it is in SLUICE_URL.',
+    });
+  });
+  const document = (await response.json()) as { errors?: { message: string; fix?: string }[] };
+  if (!response.ok) {
+    const [error] = document.errors ?? [];
+    const fix = response.status === 401 ? 'Put a session token or an API key into SLUICE_TOKEN.' : error?.fix;
+    throw new AppError('UNAUTHENTICATED', error?.message ?? `The gateway answers ${response.status}.`, {
+      fix,
+    });
+  }
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  if (out === undefined) process.stdout.write(text);
+  else await writeFile(out, text);
+  return 0;
+}

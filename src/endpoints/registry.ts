@@ -1,0 +1,88 @@
+import { messageOf } from '#base/errors.ts';
+import type { Log } from '#base/log.ts';
+import type { Store } from '#store/open-store.ts';
+import { type Endpoint, endpointOf } from './served.ts';
+
+/** The endpoints that a project serves, as of one moment: never changed, but replaced as a whole. */
+export interface ProjectEndpoints {
+  projectId: string;
+  all: readonly Endpoint[];
+  /** By "v1/users/active". */
+  byPath: ReadonlyMap<string, Endpoint>;
+}
+
+/** What is served, in memory, and renewed when any process changes it. */
+export interface EndpointRegistry extends AsyncDisposable {
+  of(projectId: string): Promise<ProjectEndpoints>;
+  /** The endpoint of that path which anybody may call, whichever project it is of. */
+  openToAll(path: string): Promise<Endpoint | undefined>;
+  /** To be called once a change can be read: this process serves it before that returns, all others soon after. */
+  changed(projectId: string): Promise<void>;
+}
+
+const channel = 'sluice_endpoints';
+
+const servedSelect = {
+  id: true,
+  projectId: true,
+  name: true,
+  version: true,
+  state: true,
+  deprecatedAt: true,
+  sunsetAt: true,
+  replacement: true,
+  updatedAt: true,
+  served: true,
+} as const;
+
+/** Listens until it is disposed of. */
+export async function openRegistry(store: Store, log: Log): Promise<EndpointRegistry> {
+  const { db } = store;
+  const projects = new Map<string, Promise<ProjectEndpoints>>();
+  let open: Promise<ReadonlyMap<string, Endpoint>> | null = null;
+
+  const load = async (projectId: string): Promise<ProjectEndpoints> => {
+    const all = await readServed({ projectId });
+    return { projectId, all, byPath: new Map(all.map((endpoint) => [endpoint.path, endpoint])) };
+  };
+  const readServed = async (where: { projectId: string } | { isPublic: true }): Promise<Endpoint[]> => {
+    const rows = await db.endpoint.findMany({
+      where: { ...where, deletedAt: null, state: { not: 'DRAFT' } },
+      select: servedSelect,
+      orderBy: [{ name: 'asc' }, { version: 'asc' }],
+    });
+    return rows.map(endpointOf);
+  };
+  const forget = (projectId: string): void => {
+    projects.delete(projectId);
+    open = null;
+  };
+  const listening = await store.listen(channel, forget, () => {
+    log.info('All endpoints are read anew, since news of changes may have been missed.');
+    projects.clear();
+    open = null;
+  });
+  return {
+    of(projectId) {
+      const found = projects.get(projectId) ?? load(projectId);
+      projects.set(projectId, found);
+      // What could not be read is read again by whoever asks next.
+      found.catch(() => projects.get(projectId) === found && projects.delete(projectId));
+      return found;
+    },
+    async openToAll(path) {
+      open ??= readServed({ isPublic: true }).then((all) => new Map(all.map((each) => [each.path, each])));
+      const reading = open;
+      reading.catch((error: unknown) => {
+        log.warn('Public endpoints could not be read.', { error: messageOf(error) });
+        if (open === reading) open = null;
+      });
+      return (await reading).get(path);
+    },
+    async changed(projectId) {
+      forget(projectId);
+      await db.$executeRaw`SELECT pg_notify(${channel}, ${projectId})`;
+    },
+    [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,187 @@
+import { AppError, inputError } from '#base/errors.ts';
+import { type Asker, askWarehouse, type CacheStatus, type FreshnessOf } from '#catalog/ask.ts';
+import type { CatalogDeps } from '#catalog/deps.ts';
+import { withoutAddress } from '#catalog/without-address.ts';
+import { type Sql, toStatement } from '#warehouse/sql.ts';
+import type { Answer } from '#warehouse/warehouse.ts';
+import { cursorOf, keyOfCursor } from './cursor.ts';
+import type { ParamValues } from './read-params.ts';
+import { dialectOfEndpoint, type Endpoint } from './served.ts';
+import { hasNoKey, type PageEdge, pageOf, queryOf } from './statement.ts';
+
+/** Which rows of a call are asked for. */
+export interface EndpointPage {
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+  last?: number | null | undefined;
+  before?: string | null | undefined;
+}
+
+export interface EndpointCall {
+  values: ParamValues;
+  page: EndpointPage;
+}
+
+/** What an endpoint answers. Shared by all who asked the same: not to be changed. */
+export interface EndpointAnswer {
+  /** In the order of the endpoint's columns. */
+  rows: readonly unknown[][];
+  /** Cursors of the rows beside the page; null where there are none. */
+  after: string | null;
+  before: string | null;
+  /** Without pages: there are more rows than an answer may have. */
+  truncated: boolean;
+  cache: CacheStatus;
+  freshness: FreshnessOf;
+}
+
+/** Asks the engine of an endpoint one question of so many rows. */
+type Ask<Answered extends AskedRows> = (sql: Sql, rowsMax: number) => Promise<Answered>;
+type AskedRows = Pick<Answer, 'rows' | 'truncated'>;
+
+/**
+ * Answers a call, from what is kept of an equal one where it can be. Fails with BAD_USER_INPUT for a page that cannot be
+ * given, and as askWarehouse does.
+ */
+export async function callEndpoint(
+  deps: CatalogDeps,
+  asker: Asker,
+  endpoint: Endpoint,
+  call: EndpointCall,
+): Promise<EndpointAnswer> {
+  const { datastore, tableIds, timeoutMs, keep, name } = endpoint;
+  const question = { datastore, tableIds, deadlineMs: timeoutMs, keep, operation: name };
+  const { asked, ...page } = await answerBy(endpoint, call, (sql, rowsMax) =>
+    askWarehouse(deps, asker, { ...question, sql, rowsMax }),
+  );
+  return { ...page, cache: asked.cache, freshness: asked.freshness };
+}
+
+/** What a call is answered, by whatever asks the engine; `asked` is what that gave. Fails as callEndpoint does. */
+export async function answerBy<Answered extends AskedRows>(
+  endpoint: Endpoint,
+  { values, page }: EndpointCall,
+  ask: Ask<Answered>,
+): Promise<PageShape & { truncated: boolean; asked: Answered }> {
+  const dialect = dialectOfEndpoint(endpoint);
+  const query = queryOf(endpoint.prepared, values, dialect);
+  const { pages } = endpoint;
+  if (!pages) {
+    refusePage(page);
+    const asked = await ask(query, endpoint.rowsMax);
+    return { rows: asked.rows, truncated: asked.truncated, after: null, before: null, asked };
+  }
+  const { size, edge, isBack } = readPage(endpoint, page);
+  const asked = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
+  if (asked.rows.length <= size && !isBack) {
+    const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
+    if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
+  }
+  const shaped =
+    pageShapes.get(asked.rows) ?? shapePage(endpoint, asked.rows, { size, isBack, isFirst: edge === null });
+  pageShapes.set(asked.rows, shaped);
+  return { ...shaped, truncated: false, asked };
+}
+
+type PageShape = Pick<EndpointAnswer, 'rows' | 'after' | 'before'>;
+
+/** By the rows that are kept, so that equal calls are given the very same page. */
+const pageShapes = new WeakMap<readonly unknown[][], PageShape>();
+
+function shapePage(
+  endpoint: Endpoint,
+  read: readonly unknown[][],
+  { size, isBack, isFirst }: { size: number; isBack: boolean; isFirst: boolean },
+): PageShape {
+  const hasMore = read.length > size;
+  const rows = read.slice(0, size);
+  if (isBack) rows.reverse();
+  const cursor = (row: readonly unknown[] | undefined) =>
+    row === undefined ? null : cursorAt(endpoint, row);
+  return {
+    rows,
+    after: (isBack ? !isFirst : hasMore) ? cursor(rows.at(-1)) : null,
+    before: (isBack ? hasMore : !isFirst) ? cursor(rows[0]) : null,
+  };
+}
+
+/** The cursor of a row of an endpoint with pages; null where its key is. */
+export function cursorAt({ pages, columns }: Endpoint, row: readonly unknown[]): string | null {
+  const { key } = pages!;
+  const values = key.map(({ name }) => row[columns.findIndex((column) => column.name === name)]);
+  return cursorOf(key, values);
+}
+
+function refusePage(page: EndpointPage): void {
+  for (const name of ['first', 'after', 'last', 'before'] as const) {
+    if (page[name] == null) continue;
+    throw inputError('INVALID', [name], `${name}: the endpoint has no pages.`, `Leave ${name} out.`);
+  }
+}
+
+function readPage(
+  { pages }: Endpoint,
+  { first, after, last, before }: EndpointPage,
+): { size: number; edge: PageEdge | null; isBack: boolean } {
+  const { key, size, sizeMax } = pages!;
+  const isBack = last != null || before != null;
+  if (isBack && (first != null || after != null)) {
+    const fix = 'Use first with after to go forward, or last with before to go backward.';
+    throw inputError('INVALID', ['last'], 'first and after exclude last and before.', fix);
+  }
+  if (last != null && before == null) {
+    throw inputError('REQUIRED', ['before'], 'last needs before.', 'Give the cursor that the page ends at.');
+  }
+  const asked = first ?? last ?? size;
+  if (!Number.isInteger(asked) || asked < 1 || asked > sizeMax) {
+    const name = isBack ? 'last' : 'first';
+    const message = `${name}: ${asked} is not a page size: 1 to ${sizeMax} are allowed.`;
+    const fix = `Ask for at most ${sizeMax} and go on with the cursors of the answer.`;
+    throw inputError('INVALID', [name], message, fix);
+  }
+  const side = isBack ? 'before' : 'after';
+  const cursor = isBack ? before : after;
+  const edge = cursor == null ? null : ({ side, key: keyOfCursor(key, side, cursor) } as const);
+  return { size: asked, edge, isBack };
+}
+
+function keyMissing(names: readonly string[]): AppError {
+  return new AppError('BAD_USER_INPUT', `A row has no ${names.join(', ')}: it can be on no page.`, {
+    fix: 'Whoever owns the endpoint can leave such rows out of its query, or name other columns in pagination.key.',
+  });
+}
+
+/** Some rows of a stream. */
+export interface RowsPiece {
+  rows: readonly unknown[][];
+  /** It is the last, and there are more rows than an answer may have. */
+  truncated: boolean;
+}
+
+/**
+ * All rows of a call, as the engine gives them, in bounded memory and past what is kept. Pages do not count; rows beyond
+ * the endpoint's limit are left out, of which the last piece tells. Fails as Warehouse.stream does.
+ */
+export async function* streamEndpoint(
+  deps: CatalogDeps,
+  asker: Asker,
+  endpoint: Endpoint,
+  values: ParamValues,
+): AsyncGenerator<RowsPiece, void> {
+  const { datastore, timeoutMs, rowsMax, prepared } = endpoint;
+  const dialect = dialectOfEndpoint(endpoint);
+  const statement = toStatement(queryOf(prepared, values, dialect), dialect);
+  const { warehouse } = await withoutAddress(datastore, () =>
+    deps.datastores.open(asker.projectId, datastore.name),
+  );
+  let left = rowsMax;
+  const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: `${asker.requestId} ${endpoint.name}` };
+  for await (const { rows } of warehouse.stream(statement, options)) {
+    if (rows.length > left) {
+      yield { rows: rows.slice(0, left), truncated: true };
+      return;
+    }
+    left -= rows.length;
+    yield { rows, truncated: false };
+  }
+}

@@ -1,0 +1,259 @@
+import {
+  GraphQLEnumType,
+  type GraphQLFieldConfigArgumentMap,
+  type GraphQLFieldConfigMap,
+  type GraphQLInputType,
+  GraphQLFloat,
+  GraphQLBoolean,
+  GraphQLInt,
+  GraphQLList,
+  GraphQLNonNull,
+  GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLScalarType,
+  type GraphQLSchema,
+  GraphQLString,
+} from 'graphql';
+import { jsonOfValue } from '#base/json-value.ts';
+import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
+import { graphqlName, typeName } from '#endpoints/names.ts';
+import { paramsOfJson, type ReadParams, wordsOf } from '#endpoints/read-params.ts';
+import { cursorAt, type EndpointAnswer } from '#endpoints/run.ts';
+import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
+import type { Context } from './context.ts';
+
+/** What a connection of an endpoint is resolved from. */
+export interface Answered {
+  endpoint: Endpoint;
+  answer: EndpointAnswer;
+}
+type Row = readonly unknown[];
+
+/** The types of one endpoint, made of those of the schema that every project has. */
+export interface EndpointTypes {
+  connection: GraphQLObjectType;
+  args: GraphQLFieldConfigArgumentMap;
+  /** The parameters of a call, from the arguments of its field. */
+  paramsOf(args: Record<string, unknown>): ReadParams;
+}
+
+/** Names that the schema has already stand for what they stood for: those of the endpoint are told from them by "Data". */
+export function endpointTypes(base: GraphQLSchema, endpoint: Endpoint): EndpointTypes {
+  const prefix = typeName(endpoint);
+  const named = (name: string) => (base.getType(name) ? `Data${name}` : name);
+  const row = rowType(base, endpoint, named(prefix));
+  return {
+    connection: connectionType(base, endpoint, row, named),
+    args: { ...paramArgs(base, endpoint, (name) => named(prefix + name)), ...pageArgs(endpoint) },
+    paramsOf: (args) => paramsOfJson(endpoint.params, givenParams(endpoint, args)),
+  };
+}
+
+function scalar(base: GraphQLSchema, name: 'BigInt' | 'Date' | 'DateTime' | 'JSON'): GraphQLScalarType {
+  return base.getType(name) as GraphQLScalarType;
+}
+
+function rowType(base: GraphQLSchema, { columns, pages, name }: Endpoint, type: string): GraphQLObjectType {
+  const fields: GraphQLFieldConfigMap<Row, Context> = {};
+  for (const [index, column] of columns.entries()) {
+    const isKey = pages?.key.some((key) => key.name === column.name) ?? false;
+    const output = outputType(base, column);
+    fields[graphqlName(column.name)] = {
+      type: isKey ? new GraphQLNonNull(output) : output,
+      description: `The column ${column.name}, ${column.dataType}.`,
+      resolve: (row) => outputValue(column, row[index]),
+    };
+  }
+  return new GraphQLObjectType<Row, Context>({ name: type, description: `A row of ${name}.`, fields });
+}
+
+function outputType(base: GraphQLSchema, { type }: ServedColumn): GraphQLOutputType & GraphQLScalarType {
+  switch (type) {
+    case 'integer':
+      return scalar(base, 'BigInt');
+    case 'float':
+      return GraphQLFloat;
+    case 'boolean':
+      return GraphQLBoolean;
+    case 'date':
+      return scalar(base, 'Date');
+    case 'timestamp':
+    case 'timestamptz':
+      return scalar(base, 'DateTime');
+    case 'json':
+    case 'other':
+      return scalar(base, 'JSON');
+    // Decimals are strings, so that every digit arrives.
+    case 'text':
+    case 'uuid':
+    case 'decimal':
+    default:
+      return GraphQLString;
+  }
+}
+
+function outputValue({ type }: ServedColumn, value: unknown): unknown {
+  if (value === null || value === undefined) return null;
+  if (type === 'json' || type === 'other') return jsonOfValue(value);
+  // GraphQL's Float has no NaN and no infinities.
+  if (type === 'float') return Number.isFinite(value) ? value : null;
+  if (type === 'timestamp') return String(value).endsWith('Z') ? value : `${String(value)}Z`;
+  return value;
+}
+
+function connectionType(
+  base: GraphQLSchema,
+  { name, pages }: Endpoint,
+  row: GraphQLObjectType,
+  named: (name: string) => string,
+): GraphQLObjectType {
+  const fields: GraphQLFieldConfigMap<Answered, Context> = {
+    nodes: {
+      type: listOf(row),
+      description: 'The rows.',
+      resolve: ({ answer }) => answer.rows,
+    },
+    freshness: {
+      type: new GraphQLNonNull(base.getType('Freshness') as GraphQLObjectType),
+      description: 'When the data behind these rows was last written, and by which task.',
+      resolve: ({ answer }) => answer.freshness,
+    },
+  };
+  if (pages) Object.assign(fields, pageFields(base, row, named));
+  else {
+    fields['truncated'] = {
+      type: new GraphQLNonNull(GraphQLBoolean),
+      description: 'Whether there are more rows than an answer of the endpoint may have.',
+      resolve: ({ answer }) => answer.truncated,
+    };
+  }
+  const description = `Rows of ${name}.`;
+  return new GraphQLObjectType<Answered, Context>({
+    name: named(`${row.name}Connection`),
+    description,
+    fields,
+  });
+}
+
+function pageFields(
+  base: GraphQLSchema,
+  row: GraphQLObjectType,
+  named: (name: string) => string,
+): GraphQLFieldConfigMap<Answered, Context> {
+  const edge = new GraphQLObjectType<{ cursor: string; node: Row }, Context>({
+    name: named(`${row.name}Edge`),
+    description: 'A row and where it stands.',
+    fields: {
+      cursor: { type: new GraphQLNonNull(GraphQLString), description: 'Where the row stands in the list.' },
+      node: { type: new GraphQLNonNull(row), description: 'The row.' },
+    },
+  });
+  const cursorOfRow = ({ endpoint, answer }: Answered, at: number) => {
+    const found = answer.rows.at(at);
+    return found === undefined ? null : cursorAt(endpoint, found);
+  };
+  return {
+    edges: {
+      type: listOf(edge),
+      description: 'The rows, each with its cursor.',
+      resolve: ({ endpoint, answer }) =>
+        answer.rows.map((node) => ({ cursor: cursorAt(endpoint, node), node })),
+    },
+    pageInfo: {
+      type: new GraphQLNonNull(base.getType('PageInfo') as GraphQLObjectType),
+      description: 'Where the page stands in the list.',
+      resolve: (answered) => ({
+        hasNextPage: answered.answer.after !== null,
+        hasPreviousPage: answered.answer.before !== null,
+        startCursor: cursorOfRow(answered, 0),
+        endCursor: cursorOfRow(answered, -1),
+      }),
+    },
+  };
+}
+
+function listOf(type: GraphQLObjectType): GraphQLOutputType {
+  return new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(type)));
+}
+
+function pageArgs({ pages }: Endpoint): GraphQLFieldConfigArgumentMap {
+  if (!pages) return {};
+  const size = `${pages.size} without it, ${pages.sizeMax} at most.`;
+  return {
+    first: { type: GraphQLInt, description: `How many rows from the beginning, or after a cursor: ${size}` },
+    after: { type: GraphQLString, description: 'The cursor that the page begins after.' },
+    last: { type: GraphQLInt, description: `How many rows before a cursor: ${size}` },
+    before: { type: GraphQLString, description: 'The cursor that the page ends before.' },
+  };
+}
+
+function paramArgs(
+  base: GraphQLSchema,
+  { params }: Endpoint,
+  named: (name: string) => string,
+): GraphQLFieldConfigArgumentMap {
+  const args: GraphQLFieldConfigArgumentMap = {};
+  for (const param of params) {
+    const one = inputType(base, param, named);
+    const type = param.list ? new GraphQLList(new GraphQLNonNull(one)) : one;
+    args[graphqlName(param.name)] = {
+      type: param.required ? new GraphQLNonNull(type) : type,
+      description: param.description ?? `${wordsOf(param)[0]!.toUpperCase()}${wordsOf(param).slice(1)}.`,
+      ...(param.default !== undefined && { defaultValue: inputDefault(one, param.default) }),
+    };
+  }
+  return args;
+}
+
+function inputType(
+  base: GraphQLSchema,
+  param: ParamDeclaration,
+  named: (name: string) => string,
+): GraphQLScalarType | GraphQLEnumType {
+  if (param.type === 'string' && param.enum?.every(isEnumName)) {
+    const type = graphqlName(param.name);
+    return new GraphQLEnumType({
+      name: named(type[0]!.toUpperCase() + type.slice(1)),
+      description: param.description ?? `What ${param.name} can be.`,
+      values: Object.fromEntries(
+        param.enum.map((value) => [value, { value, description: `The value ${String(value)}.` }]),
+      ),
+    });
+  }
+  const types: Record<ParamType, GraphQLScalarType> = {
+    string: GraphQLString,
+    uuid: GraphQLString,
+    integer: scalar(base, 'BigInt'),
+    number: GraphQLFloat,
+    boolean: GraphQLBoolean,
+    date: scalar(base, 'Date'),
+    datetime: scalar(base, 'DateTime'),
+  };
+  return types[param.type];
+}
+
+/** Values that cannot be names in GraphQL stay strings. */
+function isEnumName(value: unknown): boolean {
+  return typeof value === 'string' && /^(?!__)(?!(?:true|false|null)$)[A-Za-z_]\w*$/.test(value);
+}
+
+function inputDefault(
+  type: GraphQLInputType & { parseValue(value: unknown): unknown },
+  value: unknown,
+): unknown {
+  return Array.isArray(value) ? value.map((each) => type.parseValue(each)) : type.parseValue(value);
+}
+
+/** The arguments by the names of the declaration, as JSON has them. */
+function givenParams({ params }: Endpoint, args: Record<string, unknown>): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const { name } of params) {
+    const value = args[graphqlName(name)];
+    given[name] = Array.isArray(value) ? value.map(plain) : plain(value);
+  }
+  return given;
+}
+
+function plain(value: unknown): unknown {
+  return value instanceof Date ? value.toISOString() : value;
+}

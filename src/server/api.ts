@@ -1,0 +1,98 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, createBrotliCompress, createGzip } from 'node:zlib';
+import type { Viewer } from '#accounts/viewer.ts';
+import { answerCall, failure, type RestAnswer } from '#rest/call.ts';
+import { answerDescription } from '#rest/describe.ts';
+import { admit } from './admit.ts';
+import { addressOf, type Exchange, Refused } from './exchange.ts';
+import type { GraphqlServer } from './graphql-server.ts';
+
+/** Made once: each would else cost a stack trace, with every request that ends. */
+const gone = new DOMException('The client has left.', 'AbortError');
+
+/** Below this an answer is sent as it is: compressing would cost more than it saves. */
+const compressedFrom = 1_024;
+
+/** Answers what is asked below /api. */
+export async function answerApi(exchange: Exchange, server: GraphqlServer): Promise<void> {
+  const { response } = exchange;
+  const leave = new AbortController();
+  response.once('close', () => leave.abort(gone));
+  await send(exchange, await answerOf(exchange, server, leave.signal));
+}
+
+async function answerOf(exchange: Exchange, server: GraphqlServer, signal: AbortSignal): Promise<RestAnswer> {
+  const { request, url, requestId } = exchange;
+  let viewer: Viewer | null;
+  try {
+    ({ viewer } = await admit(exchange, server));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const answer = failure(server.app, exchange, error.error, error.status);
+    return { ...answer, headers: { ...answer.headers, ...error.headers } };
+  }
+  const asked = {
+    method: request.method ?? 'GET',
+    path: url.pathname.slice('/api/'.length),
+    search: url.searchParams,
+    headers: request.headers,
+    viewer,
+    address: addressOf(request),
+    requestId,
+    signal,
+  };
+  return (await answerDescription(server.app, asked)) ?? answerCall(server.app, asked);
+}
+
+async function send(
+  { request, response }: Exchange,
+  { status, headers, body, trailers }: RestAnswer,
+): Promise<void> {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('vary', 'Accept, Accept-Encoding, Authorization, Cookie');
+  if (body === null) {
+    response.writeHead(status).end();
+    return;
+  }
+  const isShort = typeof body === 'string' && body.length < compressedFrom;
+  const compressed = isShort ? null : compression(String(request.headers['accept-encoding'] ?? ''));
+  if (compressed) {
+    response.setHeader('content-encoding', compressed.name);
+    // A compressed answer is the same one, in other bytes.
+    const etag = response.getHeader('etag');
+    if (typeof etag === 'string' && !etag.startsWith('W/')) response.setHeader('etag', `W/${etag}`);
+  } else if (typeof body === 'string') {
+    response.setHeader('content-length', Buffer.byteLength(body));
+  }
+  response.writeHead(status);
+  if (request.method === 'HEAD') {
+    response.end();
+    if (typeof body !== 'string') await body[Symbol.asyncIterator]().return?.();
+    return;
+  }
+  if (typeof body === 'string' && !compressed) {
+    response.end(body);
+    return;
+  }
+  const source = Readable.from(typeof body === 'string' ? [body] : body);
+  await pipeline([source, ...(compressed ? [compressed.stream()] : []), response], { end: false });
+  if (trailers) response.addTrailers(trailers());
+  response.end();
+}
+
+/** The best coding that the client takes. */
+function compression(accepted: string): { name: string; stream: () => NodeJS.ReadWriteStream } | null {
+  const takes = (name: string) =>
+    new RegExp(`(^|[,\\s])${name}\\s*(;\\s*q=(?!0(\\.0*)?\\s*(,|$))|,|$)`, 'i').test(accepted);
+  if (takes('br')) {
+    // The middle of its scale takes as long as gzip does, and gives less.
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 4 };
+    return {
+      name: 'br',
+      stream: () => createBrotliCompress({ params, flush: constants.BROTLI_OPERATION_FLUSH }),
+    };
+  }
+  if (takes('gzip')) return { name: 'gzip', stream: () => createGzip({ level: 4 }) };
+  return null;
+}

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { openRedshift } from '#warehouse/redshift.ts';
+import { openPostgresWarehouse } from '../support/postgres-warehouse.ts';
+import { startRedshiftServer } from '../support/redshift-server/start-server.ts';
+import { dialectSuite } from './dialect.suite.ts';
+import { warehouseSuite } from './warehouse.suite.ts';
+
+async function openLab() {
+  const started = await startRedshiftServer();
+  const warehouse = await openRedshift(started.server);
+  return {
+    warehouse,
+    database: started.server.database,
+    async [Symbol.asyncDispose]() {
+      await warehouse[Symbol.asyncDispose]();
+      await started[Symbol.asyncDispose]();
+    },
+  };
+}
+
+dialectSuite('Redshift', openLab);
+
+test('a server that is no Redshift, or offers no TLS, is said to be so', async () => {
+  await using postgres = await openPostgresWarehouse();
+  await expect(openRedshift(postgres.server)).rejects.toMatchObject({ path: ['ssl', 'mode'] });
+  const plain = { ...postgres.server, ssl: { mode: 'disable' } } as const;
+  await expect(openRedshift(plain)).rejects.toMatchObject({
+    path: ['host'],
+    fix: expect.stringContaining('engine POSTGRES') as unknown,
+  });
+});
+
+test('a stream is fetched in pieces by a cursor, with the binds of its statement', async () => {
+  await using lab = await openLab();
+  const statement = {
+    sql: 'SELECT n, CAST($1 AS VARCHAR(9)) AS t FROM (SELECT generate_series(1, 2500) AS n) AS r ORDER BY n',
+    binds: ['x'],
+  };
+  const pieces = await Array.fromAsync(lab.warehouse.stream(statement));
+  expect(pieces.map(({ rows }) => rows.length)).toEqual([1_000, 1_000, 500]);
+  expect(pieces[2]!.rows.at(-1)).toEqual([2500, 'x']);
+});
+
+warehouseSuite('Redshift', async () => ({
+  ...(await openLab()),
+  // Redshift itself has no generate_series but on its leader node.
+  numbers: (count) => `SELECT n FROM (SELECT generate_series(0, ${count - 1}) AS n) AS numbers`,
+  endless:
+    'SELECT count(*) AS c FROM generate_series(1, 1000000) a (n), generate_series(1, 1000000) b (n) WHERE a.n % 7 = b.n % 3',
+  values: [
+    ['CAST(9007199254740993 AS BIGINT)', 9_007_199_254_740_993n],
+    ['CAST(7 AS INTEGER)', 7],
+    ["CAST('12345678901234567890.12' AS DECIMAL(38, 2))", '12345678901234567890.12'],
+    ['CAST(0.1 AS DOUBLE PRECISION) + CAST(0.2 AS DOUBLE PRECISION)', 0.30000000000000004],
+    ["CAST('2026-01-02 03:04:05.000006' AS TIMESTAMP)", '2026-01-02T03:04:05.000006Z'],
+    ["CAST('2026-01-02 03:04:05+05' AS TIMESTAMPTZ)", '2026-01-01T22:04:05.000000Z'],
+    ["CAST('2026-02-28' AS DATE)", '2026-02-28'],
+    ['NULL', null],
+    ["''", ''],
+    ['TRUE', true],
+    [`JSON_PARSE('{"b":[1,2.50],"a":null}')`, '{"a": null, "b": [1, 2.50]}'],
+  ],
+  notOneSelect: [
+    '',
+    '-- nothing',
+    'SELECT 1; SELECT 2',
+    'SELECT $1 AS v',
+    'SHOW statement_timeout',
+    'EXPLAIN SELECT 1',
+    'CREATE TABLE x AS SELECT 1 AS a',
+    'SELECT 1 AS a INTO x',
+    'DROP SCHEMA public',
+    "COPY (SELECT 1) TO '/tmp/x.csv'",
+    'BEGIN TRANSACTION',
+    'VACUUM',
+    'SELECT pg_sleep(1)',
+    "SELECT set_config('work_mem', '1GB', false)",
+    'SELECT * FROM pg_class',
+    'SELECT * FROM information_schema.tables',
+    "SELECT current_setting('data_directory')",
+  ],
+}));

@@ -1,0 +1,202 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { createDatastore } from '#catalog/create-datastore.ts';
+import { Memory } from '#catalog/memory.ts';
+import { createDestination } from '#pipelines/destinations.ts';
+import { createJob, deleteJob } from '#pipelines/jobs.ts';
+import { reviveTasks } from '#pipelines/revive-tasks.ts';
+import { runTask } from '#pipelines/run-task.ts';
+import { createSource } from '#pipelines/sources.ts';
+import { startTask } from '#pipelines/start-task.ts';
+import { openTestPipelines } from '../../support/pipelines.ts';
+import { openPostgresWarehouse } from '../../support/postgres-warehouse.ts';
+
+const forever = new AbortController().signal;
+
+/** A warehouse and an operational store, both PostgreSQL, and jobs by difference between them. */
+async function open() {
+  await using opening = new AsyncDisposableStack();
+  const far = opening.use(await openPostgresWarehouse());
+  const near = opening.use(await openPostgresWarehouse());
+  const pipelines = opening.use(await openTestPipelines());
+  const { deps, viewer } = pipelines;
+  const catalog = { ...deps, memory: new Memory() };
+  for (const [name, { server }] of [
+    ['far', far],
+    ['near', near],
+  ] as const) {
+    await createDatastore(catalog, viewer, { name, engine: 'POSTGRES', config: { ...server } });
+  }
+  await far.load([
+    'CREATE SCHEMA raw',
+    `CREATE TABLE raw.users AS SELECT n AS id, 'name ' || n AS name FROM generate_series(1::int8, 3000) n`,
+    'CREATE VIEW raw.all_users AS SELECT * FROM raw.users',
+  ]);
+  const source = await createSource(deps, viewer, {
+    name: 'far',
+    type: 'datastore',
+    config: { datastore: 'far' },
+  });
+  const into = (name: string, datastore: string, schema: string) =>
+    createDestination(deps, viewer, { name, type: 'datastore', config: { datastore, schema } });
+  const job = (name: string, destinationId: string, stream: string, destinationTable: string) =>
+    createJob(deps, viewer, {
+      name,
+      sourceId: source.id,
+      destinationId,
+      streams: [
+        {
+          namespace: 'raw',
+          name: stream,
+          syncMode: 'INCREMENTAL',
+          primaryKey: ['id'],
+          destinationTable,
+          difference: { mirrorRemovals: true },
+        },
+      ],
+    });
+  const run = async (jobId: string) => {
+    const { task } = await startTask(deps, viewer, { jobId });
+    await runTask(deps, task.id, forever);
+    return taskOf(task.id);
+  };
+  const taskOf = (id: string) =>
+    deps.store.db.task.findUniqueOrThrow({ where: { id }, include: { streams: true } });
+  const served = async (table: string) =>
+    (await near.warehouse.run({ sql: `SELECT count(*), sum(id)::int8, min(name) FROM served.${table}` }))
+      .rows[0];
+  const generations = async () =>
+    (await far.warehouse.ownTables()).filter((name) => name.startsWith('diff_'));
+  const all = opening.move();
+  return {
+    ...pipelines,
+    catalog,
+    far,
+    job,
+    into,
+    run,
+    taskOf,
+    served,
+    generations,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+test.each(['staged', 'published'])(
+  'a process that is killed right after it has %s leaves a difference that ends as if it had never stopped',
+  async (seam) => {
+    await using lab = await open();
+    const { deps, viewer } = lab;
+    const { id: destination } = await lab.into('near', 'near', 'served');
+    const { id: jobId } = await lab.job('users', destination, 'users', 'users');
+    expect(await lab.run(jobId)).toMatchObject({ status: 'SUCCEEDED', rowsWritten: 3_000n });
+    await lab.far.load([
+      'DELETE FROM raw.users WHERE id <= 2',
+      `UPDATE raw.users SET name = 'a' WHERE id = 3`,
+      `INSERT INTO raw.users VALUES (4001, 'new')`,
+    ]);
+    const { task } = await startTask(deps, viewer, { jobId });
+    const worker = spawn(
+      process.execPath,
+      [
+        fileURLToPath(new URL('./dying-worker.ts', import.meta.url)),
+        lab.databaseUrl,
+        join(deps.filesRoot, 'home-of-the-dying'),
+        deps.filesRoot,
+        task.id,
+        seam,
+      ],
+      { stdio: ['ignore', 'inherit', 'inherit'] },
+    );
+    const [, signal] = await once(worker, 'exit');
+    expect(signal).toBe('SIGKILL');
+    // What changes meanwhile is not lost either.
+    await lab.far.load([`UPDATE raw.users SET name = 'b' WHERE id = 5`]);
+    await deps.store.db.task.update({
+      where: { id: task.id },
+      data: { heartbeatAt: new Date(Date.now() - 11_000) },
+    });
+    expect(await reviveTasks(deps)).toBe(1);
+    await runTask(deps, task.id, forever);
+    expect(await lab.taskOf(task.id)).toMatchObject({
+      status: 'SUCCEEDED',
+      attempt: 2,
+      rowsWritten: 4n,
+      streams: [{ rowsAdded: 1n, rowsChanged: 1n, rowsRemoved: 2n }],
+    });
+    expect(await lab.run(jobId)).toMatchObject({
+      streams: [{ rowsAdded: 0n, rowsChanged: 1n, rowsRemoved: 0n }],
+    });
+    const source = await lab.far.warehouse.run({
+      sql: 'SELECT count(*), sum(id)::int8, min(name) FROM raw.users',
+    });
+    expect(await lab.served('users')).toEqual(source.rows[0]);
+    expect(await lab.generations()).toHaveLength(1);
+  },
+);
+
+test('what deleted jobs have remembered goes with the next difference, and what others remember stays', async () => {
+  await using lab = await open();
+  const { id: destination } = await lab.into('near', 'near', 'served');
+  const first = await lab.job('first', destination, 'users', 'first');
+  const second = await lab.job('second', destination, 'users', 'second');
+  await lab.run(first.id);
+  await lab.run(second.id);
+  await lab.far.load([
+    'CREATE TABLE _sluice.diff_00000000000000000000000000000000_00000000_g000000000000 (id int8)',
+  ]);
+  expect(await lab.generations()).toHaveLength(3);
+  await deleteJob(lab.deps, lab.viewer, { id: first.id });
+  await lab.run(second.id);
+  expect(await lab.generations()).toHaveLength(2);
+  expect(await lab.run(second.id)).toMatchObject({
+    streams: [{ rowsAdded: 0n, rowsChanged: 0n, rowsRemoved: 0n }],
+  });
+});
+
+test('a stream that would be made of the table it writes is refused, also behind a view', async () => {
+  await using lab = await open();
+  const { id: back } = await lab.into('back', 'far', 'raw');
+  for (const stream of ['users', 'all_users']) {
+    const { id } = await lab.job(`loop of ${stream}`, back, stream, 'users');
+    const task = await lab.run(id);
+    expect(task).toMatchObject({ status: 'FAILED', errorKind: 'CONFIG' });
+    expect(task.errorMessage).toContain('reads raw.users of the datastore "far", which it would write');
+  }
+  expect((await lab.far.warehouse.run({ sql: 'SELECT count(*) FROM raw.users' })).rows).toEqual([[3_000n]]);
+});
+
+test('a role that may only read is told which grant a difference needs', async () => {
+  await using lab = await open();
+  await lab.far.load([
+    `CREATE ROLE reader_${lab.far.server.database} LOGIN PASSWORD 'secret'`,
+    `GRANT USAGE ON SCHEMA raw TO reader_${lab.far.server.database}`,
+    `GRANT SELECT ON ALL TABLES IN SCHEMA raw TO reader_${lab.far.server.database}`,
+  ]);
+  const config = { ...lab.far.server, username: `reader_${lab.far.server.database}`, password: 'secret' };
+  await createDatastore(lab.catalog, lab.viewer, { name: 'read', engine: 'POSTGRES', config });
+  const source = await createSource(lab.deps, lab.viewer, {
+    name: 'read',
+    type: 'datastore',
+    config: { datastore: 'read' },
+  });
+  const { id: destinationId } = await lab.into('near', 'near', 'served');
+  const stream = { namespace: 'raw', name: 'users', primaryKey: ['id'] };
+  const make = (name: string, more: object) =>
+    createJob(lab.deps, lab.viewer, {
+      name,
+      sourceId: source.id,
+      destinationId,
+      streams: [{ ...stream, syncMode: 'INCREMENTAL', destinationTable: name, ...more }],
+    });
+  const task = await lab.run((await make('compared', { difference: {} })).id);
+  expect(task).toMatchObject({ status: 'FAILED', errorKind: 'CONFIG' });
+  expect(task.errorFix).toContain('CREATE SCHEMA _sluice AUTHORIZATION');
+  expect(await lab.run((await make('followed', { cursorField: 'id' })).id)).toMatchObject({
+    status: 'SUCCEEDED',
+    rowsWritten: 3_000n,
+  });
+});
