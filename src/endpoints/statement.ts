@@ -41,8 +41,8 @@ export function queryOf({ pieces, params }: Prepared, values: ParamValues, diale
   return fill(pieces, params, (param) => {
     const value = values.get(param.name) ?? null;
     const type = valueTypes[param.type];
-    if (!Array.isArray(value)) return dialect.cast(sql`${value as ParamValue | null}`, type);
-    return dialect.listRows(value as readonly ParamValue[], type);
+    if (!Array.isArray(value)) return dialect.cast(sql`${value}`, type);
+    return dialect.listRows(value, type);
   });
 }
 

@@ -7,6 +7,7 @@ import {
   type DestinationConnector,
   type DestinationSession,
 } from '#connectors/contract.ts';
+import { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
@@ -14,6 +15,7 @@ import { BigQueryWarehouse } from '#warehouse/bigquery.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 import { cloudTables } from './cloud-tables.ts';
+import { databricksLoader } from './databricks-loader.ts';
 import { duckDbTables } from './duckdb-tables.ts';
 import type { EngineTables, Place } from './engine-tables.ts';
 import { postgresTables } from './postgres-tables.ts';
@@ -128,6 +130,7 @@ function engineTables(warehouse: Warehouse): EngineTables | undefined {
   if (warehouse instanceof PostgresWarehouse) return postgresTables(warehouse);
   if (warehouse instanceof BigQueryWarehouse) return cloudTables(bigQueryLoader(warehouse));
   if (warehouse instanceof SnowflakeWarehouse) return cloudTables(snowflakeLoader(warehouse));
+  if (warehouse instanceof DatabricksWarehouse) return cloudTables(databricksLoader(warehouse));
   return undefined;
 }
 
