@@ -38,6 +38,9 @@ const spec = {
     }),
     catalog: text('Catalog', 'The catalog of Unity Catalog that holds the tables.'),
     schema: text('Schema', 'Where names without a schema are looked for. "default" when left out.'),
+    volume: text('Volume', 'The volume through which syncs load files: /Volumes/catalog/schema/volume.', {
+      pattern: '^/Volumes(/[^/`]+){3,}$',
+    }),
   },
 };
 

@@ -6,10 +6,11 @@ import type { DescribedSelect, TableName } from './warehouse.ts';
 
 /** The columns of a SELECT, as Databricks says, and all that it reads, as its text and those of its views say. */
 export async function describeSelect(desk: Desk, select: string): Promise<DescribedSelect> {
+  // Before Databricks looks at it, and so at the files that it might name.
+  const named = readsOf(select);
   // It takes nothing but a query, and exactly one.
   const { rows } = await desk.run({ sql: `DESCRIBE QUERY ${select}` });
   const columns = (rows as [string, string][]).map(([name, type]) => ({ name, dataType: typeNameOf(type) }));
-  const named = readsOf(select);
   const own = await findRoutines(desk, named.functions);
   if (own.length > 0) throw refused(`call the function ${own[0]}`);
   const reads = new Map<string, TableName>();

@@ -121,6 +121,17 @@ export class DatabricksSessions implements AsyncDisposable {
     }
   }
 
+  /** Where the workspace is reached. */
+  get url(): string {
+    return this.#login.url;
+  }
+
+  /** The token was refused: a service principal is given another. */
+  async signInAgain(signal: AbortSignal): Promise<void> {
+    const { signIn } = await orAborted((this.#connected ??= connect(this.#login)), signal);
+    signIn.forget();
+  }
+
   /** The bearer token, for what is asked of the workspace beside statements. */
   async token(signal: AbortSignal): Promise<string> {
     const { signIn } = await orAborted((this.#connected ??= connect(this.#login)), signal);

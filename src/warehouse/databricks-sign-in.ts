@@ -10,6 +10,8 @@ export interface DatabricksLogin {
   clientSecret?: string;
   catalog: string;
   schema?: string;
+  /** Where files lie that syncs load, such as /Volumes/catalog/schema/volume. */
+  volume?: string;
 }
 
 /** A token that a service principal was given is taken for dead so long before it is. */

@@ -1,5 +1,5 @@
 import { databricksDialect } from './databricks-dialect.ts';
-import { stagingSchema } from './duckdb-tables.ts';
+import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import type { Desk } from './databricks-query.ts';
 import { nameSql, rawSql, type Sql, sql, toStatement } from './sql.ts';
 import type { DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
@@ -32,6 +32,7 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
     FROM ${catalogOf(database, 'tables')} AS t
     JOIN ${catalogOf(database, 'columns')} AS c ON c.table_schema = t.table_schema AND c.table_name = t.table_name${join}
     WHERE t.table_schema NOT IN ('information_schema', '${rawSql(stagingSchema)}')
+      AND NOT startswith(t.table_name, '${rawSql(stagingPrefix)}')
     ORDER BY 1, 2, 7`;
   const { rows } = await desk.run(toStatement(piece, databricksDialect));
   const tables = new Map<string, DescribedTable>();
@@ -63,7 +64,8 @@ export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
   const { database } = desk.home;
   const piece = sql`SELECT s.schema_name, count(t.table_name)
     FROM ${catalogOf(database, 'schemata')} AS s
-    LEFT JOIN ${catalogOf(database, 'tables')} AS t ON t.table_schema = s.schema_name
+    LEFT JOIN ${catalogOf(database, 'tables')} AS t
+      ON t.table_schema = s.schema_name AND NOT startswith(t.table_name, '${rawSql(stagingPrefix)}')
     WHERE s.schema_name NOT IN ('information_schema', '${rawSql(stagingSchema)}')
     GROUP BY s.schema_name
     ORDER BY 1`;

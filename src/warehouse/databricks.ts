@@ -2,6 +2,7 @@ import { closedError, type Interruption } from './interruption.ts';
 import { jsonBytes } from './json-bytes.ts';
 import { statementError } from './databricks-errors.ts';
 import { describeSelect } from './databricks-describe.ts';
+import { listFiles, putFile, removeFile, type VolumeFile } from './databricks-files.ts';
 import { databricksDialect } from './databricks-dialect.ts';
 import { ask, type Desk, type Result } from './databricks-query.ts';
 import { DatabricksSessions } from './databricks-session.ts';
@@ -54,6 +55,10 @@ export function openDatabricks(options: DatabricksOptions): DatabricksWarehouse 
 export class DatabricksWarehouse implements Warehouse {
   readonly engine = 'DATABRICKS';
   readonly dialect = databricksDialect;
+  /** Where files lie that syncs load; undefined when the config names no volume. */
+  readonly volume: string | undefined;
+  /** The catalog. */
+  readonly database: string;
   readonly #sessions: DatabricksSessions;
   readonly #home: Desk['home'];
   readonly #closing = new AbortController();
@@ -62,8 +67,10 @@ export class DatabricksWarehouse implements Warehouse {
 
   constructor(options: DatabricksOptions) {
     this.#sessions = new DatabricksSessions(options);
+    this.database = options.catalog.toLowerCase();
+    this.volume = options.volume;
     this.#home = {
-      database: options.catalog.toLowerCase(),
+      database: this.database,
       schema: (options.schema ?? 'default').toLowerCase(),
     };
   }
@@ -119,6 +126,21 @@ export class DatabricksWarehouse implements Warehouse {
 
   ownTables(options: RunOptions = {}): Promise<string[]> {
     return this.#bounded(options, (bounds) => ownTables(this.#desk(bounds)));
+  }
+
+  /** Puts a file of this machine into a volume. Fails as run does. */
+  upload(file: { from: string; to: string }, options: RunOptions = {}): Promise<void> {
+    return this.#bounded(options, ({ signal }) => putFile(this.#sessions, file, signal), this.#writes);
+  }
+
+  /** The files of a folder of a volume. Fails as run does. */
+  files(path: string, options: RunOptions = {}): Promise<VolumeFile[]> {
+    return this.#bounded(options, ({ signal }) => listFiles(this.#sessions, path, signal));
+  }
+
+  /** Removes a file of a volume, if it is there. Fails as run does. */
+  removeFile(path: string, options: RunOptions = {}): Promise<void> {
+    return this.#bounded(options, ({ signal }) => removeFile(this.#sessions, path, signal), this.#writes);
   }
 
   /** Stops what runs, and ends the sessions. */

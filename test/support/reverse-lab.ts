@@ -5,7 +5,14 @@ import type { DatastoreSourceConfig } from '#connectors/datastore-source/spec.ts
 import type { ConnectorContext, Json, StreamSelection, WriteOrigin } from '#connectors/contract.ts';
 import { openDuckDb } from '#warehouse/duckdb.ts';
 import { openSnowflake } from '#warehouse/snowflake.ts';
+import { bigQueryEngine } from '#warehouse/bigquery-config.ts';
+import { openDatabricks } from '#warehouse/databricks.ts';
+import { openRedshift } from '#warehouse/redshift.ts';
+import { type Sql, toStatement } from '#warehouse/sql.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+import { startBigQueryServer } from './bigquery-server/start-server.ts';
+import { startDatabricksServer } from './databricks-server/start-server.ts';
+import { startRedshiftServer } from './redshift-server/start-server.ts';
 import { type Moved, type Mover, moveStream, openMover, originOf, selectionOf } from './move-stream.ts';
 import { openPostgresWarehouse } from './postgres-warehouse.ts';
 import { startSnowflakeServer } from './snowflake-server/start-server.ts';
@@ -17,7 +24,7 @@ export interface ReverseLab extends AsyncDisposable {
   config: DatastoreSourceConfig;
   context(signal?: AbortSignal): ConnectorContext;
   /** Makes a table of the schema "src" anew, of a SELECT. */
-  fill(table: string, select: string): Promise<void>;
+  fill(table: string, select: string | Sql): Promise<void>;
   /** Moves a table of "src", or a SELECT of the config, into the schema "raw", as a task of its own. */
   move(name: string, more?: Partial<StreamSelection>, run?: Run): Promise<Moved>;
   /** The rows of a table of "raw". */
@@ -35,7 +42,7 @@ interface Source extends AsyncDisposable {
   database: string;
 }
 
-export type ReverseEngine = 'DuckDB' | 'PostgreSQL' | 'Snowflake';
+export type ReverseEngine = 'DuckDB' | 'PostgreSQL' | 'Snowflake' | 'Redshift' | 'BigQuery' | 'Databricks';
 
 /** A process of its own, which the labs of a file share. */
 let snowflake: ReturnType<typeof startSnowflakeServer> | undefined;
@@ -71,6 +78,28 @@ const sources: Record<ReverseEngine, (mover: Mover) => Promise<Source>> = {
       [Symbol.asyncDispose]: () => warehouse[Symbol.asyncDispose](),
     };
   },
+  async Redshift() {
+    await using opening = new AsyncDisposableStack();
+    const { server } = opening.use(await startRedshiftServer());
+    const warehouse = opening.use(await openRedshift(server));
+    const open = opening.move();
+    return { warehouse, database: server.database, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  },
+  async BigQuery() {
+    await using opening = new AsyncDisposableStack();
+    const server = opening.use(await startBigQueryServer());
+    const reach = { emulatorHosts: [server.host] };
+    const warehouse = opening.use(await bigQueryEngine.open(server.config, reach));
+    const open = opening.move();
+    return { warehouse, database: 'sluice-suite', [Symbol.asyncDispose]: () => open.disposeAsync() };
+  },
+  async Databricks() {
+    await using opening = new AsyncDisposableStack();
+    const server = opening.use(await startDatabricksServer({ database: 'suite' }));
+    const warehouse = opening.use(openDatabricks({ ...server.login, token: server.account.token }));
+    const open = opening.move();
+    return { warehouse, database: 'suite', [Symbol.asyncDispose]: () => open.disposeAsync() };
+  },
 };
 
 export async function openReverseLab(engine: ReverseEngine): Promise<ReverseLab> {
@@ -93,7 +122,8 @@ export async function openReverseLab(engine: ReverseEngine): Promise<ReverseLab>
     config,
     context,
     async fill(name, select) {
-      await warehouse.write({ database, schema: 'src', name, kind: 'TABLE' }, { sql: select });
+      const statement = typeof select === 'string' ? { sql: select } : toStatement(select, warehouse.dialect);
+      await warehouse.write({ database, schema: 'src', name, kind: 'TABLE' }, statement);
     },
     move(name, more = {}, run = {}) {
       return moveStream(

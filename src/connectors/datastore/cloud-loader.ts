@@ -59,6 +59,8 @@ export interface Replacement {
   /** Gives the columns, in order. */
   select: Sql;
   note: string;
+  /** The note of the table when it was looked at; null when there was none. */
+  before: string | null;
 }
 
 /**
@@ -98,7 +100,10 @@ export interface CloudLoader {
   ): Promise<void>;
   /** Removes what loads that were broken off a week ago have left elsewhere than in tables. Called once a task. */
   tidy?(signal: AbortSignal): Promise<void>;
-  /** Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. */
+  /**
+   * Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. It may
+   * fail with TRANSIENT, changing nothing, when the table has another note by then than `before`.
+   */
   replace(target: TableName, by: Replacement, signal: AbortSignal): Promise<void>;
   /**
    * Runs all statements as one transaction if `guard`, its first, changes exactly one row: else nothing is changed and the

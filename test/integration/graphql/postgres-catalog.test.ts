@@ -37,7 +37,7 @@ const nameOf = (table: string) => `pg.${postgres.server.database}.Sales.EU.${tab
 
 async function table(name: string, fields: string): Promise<Data> {
   const query = `query ($fqn: String) { table(fqn: $fqn) { ${fields} } }`;
-  return (await gql.ask(ada, query, { fqn: nameOf(name) })).table as Data;
+  return (await gql.ask(ada, query, { fqn: nameOf(name) })).table;
 }
 
 test('tables with capitals, dots, quotes and spaces in their names are listed, found and shown', async () => {

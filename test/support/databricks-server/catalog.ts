@@ -7,7 +7,7 @@ export class Catalog {
   /** The database of DuckDB stands for the one catalog that there is. */
   static async open(connection: DuckDBConnection): Promise<Catalog> {
     await connection.run(`CREATE TABLE dbx.main.view_texts (key VARCHAR PRIMARY KEY, text VARCHAR);
-      CREATE TABLE dbx.main.properties (key VARCHAR, name VARCHAR, value VARCHAR); ${catalogViews}`);
+      ${catalogViews}`);
     return new Catalog();
   }
 
@@ -38,26 +38,39 @@ export class Catalog {
     throw new Refusal('DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES', '42K05', message);
   }
 
-  /** Remembers what was made. */
+  /** Remembers the text of a view. */
   async keep(connection: DuckDBConnection, effect: Effect, home: string): Promise<void> {
-    if (effect.kind !== 'view' && effect.kind !== 'table') return;
+    if (effect.kind !== 'view') return;
     const [name, schema = 'default', database = home] = effect.name.toReversed();
     const key = `${database}.${schema}.${name}`.toLowerCase();
-    if (effect.kind === 'view') {
-      await connection.run('INSERT OR REPLACE INTO dbx.main.view_texts VALUES (?, ?)', [key, effect.text]);
-      return;
-    }
-    await connection.run('DELETE FROM dbx.main.properties WHERE key = ?', [key]);
-    for (const [property, value] of Object.entries(effect.properties)) {
-      await connection.run('INSERT INTO dbx.main.properties VALUES (?, ?, ?)', [key, property, value]);
-    }
+    await connection.run('INSERT OR REPLACE INTO dbx.main.view_texts VALUES (?, ?)', [key, effect.text]);
+  }
+
+  /** Gives a table its comment, and the time it was made at. */
+  async comment(connection: DuckDBConnection, effect: Effect): Promise<void> {
+    if (effect.kind !== 'table') return;
+    const name = effect.name.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+    const comment = JSON.stringify({ comment: effect.comment, created: new Date().toISOString() });
+    await connection.run(`COMMENT ON TABLE ${name} IS '${comment.replaceAll("'", "''")}'`);
+  }
+
+  /** What DESCRIBE DETAIL gives, as far as it is asked for. */
+  detailOf({ name }: { name: string[] }, home: string): string {
+    const [table = '', schema = 'default', database = home] = name
+      .toReversed()
+      .map((part) => part.toLowerCase().replaceAll("'", "''"));
+    return `SELECT 'delta' AS format, '${database}.${schema}.${table}' AS name, comment AS description FROM dbx.main.tables
+      WHERE table_catalog = '${database}' AND table_schema = '${schema}' AND table_name = '${table}'`;
   }
 }
 
 const dataType = `lower(CASE WHEN data_type IN ('INTEGER') THEN 'INT' WHEN data_type = 'HUGEINT' THEN 'BIGINT'
   WHEN data_type = 'VARCHAR' THEN 'STRING' WHEN data_type = 'TIMESTAMP' THEN 'TIMESTAMP_NTZ'
   WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP' WHEN data_type = 'BLOB' THEN 'BINARY'
-  WHEN data_type = 'JSON' THEN 'VARIANT' WHEN data_type LIKE '%[]' THEN 'ARRAY<STRING>' ELSE data_type END)`;
+  WHEN data_type = 'JSON' THEN 'VARIANT' ELSE regexp_replace(regexp_replace(replace(replace(data_type, 'VARCHAR', 'STRING'), 'INTEGER', 'INT'), '^(.*)\\[\\]$', 'ARRAY<\\1>'), '^ARRAY<(.*)\\[\\]>$', 'ARRAY<ARRAY<\\1>>') END)`;
+
+/** Comments that tables were made with, beside the time; people write others over them. */
+const isMade = `starts_with(comment, '{"comment":')`;
 
 /** The information schema, as far as it is asked for. Names are in small letters there. */
 const catalogViews = `
@@ -66,8 +79,9 @@ const catalogViews = `
     WHERE schema_name NOT IN ('main', 'pg_catalog');
   CREATE VIEW dbx.main.tables AS
     SELECT database_name AS table_catalog, lower(schema_name) AS table_schema, lower(table_name) AS table_name,
-      'MANAGED' AS table_type FROM duckdb_tables()
-    UNION ALL SELECT database_name, lower(schema_name), lower(view_name), 'VIEW' FROM duckdb_views() WHERE NOT internal;
+      'MANAGED' AS table_type, CASE WHEN ${isMade} THEN json_extract_string(comment, '$.comment') ELSE comment END AS comment,
+      CASE WHEN ${isMade} THEN CAST(json_extract_string(comment, '$.created') AS TIMESTAMPTZ) END AS created FROM duckdb_tables()
+    UNION ALL SELECT database_name, lower(schema_name), lower(view_name), 'VIEW', NULL, NULL FROM duckdb_views() WHERE NOT internal;
   CREATE VIEW dbx.main.columns AS
     SELECT database_name AS table_catalog, lower(schema_name) AS table_schema, lower(table_name) AS table_name, column_name,
       column_index - 1 AS ordinal_position, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS is_nullable,

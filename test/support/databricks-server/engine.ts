@@ -71,14 +71,17 @@ export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #catalog: Catalog;
   readonly #home: string;
+  readonly #volumes: string;
 
-  private constructor(instance: DuckDBInstance, catalog: Catalog, home: string) {
+  private constructor(instance: DuckDBInstance, catalog: Catalog, home: string, volumes: string) {
     this.#instance = instance;
     this.#catalog = catalog;
     this.#home = home;
+    this.#volumes = volumes;
   }
 
-  static async open(database: string): Promise<Engine> {
+  /** Files of volumes lie under the folder. */
+  static async open(database: string, volumes: string): Promise<Engine> {
     const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '1GB' });
     const connection = await instance.connect();
     await connection.run(`SET GLOBAL TimeZone = 'UTC'; SET GLOBAL default_null_order = 'nulls_first_on_asc_last_on_desc';
@@ -86,7 +89,7 @@ export class Engine {
       ${macros.map((macro) => `CREATE MACRO dbx.main.${macro};`).join('\n')}`);
     const catalog = await Catalog.open(connection);
     connection.closeSync();
-    return new Engine(instance, catalog, database);
+    return new Engine(instance, catalog, database, volumes);
   }
 
   /** Runs one statement, until `stop` is called. */
@@ -96,7 +99,7 @@ export class Engine {
     home: { catalog: string; schema: string },
     onStart: (stop: () => void) => void,
   ): Promise<Rows> {
-    const statement = onlyOne(text);
+    const statement = onlyOne(text, this.#volumes);
     const connection = await this.#instance.connect();
     const life = { isOver: false };
     onStart(() => {
@@ -140,14 +143,39 @@ export class Engine {
       const query = await asQuery(connection, sql.slice(sql.indexOf(' AS ') + 4), given);
       this.#catalog.checkColumns(effect, namesOf(query));
     }
-    await unlocked(async () => (await prepare(connection, sql, given)).run());
+    if (effect.kind === 'detail') {
+      return new Rows(
+        connection,
+        await connection.stream(this.#catalog.detailOf(effect, this.#home)),
+      ).begin();
+    }
+    await unlocked(async () => {
+      // A table and its comment are one commit.
+      await connection.run('BEGIN');
+      try {
+        if (effect.kind === 'table') await this.#replace(connection, sql, given);
+        else await (await prepare(connection, sql, given)).run();
+        await this.#catalog.comment(connection, effect);
+        await connection.run('COMMIT');
+      } catch (error) {
+        await connection.run('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
     await this.#catalog.keep(connection, effect, this.#home);
     return new Rows(connection, await connection.stream('SELECT 1 AS done WHERE false')).begin();
   }
+
+  /** DuckDB makes a table before it computes its rows, which may look at what was there: they are computed before. */
+  async #replace(connection: DuckDBConnection, sql: string, given: readonly Given[]): Promise<void> {
+    const at = sql.indexOf(' AS ');
+    await (await prepare(connection, `CREATE TEMP TABLE dbx_made AS ${sql.slice(at + 4)}`, given)).run();
+    await connection.run(`${sql.slice(0, at)} AS FROM temp.dbx_made`);
+  }
 }
 
-function onlyOne(text: string): Translated {
-  const [statement, ...others] = translate(text);
+function onlyOne(text: string, volumes: string): Translated {
+  const [statement, ...others] = translate(text, volumes);
   if (statement && others.length === 0) return statement;
   throw new Refusal('PARSE_SYNTAX_ERROR', '42601', "Syntax error at or near end of input or ';'.");
 }

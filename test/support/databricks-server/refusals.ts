@@ -26,5 +26,6 @@ const conditions: [string, string, RegExp][] = [
   ['TABLE_OR_VIEW_NOT_FOUND', '42P01', /^Catalog Error/],
   ['PARSE_SYNTAX_ERROR', '42601', /^(Parser|Syntax) Error/],
   ['UNRESOLVED_COLUMN.WITH_SUGGESTION', '42703', /^Binder Error/],
+  ['PATH_NOT_FOUND', '42K03', /^IO Error/],
   ['CAST_INVALID_INPUT', '22018', /^(Conversion|Out of Range|Invalid Input) Error/],
 ];

@@ -1,5 +1,7 @@
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import TCLIService from '@databricks/sql/thrift/TCLIService.js';
 import TCLIServiceTypes from '@databricks/sql/thrift/TCLIService_types.js';
@@ -9,7 +11,10 @@ import { Refusal } from './refusals.ts';
 import { Service } from './service.ts';
 import type { Account, Command, ServerOptions, Told } from './start-server.ts';
 
-const { account, database } = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
+const { account, database, volumes } = JSON.parse(process.argv[2]!) as ServerOptions & {
+  account: Account;
+  volumes: string;
+};
 const told: Told = {
   sessions: 0,
   ended: 0,
@@ -19,11 +24,23 @@ const told: Told = {
   texts: [],
   tags: [],
   configurations: [],
+  staged: [],
 };
-const service = new Service(await Engine.open(database), told);
+const service = new Service(await Engine.open(database, volumes), told);
 /** What goes wrong next, and how often. */
-const troubles = { status: 0, statusCount: 0, retryAfterSeconds: -1, said: '', lostFetches: 0 };
+const troubles = {
+  status: 0,
+  statusCount: 0,
+  retryAfterSeconds: -1,
+  said: '',
+  lostFetches: 0,
+  filesStatus: 0,
+  filesCount: 0,
+};
 let tokens = new Set([account.token]);
+
+const filesPath = '/api/2.0/fs/files';
+const foldersPath = '/api/2.0/fs/directories';
 
 const answers = typedAnswers();
 const processor = new (TCLIService as unknown as { Processor: Processor }).Processor(answers);
@@ -41,12 +58,15 @@ process.on('message', (command: Command) => {
   if ('forget' in command && command.forget === 'sessions') service.forgetSessions();
   if ('forget' in command && command.forget === 'tokens') tokens = new Set([account.token]);
   if ('trouble' in command) {
-    const { brokenFetches, refused, ...rest } = command.trouble;
-    if (refused) service.refuseNext = new Refusal(...refused);
+    const { brokenFetches, refused, words = '', ...rest } = command.trouble;
+    if (refused) service.refuseNext = { words, why: new Refusal(...refused) };
     service.brokenFetches = brokenFetches ?? service.brokenFetches;
     Object.assign(troubles, { retryAfterSeconds: -1, said: '' }, rest);
   }
-  process.send!(told);
+  void readdir(volumes, { recursive: true, withFileTypes: true }).then((found) => {
+    const staged = found.filter((each) => each.isFile()).map(({ name }) => name);
+    process.send!({ ...told, staged });
+  });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -56,6 +76,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const token = request.headers.authorization?.replace(/^Bearer /, '') ?? '';
   if (!tokens.has(token)) {
     response.writeHead(403, { 'x-databricks-reason-phrase': 'Invalid access token.' }).end();
+  } else if (pathname.startsWith(foldersPath)) {
+    await folder(decodeURIComponent(pathname.slice(foldersPath.length)), response);
+  } else if (pathname.startsWith(filesPath)) {
+    await files(request.method!, decodeURIComponent(pathname.slice(filesPath.length)), body, response);
   } else if (pathname !== `/sql/1.0/warehouses/${account.warehouseId}`) {
     response.writeHead(404, { 'x-databricks-reason-phrase': 'SQL warehouse does not exist.' }).end();
   } else if (troubles.statusCount > 0) {
@@ -69,6 +93,43 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   } else {
     call(body, response);
   }
+}
+
+/** The Files API: what lies in a folder of a volume. */
+async function folder(path: string, response: ServerResponse): Promise<void> {
+  const found = await readdir(join(volumes, path)).catch(() => null);
+  const contents = await Promise.all(
+    (found ?? []).map(async (name) => {
+      const { mtimeMs } = await stat(join(volumes, path, name));
+      return { path: `${path}/${name}`, is_directory: false, last_modified: Math.floor(mtimeMs) };
+    }),
+  );
+  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ contents }));
+}
+
+/** The Files API: a file of a volume is put or removed. */
+async function files(method: string, path: string, body: Buffer, response: ServerResponse): Promise<void> {
+  const [, , catalog, schema, volume] = path.split('/');
+  const isThere = catalog === database && schema === 'default' && volume === 'files';
+  if (!isThere) {
+    response.writeHead(404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ error_code: 'NOT_FOUND', message: `Volume '${path}' does not exist.` }));
+    return;
+  }
+  if (method === 'PUT' && troubles.filesCount > 0) {
+    troubles.filesCount -= 1;
+    const message = "User does not have WRITE VOLUME on Volume 'default.files'.";
+    response.writeHead(troubles.filesStatus, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ error_code: 'PERMISSION_DENIED', message }));
+    return;
+  }
+  const file = join(volumes, path);
+  if (method === 'PUT') {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, body);
+  } else await rm(file, { force: true });
+  response.writeHead(204).end();
 }
 
 /** OAuth for service principals: client credentials by Basic authentication. */

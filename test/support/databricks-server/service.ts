@@ -53,8 +53,8 @@ export class Service {
   readonly #operations = new Map<string, Operation>();
   /** So many fetches break, by order of a test. */
   brokenFetches = 0;
-  /** What the next statement is refused with. */
-  refuseNext: Refusal | null = null;
+  /** What the next statement with these words is refused with. */
+  refuseNext: { words: string; why: Refusal } | null = null;
 
   constructor(engine: Engine, told: Told) {
     this.#engine = engine;
@@ -176,17 +176,17 @@ export class Service {
       stopped ??= why;
       interrupt();
     };
-    const running = this.#engine.run(statement, parameters ?? [], session, (stopIt) => {
-      interrupt = stopIt;
-      if (stopped) stopIt();
-    });
+    const refused = this.refuseNext && statement.includes(this.refuseNext.words) ? this.refuseNext.why : null;
+    if (refused) this.refuseNext = null;
+    const running = refused
+      ? Promise.reject(refused)
+      : this.#engine.run(statement, parameters ?? [], session, (stopIt) => {
+          interrupt = stopIt;
+          if (stopped) stopIt();
+        });
     const timeout = new Refusal('STATEMENT_TIMEOUT', '57KD0', `The statement exceeded ${session.seconds} s.`);
     const limit = setTimeout(() => stop(timeout), session.seconds * 1000);
-    const refused = this.refuseNext;
-    this.refuseNext = null;
-    if (refused) stop(refused);
     const outcome = running
-      .then((rows) => refused ?? rows)
       .catch((error: unknown) => stopped ?? refusalOf(error))
       .finally(() => clearTimeout(limit));
     return { outcome, stop, rowsGiven: 0, last: null };

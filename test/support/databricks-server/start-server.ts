@@ -1,5 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabricksLogin } from '#warehouse/databricks-sign-in.ts';
 
@@ -26,6 +28,8 @@ export interface Told {
   texts: string[];
   tags: string[];
   configurations: Record<string, string>[];
+  /** Files that lie in volumes. */
+  staged: string[];
 }
 
 /** What a test makes of the server: it answers each with what it was told so far. */
@@ -39,7 +43,11 @@ export type Command =
         said?: string;
         brokenFetches?: number;
         lostFetches?: number;
-        /** What the next statement is refused with. */
+        /** What so many files that are put are refused with. */
+        filesStatus?: number;
+        filesCount?: number;
+        /** What the next statement with these words is refused with. */
+        words?: string;
         refused?: [condition: string, sqlState: string, message: string];
       };
     }
@@ -49,8 +57,10 @@ export type Command =
 export interface DatabricksServer extends AsyncDisposable {
   host: string;
   /** How it is reached, but for who signs in. */
-  login: Pick<DatabricksLogin, 'url' | 'warehouseId' | 'catalog'>;
+  login: Pick<DatabricksLogin, 'url' | 'warehouseId' | 'catalog' | 'volume'>;
   account: Account;
+  /** The folder of this machine that its volumes lie in. */
+  volumes: string;
   order(command: Command): Promise<Told>;
 }
 
@@ -62,15 +72,22 @@ export async function startDatabricksServer(options: ServerOptions): Promise<Dat
     clientId: '00000000-0000-0000-0000-00000000000a',
     clientSecret: 'a secret: of a test',
   };
+  const volumes = await mkdtemp(join(tmpdir(), 'sluice-volumes-'));
   const child = fork(join(import.meta.dirname, 'server-process.ts'), [
-    JSON.stringify({ ...options, account }),
+    JSON.stringify({ ...options, account, volumes }),
   ]);
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   const host = `127.0.0.1:${port}`;
   return {
     host,
-    login: { url: `http://${host}`, warehouseId: account.warehouseId, catalog: options.database },
+    login: {
+      url: `http://${host}`,
+      warehouseId: account.warehouseId,
+      catalog: options.database,
+      volume: `/Volumes/${options.database}/default/files`,
+    },
     account,
+    volumes,
     async order(command) {
       const told = once(child, 'message');
       child.send(command);
@@ -80,6 +97,7 @@ export async function startDatabricksServer(options: ServerOptions): Promise<Dat
       const gone = once(child, 'exit');
       child.kill();
       await gone;
+      await rm(volumes, { recursive: true, force: true });
     },
   };
 }

@@ -2,6 +2,7 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBPreparedStatement } f
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Binding, RowType } from '#warehouse/snowflake-values.ts';
 import type { Seen } from './access.ts';
+import { unknownFunction } from './functions.ts';
 import { commentOf, macros, type Translated, translate, unmarked, unmarkedSql } from './translate.ts';
 import { bindOf, rawOf, rowTypeOf } from './values.ts';
 
@@ -249,6 +250,10 @@ function onlyOne(text: string, bindings: Record<string, Binding>, stageFolder: s
     const count = others.length + 1;
     const message = `Actual statement count ${count} did not match the desired statement count 1.`;
     throw new Refusal('000008', '0A000', message);
+  }
+  const unknown = unknownFunction(statement.tokens);
+  if (unknown !== undefined) {
+    throw new Refusal('002140', '42601', `SQL compilation error: Unknown function ${unknown}.`);
   }
   if (statement.binds <= Object.keys(bindings).length) return statement;
   throw new Refusal('002049', '42601', 'SQL compilation error: Bind variable ? not set.');
