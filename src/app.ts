@@ -86,18 +86,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     now,
   };
   const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
-  const endpoints: EndpointDeps = {
-    store,
-    log,
-    catalog,
-    registry: opening.use(await openRegistry(store, log)),
-    rates: opening.use(openRates(store, log)),
-    usage: opening.use(openUsage(store, log)),
-    now,
-  };
-  if (role === 'serve') {
-    opening.use(await followFolder(endpoints, { folder: config.endpoints, homeId: store.homeId }));
-  }
+  const endpoints = await openEndpoints(config, role, { store, log, catalog, now }, opening);
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
   if (config.workers > 0) opening.use(startSignals(metrics));
 
@@ -113,6 +102,25 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     endpoints,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+async function openEndpoints(
+  config: Config,
+  role: Role,
+  deps: Pick<EndpointDeps, 'store' | 'log' | 'catalog' | 'now'>,
+  opening: AsyncDisposableStack,
+): Promise<EndpointDeps> {
+  const { store, log } = deps;
+  const endpoints: EndpointDeps = {
+    ...deps,
+    registry: opening.use(await openRegistry(store, log)),
+    rates: opening.use(openRates(store, log)),
+    usage: opening.use(openUsage(store, log)),
+  };
+  if (role === 'serve') {
+    opening.use(await followFolder(endpoints, { folder: config.endpoints, homeId: store.homeId }));
+  }
+  return endpoints;
 }
 
 function datastoresOf(

@@ -50,8 +50,15 @@ function schemaOf(schema: GraphQLSchema, text: string): GraphQLSchema {
   const datastore = { id: '', name: 'warehouse', engine: 'DUCKDB' as const };
   const { name, version } = declaration.metadata;
   const endpoint = endpointOf({
-    ...{ id: '', projectId: '', name, version, state: 'PUBLISHED', updatedAt: new Date() },
-    ...{ deprecatedAt: null, sunsetAt: null, replacement: null },
+    id: '',
+    projectId: '',
+    name,
+    version,
+    state: 'PUBLISHED',
+    updatedAt: new Date(),
+    deprecatedAt: null,
+    sunsetAt: null,
+    replacement: null,
     served: { declaration, columns, tableIds: [], datastore },
   });
   return withEndpoints(schema, { projectId: '', all: [endpoint], byPath: new Map() });

@@ -1,7 +1,7 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
-import type { Store } from '#store/open-store.ts';
+import type { Db, Store } from '#store/open-store.ts';
 import type { Endpoint } from './served.ts';
 
 /** Who is counted: null and no address where neither is known. */
@@ -88,15 +88,7 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     for (const [key, window] of windows) if (window.endAt <= now && window.own === 0) windows.delete(key);
     if (told.length === 0) return;
     const sent = told.map(([key, window]) => ({ key, start_at: new Date(window.startAt), used: window.own }));
-    const rows = await db.$queryRaw<{ key: string; start_at: Date; used: bigint }[]>`
-      INSERT INTO rate_window AS known (key, start_at, used)
-      SELECT key, start_at, used FROM jsonb_to_recordset(${JSON.stringify(sent)}::jsonb) AS sent (key text, start_at timestamptz, used bigint)
-      ORDER BY key
-      ON CONFLICT (key) DO UPDATE SET
-        used = CASE WHEN excluded.start_at = known.start_at THEN known.used + excluded.used
-          WHEN excluded.start_at > known.start_at THEN excluded.used ELSE known.used END,
-        start_at = greatest(known.start_at, excluded.start_at)
-      RETURNING key, start_at, used`;
+    const rows = await addUp(db, sent);
     for (const { key, start_at, used } of rows) {
       const window = windows.get(key);
       const was = sent.find((each) => each.key === key);
@@ -131,6 +123,25 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
       await exchange().catch(failed);
     },
   };
+}
+
+interface Told {
+  key: string;
+  start_at: Date;
+  used: number;
+}
+
+/** Adds what was counted here to what others have told, and gives the sums. */
+function addUp(db: Db, sent: readonly Told[]): Promise<{ key: string; start_at: Date; used: bigint }[]> {
+  return db.$queryRaw<{ key: string; start_at: Date; used: bigint }[]>`
+      INSERT INTO rate_window AS known (key, start_at, used)
+      SELECT key, start_at, used FROM jsonb_to_recordset(${JSON.stringify(sent)}::jsonb) AS sent (key text, start_at timestamptz, used bigint)
+      ORDER BY key
+      ON CONFLICT (key) DO UPDATE SET
+        used = CASE WHEN excluded.start_at = known.start_at THEN known.used + excluded.used
+          WHEN excluded.start_at > known.start_at THEN excluded.used ELSE known.used END,
+        start_at = greatest(known.start_at, excluded.start_at)
+      RETURNING key, start_at, used`;
 }
 
 /** A member who signs in twice is counted once with "member", and twice with "key". */

@@ -186,13 +186,20 @@ function lackOf(param: ParamDeclaration, value: ParamValue): string | null {
     if (maximum !== undefined && value > maximum) return `must be at most ${maximum}`;
   }
   if (param.type !== 'string') return null;
-  const { length } = [...(value as string)];
+  const length = charactersOf(value as string);
   if (length < minLength) return `must have at least ${minLength} characters`;
   if (length > maxLength) return `must have at most ${maxLength} characters`;
   if (param.pattern !== undefined && !compiled(param.pattern).matches(value as string)) {
     return `must match ${param.pattern}`;
   }
   return null;
+}
+
+/** As engines count them: a character beyond U+FFFF is one. */
+function charactersOf(text: string): number {
+  let count = 0;
+  for (const _character of text) count += 1;
+  return count;
 }
 
 /** The values of an enum as they are bound: one that the type cannot hold is none. */

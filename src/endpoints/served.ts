@@ -71,7 +71,7 @@ export interface EndpointRow {
 /** Makes ready what was published: it has been checked, so that nothing of it can fail. */
 export function endpointOf({ served, ...row }: EndpointRow): Endpoint {
   const { declaration, columns, tableIds, datastore } = served as ServedRecord;
-  const { metadata, route, params = [], auth, limits, cache, rateLimit } = declaration;
+  const { metadata, params = [], auth, limits, cache, rateLimit } = declaration;
   return {
     ...row,
     path: pathOf(declaration),

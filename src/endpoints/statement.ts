@@ -2,7 +2,7 @@ import type { Dialect, ValueType } from '#warehouse/dialect.ts';
 import { allOf, anyOf, joinSql, nameSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
 import type { ParamDeclaration, ParamType } from './declaration.ts';
 import { paramsIn, parseQuery, type QueryPiece, withLists } from './parse-query.ts';
-import type { ParamValue, ParamValues } from './read-params.ts';
+import type { ParamValues } from './read-params.ts';
 
 /** A query that was cut at its parameters, as its engine takes it. */
 export interface Prepared {
@@ -41,8 +41,8 @@ export function queryOf({ pieces, params }: Prepared, values: ParamValues, diale
   return fill(pieces, params, (param) => {
     const value = values.get(param.name) ?? null;
     const type = valueTypes[param.type];
-    if (!Array.isArray(value)) return dialect.cast(sql`${value as ParamValue | null}`, type);
-    return dialect.listRows(value as readonly ParamValue[], type);
+    if (!Array.isArray(value)) return dialect.cast(sql`${value}`, type);
+    return dialect.listRows(value, type);
   });
 }
 

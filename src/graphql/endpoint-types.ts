@@ -97,7 +97,7 @@ function outputValue({ type }: ServedColumn, value: unknown): unknown {
   if (type === 'json' || type === 'other') return jsonOfValue(value);
   // GraphQL's Float has no NaN and no infinities.
   if (type === 'float') return Number.isFinite(value) ? value : null;
-  if (type === 'timestamp') return String(value).endsWith('Z') ? value : `${String(value)}Z`;
+  if (type === 'timestamp' && typeof value === 'string') return value.endsWith('Z') ? value : `${value}Z`;
   return value;
 }
 

@@ -169,52 +169,55 @@ export const Endpoint = builder.prismaNode('Endpoint', {
     isPublic: t.exposeBoolean('isPublic', {
       description: 'Whether anybody may call what is served, without signing in.',
     }),
-    declaration: t.field({
-      type: 'JSON',
-      description: 'The declaration as it was last saved.',
-      select: { declaration: true },
-      resolve: ({ declaration }) => declaration as Json,
-    }),
-    yaml: t.string({
-      description: 'The same as YAML.',
-      select: { declaration: true },
-      resolve: ({ declaration }) => stringify(declaration, { lineWidth: 120 }),
-    }),
-    served: t.field({
-      type: 'JSON',
-      nullable: true,
-      description: 'The declaration that is served. Null while none is.',
-      select: { served: true },
-      resolve: ({ served }) => (servedOf(served)?.declaration ?? null) as Json,
-    }),
-    columns: t.field({
-      type: [RowSetColumn],
-      nullable: true,
-      description: 'The columns of what is served. Null while nothing is. Needs DATA_READ.',
-      select: { served: true },
-      resolve: ({ served }) => servedOf(served)?.columns ?? null,
-    }),
-    publishedAt: t.expose('publishedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it was last published. Null when never.',
-    }),
-    deprecatedAt: t.expose('deprecatedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Since when it is deprecated. Null when it is not.',
-    }),
-    sunsetAt: t.expose('sunsetAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it is to be served no longer, as deprecateEndpoint said. Null when nobody has.',
-    }),
-    replacement: t.exposeString('replacement', {
-      nullable: true,
-      description: 'What to use in its place, in words. Null when nobody said.',
-    }),
   }),
 });
+
+builder.prismaObjectFields('Endpoint', (t) => ({
+  declaration: t.field({
+    type: 'JSON',
+    description: 'The declaration as it was last saved.',
+    select: { declaration: true },
+    resolve: ({ declaration }) => declaration as Json,
+  }),
+  yaml: t.string({
+    description: 'The same as YAML.',
+    select: { declaration: true },
+    resolve: ({ declaration }) => stringify(declaration, { lineWidth: 120 }),
+  }),
+  served: t.field({
+    type: 'JSON',
+    nullable: true,
+    description: 'The declaration that is served. Null while none is.',
+    select: { served: true },
+    resolve: ({ served }) => (servedOf(served)?.declaration ?? null) as Json,
+  }),
+  columns: t.field({
+    type: [RowSetColumn],
+    nullable: true,
+    description: 'The columns of what is served. Null while nothing is. Needs DATA_READ.',
+    select: { served: true },
+    resolve: ({ served }) => servedOf(served)?.columns ?? null,
+  }),
+  publishedAt: t.expose('publishedAt', {
+    type: 'DateTime',
+    nullable: true,
+    description: 'When it was last published. Null when never.',
+  }),
+  deprecatedAt: t.expose('deprecatedAt', {
+    type: 'DateTime',
+    nullable: true,
+    description: 'Since when it is deprecated. Null when it is not.',
+  }),
+  sunsetAt: t.expose('sunsetAt', {
+    type: 'DateTime',
+    nullable: true,
+    description: 'When it is to be served no longer, as deprecateEndpoint said. Null when nobody has.',
+  }),
+  replacement: t.exposeString('replacement', {
+    nullable: true,
+    description: 'What to use in its place, in words. Null when nobody said.',
+  }),
+}));
 
 builder.prismaObjectFields('Endpoint', (t) => ({
   datastore: t.field({

@@ -62,7 +62,8 @@ function csvOfValue(value: unknown): string {
   const json = jsonOfValue(value);
   if (json === null) return '';
   if (typeof json === 'string') return csvText(json);
-  return typeof json === 'object' ? csvText(JSON.stringify(json)) : String(json);
+  const text = JSON.stringify(json) ?? '';
+  return typeof json === 'object' ? csvText(text) : text;
 }
 
 function csvText(text: string): string {

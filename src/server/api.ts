@@ -58,7 +58,7 @@ async function send(
     return;
   }
   const isShort = typeof body === 'string' && body.length < compressedFrom;
-  const compressed = isShort ? null : compression(String(request.headers['accept-encoding'] ?? ''));
+  const compressed = isShort ? null : compression(request.headers['accept-encoding'] ?? '');
   if (compressed) {
     response.setHeader('content-encoding', compressed.name);
     // A compressed answer is the same one, in other bytes.

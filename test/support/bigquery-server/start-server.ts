@@ -17,6 +17,7 @@ export interface Told {
     timeoutMs: string | undefined;
     maximumBytesBilled: string | undefined;
   }[];
+  /** Files that were sent whole. */
   loads: number;
 }
 
@@ -29,6 +30,8 @@ export type Command =
   | { broken: number }
   /** Bytes that every query is said to read. */
   | { bytes: number }
+  /** The next so many pieces of files break off in their middle. */
+  | { uploads: number }
   | { tell: true };
 
 /** A server that speaks as BigQuery does, in a process of its own, and what lets one in. */
