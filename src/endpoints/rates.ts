@@ -89,9 +89,10 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     if (told.length === 0) return;
     const sent = told.map(([key, window]) => ({ key, start_at: new Date(window.startAt), used: window.own }));
     const rows = await addUp(db, sent);
+    const sentOf = new Map(sent.map((each) => [each.key, each]));
     for (const { key, start_at, used } of rows) {
       const window = windows.get(key);
-      const was = sent.find((each) => each.key === key);
+      const was = sentOf.get(key);
       if (!window || !was || window.startAt !== start_at.getTime()) continue;
       window.shared = Number(used);
       window.own -= was.used;
@@ -99,21 +100,9 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - 2 * 86_400_000)}`;
   };
   const failed = (error: unknown) => log.warn('Counts of calls were not exchanged.', { error });
-  // One after the other: two at once would both send what one of them counts.
-  let last = Promise.resolve();
-  const exchange = (): Promise<void> => {
-    const exchanging = last.then(exchangeOnce);
-    last = exchanging.catch(() => undefined);
-    return exchanging;
-  };
-  let running = false;
-  const timer = setInterval(() => {
-    if (running) return;
-    running = true;
-    void exchange()
-      .catch(failed)
-      .finally(() => (running = false));
-  }, exchangeMs);
+  // Two at once would both send what one of them counts.
+  const exchange = inTurn(exchangeOnce);
+  const timer = setInterval(() => void exchange().catch(failed), exchangeMs);
   timer.unref();
   return {
     take,
@@ -122,6 +111,16 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
       clearInterval(timer);
       await exchange().catch(failed);
     },
+  };
+}
+
+/** The same, where one begins when the one before it has ended, however it did. */
+function inTurn(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    const running = last.then(work);
+    last = running.catch(() => undefined);
+    return running;
   };
 }
 
