@@ -37,7 +37,7 @@ interface SessionRow {
 /** Finding a row by the SHA-256 of what was sent tells a guesser nothing of the tokens kept, whatever time it takes. */
 async function viewerOfSession(deps: AccountDeps, token: string): Promise<Viewer | null> {
   const now = deps.now();
-  const rows = await deps.store.db.$queryRaw<SessionRow[]>`
+  const rows = await deps.store.db.$queryRaw<SessionRow[]>`/* prepared: viewer_of_session */
     WITH found AS (
       SELECT s.id, s.member_id, s.project_id, s.last_used_at, m.account_id, m.role::text AS role
       FROM session s JOIN member m ON m.id = s.member_id
@@ -76,7 +76,7 @@ async function viewerOfApiKey(deps: AccountDeps, token: string): Promise<Viewer 
   if (prefix === null) return null;
   const now = deps.now();
   const hash = hashOf(token);
-  const rows = await deps.store.db.$queryRaw<ApiKeyRow[]>`
+  const rows = await deps.store.db.$queryRaw<ApiKeyRow[]>`/* prepared: viewer_of_api_key */
     WITH found AS (
       SELECT id, project_id, account_id, scopes::text[] AS scopes, secret_hash, last_used_at
       FROM api_key

@@ -1,4 +1,6 @@
 import { AppError } from '#base/errors.ts';
+import { shareNext } from '#base/share-next.ts';
+import type { Datastore } from '#generated/prisma/client.ts';
 import type { Db } from '#store/open-store.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import type { CachePolicy, CacheStatus } from '#warehouse/result-cache.ts';
@@ -66,14 +68,20 @@ export async function askWarehouse(
   const tag = `${asker.requestId} ${operation}`;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = noCost();
+  let row: Datastore | undefined;
   const asked = await deps.datastores.cache
     .ask(
       { datastoreId: datastore.id, statement, rowsMax, keep },
       {
-        policy: () => policyOf(deps.store.db, asker.projectId, question),
+        policy: async () => {
+          const read = await policyOf(deps.store.db, asker.projectId, question);
+          ({ row } = read);
+          return read.policy;
+        },
         run: (signal) =>
           withoutAddress(datastore, async () => {
-            const { warehouse } = await deps.datastores.open(asker.projectId, datastore.name);
+            // The policy was read before.
+            const { warehouse } = await deps.datastores.openRow(row!);
             const bounds = { rowsMax, ...(deadlineMs !== undefined && { deadlineMs }) };
             return metered(cost, () => warehouse.run(statement, { signal, tag, ...bounds }));
           }),
@@ -93,14 +101,8 @@ async function policyOf(
   db: Db,
   projectId: string,
   { datastore, tableIds, keep }: WarehouseQuestion,
-): Promise<CachePolicy & { freshness: FreshnessOf }> {
-  const [row, behind] = await Promise.all([
-    db.datastore.findFirst({
-      where: { id: datastore.id, projectId, deletedAt: null },
-      select: { config: true },
-    }),
-    lookBehind(db, projectId, tableIds),
-  ]);
+): Promise<{ policy: CachePolicy & { freshness: FreshnessOf }; row: Datastore }> {
+  const { row, behind } = await originOf(db)({ projectId, datastoreId: datastore.id, tableIds });
   if (!row) {
     throw new AppError('NOT_FOUND', `The project has no datastore "${datastore.name}" any more.`, {
       fix: 'List them with the query datastores.',
@@ -108,12 +110,43 @@ async function policyOf(
   }
   const { maxAgeSeconds = null, staleSeconds = 0 } = cacheConfigOf(row.config);
   const maxAgeMs = maxAgeSeconds === null ? null : maxAgeSeconds * 1000;
-  return {
+  const policy = {
     freshness: behind.oldest,
     tags: behind.ids.length === 0 ? [] : [datastore.id, ...behind.ids],
     maxAgeMs: sooner(maxAgeMs, keep?.maxAgeMs ?? null),
     staleMs: keep ? keep.staleMs : staleSeconds * 1000,
   };
+  return { policy, row };
+}
+
+interface Origin {
+  projectId: string;
+  datastoreId: string;
+  tableIds: readonly string[];
+}
+
+const origins = new WeakMap<Db, ReturnType<typeof readOrigins>>();
+
+/** How to read from where answers come: questions over the same tables, asked at the same time, read it together. */
+function originOf(db: Db): ReturnType<typeof readOrigins> {
+  const known = origins.get(db) ?? readOrigins(db);
+  origins.set(db, known);
+  return known;
+}
+
+function readOrigins(db: Db) {
+  return shareNext(
+    ({ projectId, datastoreId, tableIds }: Origin) => [projectId, datastoreId, ...tableIds].join(' '),
+    async ({ projectId, datastoreId, tableIds }: Origin) => {
+      const [row, behind] = await Promise.all([
+        db.datastore.findFirst({
+          where: { id: datastoreId, projectId, deletedAt: null },
+        }),
+        lookBehind(db, projectId, tableIds),
+      ]);
+      return { row, behind };
+    },
+  );
 }
 
 function sooner(one: number | null, other: number | null): number | null {

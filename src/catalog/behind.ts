@@ -90,7 +90,7 @@ function oldestOf(behind: readonly Behind[]): Written {
 /** UNION drops what was found before, so that views which stand behind each other end too. */
 function readBehind(db: Db, projectId: string, tableIds: readonly string[]): Promise<Behind[]> {
   const inputs = Prisma.sql`table_feed f JOIN transformation_input i ON i.transformation_id = f.transformation_id`;
-  return db.$queryRaw<Behind[]>`
+  return db.$queryRaw<Behind[]>`/* prepared: tables_behind */
     WITH RECURSIVE behind(asked, id) AS (
       SELECT id, id FROM catalog_table
       WHERE project_id = ${projectId}::uuid AND id = ANY(${[...tableIds]}::uuid[])

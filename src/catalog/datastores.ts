@@ -4,6 +4,7 @@ import { openConfig } from '#accounts/sealed-config.ts';
 import type { SecretBox } from '#accounts/secrets.ts';
 import { AppError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
+import { shareNext } from '#base/share-next.ts';
 import { ConnectorError, type OpenDatastore } from '#connectors/contract.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
 import type { Db, Tx } from '#store/open-store.ts';
@@ -46,6 +47,8 @@ export interface Datastores extends AsyncDisposable {
    * NotHere in a process that may not open it, and with WAREHOUSE_UNAVAILABLE when its engine does not answer.
    */
   open(projectId: string, name?: string): Promise<OpenDatastore>;
+  /** A datastore whose row was just read. Fails as open does. */
+  openRow(row: Datastore): Promise<OpenDatastore>;
   /** The home whose serving process alone opens that datastore; null when any process can. Fails as open does. */
   homeOf(projectId: string, name?: string): Promise<string | null>;
   /** Closes a datastore that is deleted; what still runs there is stopped. */
@@ -94,6 +97,14 @@ export async function createEmbeddedDatastore(
 export function openDatastores(options: DatastoresOptions): Datastores {
   const open = new Map<string, { settings: string; opening: Promise<Warehouse> }>();
 
+  /** Questions that come at once read it together. */
+  const datastoresOf = shareNext(
+    (projectId: string) => projectId,
+    (projectId) =>
+      options.db.datastore.findMany({ where: { projectId, deletedAt: null }, orderBy: { createdAt: 'asc' } }),
+  );
+  const find = async (projectId: string, name: string | undefined) =>
+    findDatastore(await datastoresOf(projectId), name);
   const warehouseOf = (row: Datastore): Promise<Warehouse> => {
     const settings = settingsOf(row);
     const known = open.get(row.id);
@@ -107,18 +118,20 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     return opening;
   };
 
+  const openRow = async (row: Datastore) => {
+    const homeId = homeOfRow(row);
+    if (homeId !== null && (homeId !== options.homeId || !options.opensEmbedded))
+      throw new NotHere(row.name, homeId);
+    return { name: row.name, warehouse: await warehouseOf(row) };
+  };
+
   return {
     reach: reachOf(options),
     cache: new ResultCache({ bytesMax: options.cacheBytesMax ?? cacheBytesDefault }),
-    async open(projectId, name) {
-      const row = await findDatastore(options.db, projectId, name);
-      const homeId = homeOfRow(row);
-      if (homeId !== null && (homeId !== options.homeId || !options.opensEmbedded))
-        throw new NotHere(row.name, homeId);
-      return { name: row.name, warehouse: await warehouseOf(row) };
-    },
+    open: async (projectId, name) => openRow(await find(projectId, name)),
+    openRow,
     async homeOf(projectId, name) {
-      return homeOfRow(await findDatastore(options.db, projectId, name));
+      return homeOfRow(await find(projectId, name));
     },
     async forget(id) {
       const opened = open.get(id);
@@ -168,11 +181,7 @@ async function openEmbedded(options: DatastoresOptions, row: Datastore): Promise
   return openDuckDb({ path, allowedDirectories: options.scanDirectories });
 }
 
-async function findDatastore(db: Db, projectId: string, name: string | undefined): Promise<Datastore> {
-  const rows = await db.datastore.findMany({
-    where: { projectId, deletedAt: null },
-    orderBy: { createdAt: 'asc' },
-  });
+function findDatastore(rows: readonly Datastore[], name: string | undefined): Datastore {
   const found =
     name === undefined ? rows.find((row) => row.isDefault) : rows.find((row) => row.name === name);
   if (found) return found;

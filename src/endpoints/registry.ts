@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { messageOf } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
 import type { Store } from '#store/open-store.ts';
@@ -21,6 +22,8 @@ export interface EndpointRegistry extends AsyncDisposable {
 }
 
 const channel = 'sluice_endpoints';
+/** Projects that are asked for; the others are read again. */
+const projectsMax = 1_000;
 
 const servedSelect = {
   id: true,
@@ -38,7 +41,7 @@ const servedSelect = {
 /** Listens until it is disposed of. */
 export async function openRegistry(store: Store, log: Log): Promise<EndpointRegistry> {
   const { db } = store;
-  const projects = new Map<string, Promise<ProjectEndpoints>>();
+  const projects = new LRUCache<string, Promise<ProjectEndpoints>>({ max: projectsMax });
   let open: Promise<ReadonlyMap<string, Endpoint>> | null = null;
 
   const load = async (projectId: string): Promise<ProjectEndpoints> => {

@@ -4,6 +4,7 @@ import type { CatalogDeps } from '#catalog/deps.ts';
 import { withoutAddress } from '#catalog/without-address.ts';
 import { type Sql, toStatement } from '#warehouse/sql.ts';
 import type { Answer } from '#warehouse/warehouse.ts';
+import { alignRows } from './align.ts';
 import { cursorOf, keyOfCursor } from './cursor.ts';
 import type { ParamValues } from './read-params.ts';
 import { dialectOfEndpoint, type Endpoint } from './served.ts';
@@ -37,7 +38,7 @@ export interface EndpointAnswer {
 
 /** Asks the engine of an endpoint one question of so many rows. */
 type Ask<Answered extends AskedRows> = (sql: Sql, rowsMax: number) => Promise<Answered>;
-type AskedRows = Pick<Answer, 'rows' | 'truncated'>;
+type AskedRows = Pick<Answer, 'columns' | 'rows' | 'truncated'>;
 
 /**
  * Answers a call, from what is kept of an equal one where it can be. Fails with BAD_USER_INPUT for a page that cannot be
@@ -69,7 +70,7 @@ export async function answerBy<Answered extends AskedRows>(
   if (!pages) {
     refusePage(page);
     const asked = await ask(query, endpoint.rowsMax);
-    return { rows: asked.rows, truncated: asked.truncated, after: null, before: null, asked };
+    return { rows: alignRows(endpoint, asked), truncated: asked.truncated, after: null, before: null, asked };
   }
   const { size, edge, isBack } = readPage(endpoint, page);
   const asked = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
@@ -77,9 +78,9 @@ export async function answerBy<Answered extends AskedRows>(
     const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
     if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
   }
-  const shaped =
-    pageShapes.get(asked.rows) ?? shapePage(endpoint, asked.rows, { size, isBack, isFirst: edge === null });
-  pageShapes.set(asked.rows, shaped);
+  const read = alignRows(endpoint, asked);
+  const shaped = pageShapes.get(read) ?? shapePage(endpoint, read, { size, isBack, isFirst: edge === null });
+  pageShapes.set(read, shaped);
   return { ...shaped, truncated: false, asked };
 }
 
@@ -176,7 +177,8 @@ export async function* streamEndpoint(
   );
   let left = rowsMax;
   const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: `${asker.requestId} ${endpoint.name}` };
-  for await (const { rows } of warehouse.stream(statement, options)) {
+  for await (const piece of warehouse.stream(statement, options)) {
+    const rows = alignRows(endpoint, piece);
     if (rows.length > left) {
       yield { rows: rows.slice(0, left), truncated: true };
       return;

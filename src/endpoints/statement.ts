@@ -2,7 +2,7 @@ import type { Dialect, ValueType } from '#warehouse/dialect.ts';
 import { allOf, anyOf, joinSql, nameSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
 import type { ParamDeclaration, ParamType } from './declaration.ts';
 import { paramsIn, parseQuery, type QueryPiece, withLists } from './parse-query.ts';
-import type { ParamValue, ParamValues } from './read-params.ts';
+import type { ParamValues } from './read-params.ts';
 
 /** A query that was cut at its parameters, as its engine takes it. */
 export interface Prepared {

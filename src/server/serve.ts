@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { useSignInLink } from '#accounts/sign-in-link.ts';
 import { viewerOfToken } from '#accounts/viewer-of-token.ts';
 import type { App } from '#app.ts';
+import { shareNext } from '#base/share-next.ts';
 import { answerApi } from './api.ts';
 import { sendApiPage } from './api-page.ts';
 import { beginExchange, type Exchange, refused, sendError } from './exchange.ts';
@@ -77,9 +78,13 @@ export async function serve(app: App, options: ServeOptions): Promise<Serving> {
   return { url, guard, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
+/** Requests that come at once with one token look it up together, and none is given what was read before it came. */
 function accessBy(app: App): Access {
   return {
-    viewerOf: (token) => viewerOfToken(app.accounts, token),
+    viewerOf: shareNext(
+      (token: string) => token,
+      (token) => viewerOfToken(app.accounts, token),
+    ),
     signIn: async (token) => (await useSignInLink(app.accounts, token)).token,
   };
 }

@@ -97,7 +97,8 @@ export async function ask(
   };
   // Not by the caller's signal: only its answer says which job to cancel.
   const held = AbortSignal.timeout(firstHeldMs + stopMs);
-  const sent = rest.send({ method: 'POST', path: '/queries', body, signal: held }) as Promise<Page>;
+  const request = { method: 'POST' as const, path: '/queries', body, signal: held, sendUntil: signal };
+  const sent = rest.send(request) as Promise<Page>;
   try {
     return await finished(rest, await orAborted(sent, signal), asking);
   } catch (error) {

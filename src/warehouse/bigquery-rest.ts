@@ -20,6 +20,8 @@ export interface Request {
   query?: Record<string, string | number | undefined>;
   body?: unknown;
   signal: AbortSignal;
+  /** Once it aborts nothing is sent any more; what is on its way goes on. */
+  sendUntil?: AbortSignal;
 }
 
 /** So often one request is sent; the waits between them double from the first. */
@@ -33,6 +35,9 @@ interface Sent {
   headers: Record<string, string>;
   data: string | Buffer | undefined;
   signal: AbortSignal;
+  sendUntil?: AbortSignal;
+  /** Not sent again by itself. */
+  isOnce?: boolean;
 }
 
 interface Received {
@@ -56,13 +61,14 @@ export class BigQueryRest {
   }
 
   /** Gives the answer's JSON. What fails in passing is sent again until `signal` aborts. Fails with BigQueryError and NotLetIn. */
-  async send({ method, path, query = {}, body, signal }: Request): Promise<unknown> {
+  async send({ method, path, query = {}, body, signal, sendUntil }: Request): Promise<unknown> {
     const { text } = await this.transfer({
       url: this.#urlOf('/bigquery/v2', path, query),
       method,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
       data: body === undefined ? undefined : JSON.stringify(body),
       signal,
+      ...(sendUntil && { sendUntil }),
     });
     return text === '' ? {} : JSON.parse(text);
   }
@@ -73,17 +79,26 @@ export class BigQueryRest {
     return this.transfer({ ...sent, url: this.#urlOf('/upload/bigquery/v2', path, query) });
   }
 
+  /** The address, if it is one of where BigQuery is reached: no other is told the token. */
+  ownUrl(address: string): string {
+    if (address.startsWith(`${this.login.url}/`)) return address;
+    throw new Error('it names another address to send the file to');
+  }
+
   /** As send, of a whole address. Statuses below 400 are an answer. */
-  async transfer(sent: Sent): Promise<Received> {
+  async transfer({ isOnce, sendUntil, ...sent }: Sent): Promise<Received> {
+    const most = isOnce ? 1 : triesMax;
     let isNew = false;
     for (let tries = 1; ; tries += 1) {
       sent.signal.throwIfAborted();
+      sendUntil?.throwIfAborted();
       const using = (this.#door ??= this.#opened());
       const failure = await orAborted(using, sent.signal)
         .then((door) => door(sent))
         .catch((error: unknown) => failureOf(error, sent.signal));
       if (!(failure instanceof Error)) {
-        if (failure.status < 400) return failure;
+        // Of the statuses between, only that of an upload that goes on is an answer.
+        if (failure.status < 300 || failure.status === 308) return failure;
         const error = errorOf(failure.status, failure.text);
         // A token may be revoked before its time.
         if (error.status === 401 && !isNew) {
@@ -91,8 +106,8 @@ export class BigQueryRest {
           if (this.#door === using) this.#door = null;
           continue;
         }
-        if (!isPassing(error) || tries === triesMax) throw error;
-      } else if (tries === triesMax) throw failure;
+        if (!isPassing(error) || tries === most) throw error;
+      } else if (tries === most) throw failure;
       await sleep(firstWaitMs * 2 ** (tries - 1) * (0.5 + Math.random()), undefined, {
         signal: sent.signal,
       });
@@ -143,7 +158,7 @@ async function openDoor(login: BigQueryLogin): Promise<Door> {
       ...sent,
       headers: { ...sent.headers, 'user-agent': 'Sluice' },
       responseType: 'text',
-      redirect: 'error',
+      redirect: 'manual',
       validateStatus: () => true,
       ...(login.isEmulator && local),
     });
@@ -169,5 +184,5 @@ function failureOf(error: unknown, signal: AbortSignal): Error {
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && code.startsWith('ERR_OSSL'))
     throw new NotLetIn('the private key cannot be read');
-  return new Error(message);
+  return new Error(message.replace(/^.*reason: /, '').replace(/ while trying to fetch \S+/, ''));
 }

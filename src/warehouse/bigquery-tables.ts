@@ -2,7 +2,7 @@ import { bigQueryDialect } from './bigquery-dialect.ts';
 import { BigQueryError } from './bigquery-errors.ts';
 import type { Desk } from './bigquery-query.ts';
 import { type Field, typeName } from './bigquery-values.ts';
-import { stagingSchema } from './duckdb-tables.ts';
+import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { Slots } from './slots.ts';
 import { nameSql, sql, toStatement } from './sql.ts';
 import type { DescribedColumn, DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
@@ -13,6 +13,9 @@ export interface TableResource {
   type: string;
   schema?: { fields?: Field[] };
   numRows?: string;
+  description?: string;
+  /** Milliseconds since 1970. */
+  creationTime?: string;
   view?: { query: string };
   materializedView?: { query: string };
 }
@@ -32,7 +35,10 @@ export async function describeTables(desk: Desk, only?: readonly TableName[]): P
     const all = await forEach(await datasetsOf(desk), (dataset) => describeDataset(desk, dataset));
     return all.flat();
   }
-  const wanted = only.filter(({ database, schema }) => database === projectId && schema !== stagingSchema);
+  const wanted = only.filter(
+    ({ database, schema, name }) =>
+      database === projectId && schema !== stagingSchema && !name.startsWith(stagingPrefix),
+  );
   const once = new Map(wanted.map((table) => [JSON.stringify([table.schema, table.name]), table]));
   const found = await forEach([...once.values()], (table) => findTable(desk, table));
   return found
@@ -46,12 +52,10 @@ const compare = (one: string, other: string) => (one < other ? -1 : one > other 
 /** Every dataset of the project that the service account can see, with how much lies in it. */
 export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
   const { projectId: database } = desk.rest.login;
-  const { signal } = desk;
   return forEach(await datasetsOf(desk), async (schema) => {
-    const path = `/datasets/${encodeURIComponent(schema)}/tables`;
-    const request = { method: 'GET' as const, path, query: { maxResults: 1 }, signal };
-    const { totalItems = 0 } = (await desk.rest.send(request)) as { totalItems?: number };
-    return { database, schema, tables: totalItems };
+    const names = await tableNames(desk, schema);
+    const shown = names.filter((name) => !name.startsWith(stagingPrefix));
+    return { database, schema, tables: shown.length };
   });
 }
 
@@ -108,6 +112,14 @@ export async function tableNames({ rest, signal }: Desk, schema: string): Promis
   }
 }
 
+/** What lies in a dataset under names that begin so; none where there is no such dataset. */
+export async function tablesNamed(desk: Desk, schema: string, prefix: string): Promise<TableResource[]> {
+  const { projectId: database } = desk.rest.login;
+  const names = (await tableNames(desk, schema)).filter((name) => name.startsWith(prefix));
+  const found = await forEach(names, (name) => findTable(desk, { database, schema, name }));
+  return found.filter((table) => table !== null);
+}
+
 /** Of a location only its own datasets can be asked. */
 async function datasetsOf({ rest, settings: { location }, signal }: Desk): Promise<string[]> {
   const names: string[] = [];
@@ -144,7 +156,7 @@ async function describeDataset(desk: Desk, schema: string): Promise<DescribedTab
     FROM ${of('COLUMNS')} AS c
     JOIN ${of('TABLES')} AS t ON t.table_name = c.table_name
     LEFT JOIN ${nameSql(database, schema, '__TABLES__')} AS s ON s.table_id = c.table_name
-    WHERE c.ordinal_position IS NOT NULL
+    WHERE c.ordinal_position IS NOT NULL AND NOT STARTS_WITH(c.table_name, ${stagingPrefix})
     ORDER BY 1, 6`;
   const { rows } = await desk.run(toStatement(piece, bigQueryDialect));
   const tables = new Map<string, DescribedTable>();

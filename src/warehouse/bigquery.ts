@@ -58,6 +58,11 @@ export class BigQueryWarehouse implements Warehouse {
   readonly #queries = new Slots(queriesMax);
   readonly #writes = new Slots(writesMax);
 
+  /** The project that it asks, which is also the database of its tables. */
+  get projectId(): string {
+    return this.#rest.login.projectId;
+  }
+
   constructor({ dataset, location, maximumBytesBilled, ...login }: BigQueryOptions) {
     this.#rest = new BigQueryRest(login);
     this.#settings = { dataset, location, maximumBytesBilled };

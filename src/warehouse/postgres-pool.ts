@@ -2,8 +2,8 @@ import type pg from 'pg';
 import { dial, hangUp, type PostgresServer } from './postgres-connect.ts';
 import type { PostgresKind } from './postgres-kind.ts';
 
-/** So many wait for the next statement. */
-const idleMax = 4;
+/** So many wait for the next statement: as many as read at once, since to dial takes far longer than most statements. */
+const idleMax = 8;
 const idleMs = 30_000;
 
 export interface PostgresConnection {

@@ -1,9 +1,23 @@
+import { readFile } from 'node:fs/promises';
 import { bigQueryEngine } from '#warehouse/bigquery-config.ts';
 import { startBigQueryServer } from '../support/bigquery-server/start-server.ts';
 import { dialectSuite } from './dialect.suite.ts';
 import { warehouseSuite } from './warehouse.suite.ts';
 
+const {
+  BIGQUERY_TEST_PROJECT: project,
+  BIGQUERY_TEST_CREDENTIALS_FILE: file = '',
+  BIGQUERY_TEST_LOCATION: location = 'US',
+} = process.env;
+
+/** On the server of the tests; with BIGQUERY_TEST_PROJECT on that project, as docs/bigquery.md says. */
 async function openLab() {
+  if (project !== undefined) {
+    const credentials = await readFile(file, 'utf8');
+    const config = { projectId: project, credentials, location };
+    const warehouse = await bigQueryEngine.open(config, { emulatorHosts: [] });
+    return { warehouse, [Symbol.asyncDispose]: () => warehouse[Symbol.asyncDispose]() };
+  }
   const server = await startBigQueryServer();
   const warehouse = await bigQueryEngine.open(server.config, { emulatorHosts: [server.host] });
   return {
@@ -25,7 +39,7 @@ warehouseSuite('BigQuery', async () => {
   const lab = await openLab();
   return {
     ...lab,
-    database: 'sluice-suite',
+    database: project ?? 'sluice-suite',
     names,
     columnsAreUnique: true,
     numbers: (count) => `SELECT n FROM UNNEST(GENERATE_ARRAY(0, ${count - 1})) AS n`,

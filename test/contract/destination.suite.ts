@@ -24,6 +24,8 @@ export interface DestinationLab extends AsyncDisposable {
   read(table: string): Promise<unknown[][] | null>;
   /** It refuses streams whose removed rows are to be mirrored. */
   takesNoRemovals?: true;
+  /** Whether integers of all lengths are one type there, which `read` gives as numbers. */
+  oneInteger?: boolean;
   /** Names of whatever lies staged and unpublished. */
   staged(): Promise<string[]>;
 }
@@ -216,10 +218,11 @@ export function destinationSuite(name: string, openLab: () => Promise<Destinatio
           ["SELECT 5000000000 AS id, DATE '2026-01-02' AS fresh"],
           append,
         );
-        expect(lines.length).toBeGreaterThan(1);
+        const isWidened = !lab.oneInteger;
+        expect(lines.length).toBeGreaterThan(isWidened ? 1 : 0);
         expect(await lab.read('orders')).toEqual([
-          [1n, 'g', null],
-          [5_000_000_000n, null, '2026-01-02'],
+          [isWidened ? 1n : 1, 'g', null],
+          [isWidened ? 5_000_000_000n : 5_000_000_000, null, '2026-01-02'],
         ]);
       });
 

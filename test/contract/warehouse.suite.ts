@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { rawSql, type Sql, sql, tableSql, toStatement, toText } from '#warehouse/sql.ts';
+import { rawSql, type Sql, sql, toStatement, toText } from '#warehouse/sql.ts';
+import type { Bind, RunOptions, Warehouse } from '#warehouse/warehouse.ts';
+import { desk } from '../support/warehouse-desk.ts';
 import { ownTables } from './own-tables.suite.ts';
-import type { Bind, RunOptions, TableName, Warehouse, WriteTarget } from '#warehouse/warehouse.ts';
 
 /** One engine with a database to write into, and what SQL of its own the suite cannot do without. */
 export interface WarehouseLab extends AsyncDisposable {
@@ -225,25 +226,6 @@ function streams(labOf: LabOf): void {
     const pieces = labOf().warehouse.stream({ sql: 'SELECT * FROM nowhere_at_all' });
     await expect(Array.fromAsync(pieces)).rejects.toEqual(code('BAD_USER_INPUT'));
   });
-}
-
-/** Makes targets in a schema, and reads them. */
-function desk(labOf: LabOf, schema: string) {
-  const target = (name: string, kind: WriteTarget['kind'] = 'TABLE'): WriteTarget => ({
-    database: labOf().database,
-    schema,
-    name,
-    kind,
-  });
-  const nameOf = (table: TableName) => toStatement(tableSql(table), labOf().warehouse.dialect).sql;
-  return {
-    target,
-    nameOf,
-    make: (table: WriteTarget, text: string, binds: readonly Bind[] = [], options?: RunOptions) =>
-      labOf().warehouse.write(table, { sql: text, binds }, options),
-    rows: async (table: TableName) =>
-      (await labOf().warehouse.run({ sql: `SELECT * FROM ${nameOf(table)} ORDER BY 1` })).rows,
-  };
 }
 
 function descriptions(labOf: LabOf): void {

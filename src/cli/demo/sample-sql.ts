@@ -1,5 +1,5 @@
 /** Raised when the sample changes, so that an older one is made anew. */
-const sampleVersion = 2;
+const sampleVersion = 3;
 
 /** What the sample database holds. */
 export interface Sample {

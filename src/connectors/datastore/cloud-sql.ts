@@ -126,7 +126,9 @@ export function newRows(publishing: Publishing): Sql {
     return keyColumn(loader.comparable(same, type), at);
   });
   const keys = joinSql(columns.map((_, at) => rawSql(`_sluice_k${at}`)));
-  const equal = columns.map((_, at) => rawSql(`n._sluice_k${at} IS NOT DISTINCT FROM h._sluice_k${at}`));
+  const equal = columns.map((_, at) =>
+    loader.dialect.same(rawSql(`n._sluice_k${at}`), rawSql(`h._sluice_k${at}`)),
+  );
   const names = namesOf(publishing);
   return sql`SELECT ${names} FROM (${allRows(publishing)}) AS a WHERE NOT COALESCE(${isTie}, FALSE)
     UNION ALL SELECT ${joinSql(columns.map(({ name }) => sql`n.${nameSql(name)}`))} FROM (

@@ -11,6 +11,7 @@ import { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import { stagingPrefix, stagingSchema } from '#warehouse/duckdb-tables.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { BigQueryWarehouse } from '#warehouse/bigquery.ts';
 import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 import { cloudTables } from './cloud-tables.ts';
@@ -18,6 +19,7 @@ import { databricksLoader } from './databricks-loader.ts';
 import { duckDbTables } from './duckdb-tables.ts';
 import type { EngineTables, Place } from './engine-tables.ts';
 import { postgresTables } from './postgres-tables.ts';
+import { bigQueryLoader } from './bigquery-loader.ts';
 import { snowflakeLoader } from './snowflake-loader.ts';
 
 /** The config of `spec`. */
@@ -126,6 +128,7 @@ async function openDatastore(
 function engineTables(warehouse: Warehouse): EngineTables | undefined {
   if (warehouse instanceof DuckDbWarehouse) return duckDbTables(warehouse);
   if (warehouse instanceof PostgresWarehouse) return postgresTables(warehouse);
+  if (warehouse instanceof BigQueryWarehouse) return cloudTables(bigQueryLoader(warehouse));
   if (warehouse instanceof SnowflakeWarehouse) return cloudTables(snowflakeLoader(warehouse));
   if (warehouse instanceof DatabricksWarehouse) return cloudTables(databricksLoader(warehouse));
   return undefined;

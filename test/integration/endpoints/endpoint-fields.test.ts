@@ -54,3 +54,24 @@ test('pages go forward and back to the same rows', async () => {
   expect(back.nodes.map((node: { id: number }) => node.id)).toEqual(seen.slice(60, 120));
   expect(back.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: true });
 });
+
+test('a column that a table gets later changes nothing, and one that it loses is told', async () => {
+  const { warehouse } = await gql.app.catalog.datastores.open(viewer.projectId);
+  const sql = (statement: string) => warehouse.run({ sql: statement });
+  await sql('CREATE TABLE raw.things AS SELECT 1 AS id, 2 AS size');
+  await gql.ask(viewer, 'mutation { refreshCatalog(input: {}) { tables } }');
+  const query = 'SELECT t.*, 3 AS own FROM raw.things t';
+  const metadata = { name: 'things', version: 1 };
+  await publish(gql, viewer, declared({ metadata, route: '/things', query, params: [] }));
+  const ask = '{ data { things { nodes { id size own } } } }';
+  const things = { things: { nodes: [{ id: 1, size: 2, own: 3 }] } };
+  expect((await gql.ask(viewer, ask)).data).toEqual(things);
+  await sql('ALTER TABLE raw.things ADD COLUMN note VARCHAR');
+  gql.app.catalog.datastores.cache.clear();
+  expect((await gql.ask(viewer, ask)).data).toEqual(things);
+  await sql('ALTER TABLE raw.things DROP COLUMN size');
+  gql.app.catalog.datastores.cache.clear();
+  expect((await gql.answer(viewer, ask)).errors[0]?.message).toBe(
+    'The query of "things" does not give size any more.',
+  );
+});

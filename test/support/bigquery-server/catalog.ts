@@ -3,7 +3,10 @@ export const columnTypeSql = `CASE WHEN data_type LIKE '%INT' OR data_type = 'IN
   WHEN data_type = 'VARCHAR' THEN 'STRING' WHEN data_type = 'DOUBLE' OR data_type = 'FLOAT' THEN 'FLOAT64'
   WHEN data_type = 'BOOLEAN' THEN 'BOOL' WHEN data_type = 'BLOB' THEN 'BYTES' WHEN data_type = 'TIMESTAMP' THEN 'DATETIME'
   WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP'
-  WHEN data_type LIKE 'DECIMAL(%' THEN CASE WHEN numeric_scale <= 9 AND numeric_precision - numeric_scale <= 29 THEN 'NUMERIC' ELSE 'BIGNUMERIC' END
+  WHEN data_type = 'DECIMAL(38,9)' THEN 'NUMERIC' WHEN data_type = 'DECIMAL(38,10)' THEN 'BIGNUMERIC'
+  WHEN data_type LIKE 'DECIMAL(%' THEN
+    CASE WHEN numeric_scale <= 9 AND numeric_precision - numeric_scale <= 29 THEN 'NUMERIC(' ELSE 'BIGNUMERIC(' END
+    || numeric_precision || CASE WHEN numeric_scale > 0 THEN ', ' || numeric_scale ELSE '' END || ')'
   WHEN data_type = 'VARCHAR[]' THEN 'ARRAY<STRING>' WHEN data_type = 'BIGINT[]' THEN 'ARRAY<INT64>'
   WHEN data_type = 'DOUBLE[]' THEN 'ARRAY<FLOAT64>' WHEN data_type = 'BOOLEAN[]' THEN 'ARRAY<BOOL>'
   ELSE data_type END`;

@@ -6,9 +6,11 @@ import {
 } from '@duckdb/node-api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Field, QueryParameter, RawRow } from '#warehouse/bigquery-values.ts';
+import type { Token } from '#warehouse/select-reads.ts';
 import { catalogViews, columnTypeSql } from './catalog.ts';
 import { Refusal, refusalOf } from './refusals.ts';
-import { macros, quoted, translate, type Translated } from './translate.ts';
+import { stepsOf } from './script.ts';
+import { macros, quoted, statementsOf, translate, type Translated } from './translate.ts';
 import { bindOf, cellOf, fieldOf } from './values.ts';
 
 /** A result: its rows, or, when those are many, the table that all are kept in. */
@@ -44,6 +46,7 @@ export class Engine {
   readonly #instance: DuckDBInstance;
   readonly project: string;
   readonly #kept: { table: string; total: number }[] = [];
+  readonly #created = new Map<string, number>();
   #count = 0;
 
   private constructor(instance: DuckDBInstance, project: string) {
@@ -69,7 +72,7 @@ export class Engine {
     options: { dryRun: boolean; onStart?: (stop: () => void) => void },
   ): Promise<Outcome> {
     const { query, defaultDataset } = configuration;
-    const statements = translate(query, this.project);
+    const statements = statementsOf(query);
     if (statements.length === 0) throw new Refusal(400, 'required', 'Required parameter is missing: query');
     const connection = await this.connect(defaultDataset?.datasetId);
     const life = { isOver: false };
@@ -91,7 +94,7 @@ export class Engine {
   async tablesOf(text: string, dataset: string | undefined): Promise<TableReference[]> {
     const connection = await this.connect(dataset);
     try {
-      const [{ sql } = { sql: '' }] = translate(text, this.project);
+      const { sql } = translate(statementsOf(text)[0]!, this.project);
       const tables = connection.getTableNames(sql, true).map((written) => {
         const [tableId = '', datasetId = dataset ?? ''] = partsOf(written).toReversed();
         return { projectId: this.project, datasetId, tableId };
@@ -123,6 +126,15 @@ export class Engine {
     }
   }
 
+  /** Notes when the table was made. */
+  note(dataset: string, table: string): void {
+    this.#created.set(`${dataset}.${table}`, Date.now());
+  }
+
+  createdAt(dataset: string, table: string): number {
+    return this.#created.get(`${dataset}.${table}`) ?? 0;
+  }
+
   /** Rows of a statement of the server's own. */
   async ask(sql: string, binds: string[] = []): Promise<unknown[][]> {
     const connection = await this.#instance.connect();
@@ -136,18 +148,27 @@ export class Engine {
   async connect(dataset?: string): Promise<DuckDBConnection> {
     const connection = await this.#instance.connect();
     const home = dataset === undefined ? 'main' : dataset;
-    await connection.run(`SET search_path = '${quoted(this.project)}.${quoted(home)},bq.main'`);
-    return connection;
+    try {
+      await connection.run(`SET search_path = '${quoted(this.project)}.${quoted(home)},bq.main'`);
+      return connection;
+    } catch {
+      connection.closeSync();
+      throw new Refusal(
+        404,
+        'notFound',
+        `Not found: Dataset ${this.project}:${home} was not found in location US`,
+      );
+    }
   }
 
   async #run(
     connection: DuckDBConnection,
-    statements: Translated[],
+    statements: Token[][],
     configuration: QueryConfiguration,
     dryRun: boolean,
   ): Promise<Outcome> {
     const { queryParameters = [], destinationTable } = configuration;
-    const [first] = statements as [Translated];
+    const first = translate(statements[0]!, this.project);
     const statementType = statements.length > 1 ? 'SCRIPT' : typeOf(first);
     const none = { statementType, fields: [], rows: [], kept: null, total: 0, affected: null };
     if (destinationTable && statementType !== 'SELECT') {
@@ -157,14 +178,10 @@ export class Engine {
         `Cannot set destination table in jobs with ${statementType} statements`,
       );
     }
+    if (statementType !== 'SELECT' && dryRun) return none;
+    if (statementType === 'SCRIPT') return this.#script(connection, statements, configuration, none);
     if (statementType !== 'SELECT') {
-      if (dryRun) return none;
-      let affected: number | null = null;
-      for (const statement of statements) {
-        const changed = await this.#change(connection, statement, queryParameters, configuration);
-        affected = changed ?? affected;
-      }
-      return { ...none, affected };
+      return { ...none, affected: await this.#change(connection, first, configuration) };
     }
     const prepared = await prepare(connection, first.sql, queryParameters);
     const fieldsOf = (names: readonly string[], typeOfColumn: (at: number) => DuckDBType) =>
@@ -208,27 +225,55 @@ export class Engine {
         ? `INSERT INTO ${target} BY NAME ${sql}`
         : `CREATE OR REPLACE TABLE ${target} AS ${sql}`;
     const prepared = await prepare(connection, made, queryParameters);
+    this.note(datasetId, tableId);
     const total = await unlocked(async () => Number((await prepared.runAndReadAll()).getRows()[0]?.[0] ?? 0));
     return { ...outcome, total, affected: total };
+  }
+
+  /** Statement after statement; a transaction that is open when one fails is gone with its connection. */
+  async #script(
+    connection: DuckDBConnection,
+    statements: Token[][],
+    configuration: QueryConfiguration,
+    none: Outcome,
+  ): Promise<Outcome> {
+    let outcome = none;
+    let changed: number | null = null;
+    let taken: 'THEN' | 'ELSE' = 'THEN';
+    for (const { tokens, count, branch } of stepsOf(statements)) {
+      if (count !== null) taken = count === changed ? 'THEN' : 'ELSE';
+      if (branch !== null && branch !== taken) continue;
+      const [first] = tokens;
+      if (first?.text === 'SELECT') {
+        const made = await this.#run(connection, [tokens], configuration, false);
+        outcome = { ...made, statementType: 'SCRIPT' };
+      } else if (tokens[1]?.text === 'TRANSACTION') await connection.run(first!.text);
+      else changed = await this.#change(connection, translate(tokens, this.project), configuration);
+    }
+    return { ...outcome, affected: changed };
   }
 
   async #change(
     connection: DuckDBConnection,
     statement: Translated,
-    parameters: QueryParameter[],
-    { query, defaultDataset }: QueryConfiguration,
+    { query, defaultDataset, queryParameters = [] }: QueryConfiguration,
   ): Promise<number | null> {
-    const prepared = await prepare(connection, statement.sql, parameters);
+    const prepared = await prepare(connection, statement.sql, queryParameters);
     const result = await unlocked(() => prepared.runAndReadAll());
-    const { tokens } = statement;
+    const { tokens, description } = statement;
     const at = tokens.findIndex(({ text }) => text === 'VIEW' || text === 'TABLE');
     const ddl = tokens[0]?.text === 'CREATE' || tokens[0]?.text === 'DROP';
     if (ddl && at > 0) {
       const parts: string[] = [];
-      for (let of = at + 1; tokens[of] && tokens[of]!.kind !== 'word'; of += 1) {
+      for (let of = at + 1; tokens[of] && !['AS', '('].includes(tokens[of]!.text); of += 1) {
         if (tokens[of]!.kind === 'name') parts.push(tokens[of]!.text);
       }
       const [name, schema = defaultDataset?.datasetId] = parts.toReversed();
+      this.note(schema!, name!);
+      if (description !== undefined) {
+        const table = [this.project, schema!, name!].map(quoted).join('.');
+        await connection.run(`COMMENT ON TABLE ${table} IS '${description.replaceAll("'", "''")}'`);
+      }
       await this.ask('DELETE FROM bq.main.view_texts WHERE key = $1', [`${schema}.${name}`]);
       if (tokens[at]!.text === 'VIEW' && tokens[0]!.text === 'CREATE') {
         const as = tokens.find(({ kind, text }, of) => of > at && kind === 'word' && text === 'AS')!;
@@ -268,6 +313,10 @@ export class Engine {
 
 /** A field of the REST API by the type that the information schema names. */
 function restFieldOf(name: string, type: string, nullable: boolean): Field {
+  const [, decimal, precision, scale] = /^(NUMERIC|BIGNUMERIC)\((\d+)(?:, (\d+))?\)$/.exec(type) ?? [];
+  if (decimal !== undefined) {
+    return { ...restFieldOf(name, decimal, nullable), precision: precision!, ...(scale && { scale }) };
+  }
   const [, item] = /^ARRAY<(.*)>$/.exec(type) ?? [];
   if (item !== undefined) return { ...restFieldOf(name, item, true), mode: 'REPEATED' };
   const old: Record<string, string> = { INT64: 'INTEGER', FLOAT64: 'FLOAT', BOOL: 'BOOLEAN' };

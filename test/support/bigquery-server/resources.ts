@@ -52,9 +52,15 @@ export async function tableOf(engine: Engine, dataset: string, table: string): P
   const fields = await engine.fieldsOf(dataset, table);
   if (fields === null) throw missing(`Table ${engine.project}:${dataset}.${table}`);
   const view = await engine.viewText(dataset, table);
+  const [[comment] = [null]] = await engine.ask(
+    'SELECT comment FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 AND table_name = $3',
+    [engine.project, dataset, table],
+  );
   const reference = {
     tableReference: { projectId: engine.project, datasetId: dataset, tableId: table },
     schema: { fields },
+    creationTime: String(engine.createdAt(dataset, table)),
+    ...(typeof comment === 'string' && comment !== '' && { description: comment }),
   };
   if (view !== null) return { ...reference, type: 'VIEW', view: { query: view, useLegacySql: false } };
   const [[count]] = (await engine.ask(

@@ -7,12 +7,14 @@ import { Engine, type Outcome, type QueryConfiguration } from './engine.ts';
 import { type Job, Jobs } from './jobs.ts';
 import { Refusal } from './refusals.ts';
 import type { Command, Told } from './start-server.ts';
+import { load, type LoadRequest, Uploads } from './uploads.ts';
 import { createDataset, datasetOf, deleteTable, listDatasets, listTables, tableOf } from './resources.ts';
 
 const { projectId, account } = JSON.parse(process.argv[2]!) as { projectId: string; account: Account };
 const engine = await Engine.open(projectId);
 const tokens = new Tokens(account);
 const jobs = new Jobs<Outcome>();
+const uploads = new Uploads();
 /** What goes wrong next, and how often. */
 const troubles = {
   status: 0,
@@ -21,6 +23,9 @@ const troubles = {
   count: 0,
   path: '',
   broken: 0,
+  /** Behind an answer that broke comes one that is whole. */
+  isSpared: false,
+  uploads: 0,
   bytes: 10_485_760,
 };
 const told: Told = { tokens: 0, canceled: 0, queries: [], loads: 0 };
@@ -34,12 +39,14 @@ server.listen(0, '127.0.0.1', () => {
   process.send!({ port: (server.address() as AddressInfo).port });
 });
 process.on('disconnect', () => process.exit(0));
+process.on('SIGTERM', () => void uploads[Symbol.asyncDispose]().then(() => process.exit(0)));
 process.on('message', (command: Command) => {
   if ('revoke' in command) tokens.revoke();
   if ('trouble' in command) Object.assign(troubles, { message: 'trouble', path: '' }, command.trouble);
   if ('broken' in command) troubles.broken = command.broken;
+  if ('uploads' in command) troubles.uploads = command.uploads;
   if ('bytes' in command) troubles.bytes = command.bytes;
-  process.send!({ ...told, tokens: tokens.made });
+  process.send!({ ...told, tokens: tokens.made, loads: uploads.count });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -47,7 +54,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const send = (status: number, body: object | null) => {
     const bytes = Buffer.from(body === null ? '' : JSON.stringify(body));
     response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.byteLength });
-    const isBroken = troubles.broken > 0 && url.pathname !== '/token';
+    const isBroken = troubles.broken > 0 && url.pathname !== '/token' && !troubles.isSpared;
+    troubles.isSpared = isBroken;
     if (!isBroken) return response.end(bytes);
     troubles.broken -= 1;
     return response.write(bytes.subarray(0, bytes.byteLength / 2), () => response.destroy());
@@ -63,10 +71,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     if (!tokens.isGood(token)) {
       throw new Refusal(401, 'authError', 'Request had invalid authentication credentials.');
     }
+    if (url.pathname.startsWith('/uploads/')) return await takeFile(url, request, response, send);
     const body = request.method === 'GET' ? '' : await text(request);
     if (troubles.count > 0 && url.pathname.includes(troubles.path)) {
       troubles.count -= 1;
       throw new Refusal(troubles.status, troubles.reason, troubles.message);
+    }
+    if (url.pathname.startsWith('/upload/')) {
+      const path = await uploads.begin(JSON.parse(body) as LoadRequest);
+      response.writeHead(200, { location: `http://${request.headers.host}${path}` }).end();
+      return;
     }
     const reply = await replyTo(request.method!, url, body === '' ? {} : (JSON.parse(body) as object));
     send(reply === null ? 204 : 200, reply);
@@ -74,6 +88,29 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     if (!(error instanceof Refusal)) throw error;
     send(error.status, error.body);
   }
+}
+
+/** A piece of a file: what is there of it, or the job that began when all of it was. */
+async function takeFile(
+  url: URL,
+  request: IncomingMessage,
+  response: ServerResponse,
+  send: (status: number, body: object) => unknown,
+): Promise<void> {
+  const isBroken = troubles.uploads > 0;
+  if (isBroken) troubles.uploads -= 1;
+  const taken = await uploads.take(url.pathname.split('/')[2]!, request, isBroken);
+  if (isBroken) return void response.destroy();
+  if ('received' in taken) {
+    const range = taken.received > 0 ? { range: `bytes=0-${taken.received - 1}` } : {};
+    return void response.writeHead(308, range).end();
+  }
+  const { configuration, jobReference } = taken.request;
+  const work = () => load(engine, taken.path, configuration.load);
+  send(
+    200,
+    await jobResource(jobs.begin({ load: configuration.load }, work, { id: jobReference?.jobId }), true),
+  );
 }
 
 async function replyTo(method: string, url: URL, body: object): Promise<object | null> {
@@ -147,8 +184,7 @@ function beginQuery(
     }
   }
   const { maximumBytesBilled } = query;
-  told.queries.push({ query: query.query, labels, timeoutMs, maximumBytesBilled });
-  return jobs.begin(
+  const job = jobs.begin(
     { query, labels },
     async (onStart) => {
       if (maximumBytesBilled !== undefined && Number(maximumBytesBilled) < troubles.bytes) {
@@ -159,6 +195,8 @@ function beginQuery(
     },
     { id, timeoutMs: timeoutMs === undefined ? undefined : Number(timeoutMs) },
   );
+  told.queries.push({ query: query.query, labels, timeoutMs, maximumBytesBilled });
+  return job;
 }
 
 async function runQuery(request: QueryRequest): Promise<object> {

@@ -17,6 +17,7 @@ export interface Told {
     timeoutMs: string | undefined;
     maximumBytesBilled: string | undefined;
   }[];
+  /** Files that were sent whole. */
   loads: number;
 }
 
@@ -25,10 +26,12 @@ export type Command =
   | { revoke: true }
   /** The next so many answers are errors with that reason. */
   | { trouble: { status: number; reason: string; message?: string; count: number; path?: string } }
-  /** The next so many answers break off in their middle. */
+  /** So many answers break off in their middle, every second one. */
   | { broken: number }
   /** Bytes that every query is said to read. */
   | { bytes: number }
+  /** The next so many pieces of files break off in their middle. */
+  | { uploads: number }
   | { tell: true };
 
 /** A server that speaks as BigQuery does, in a process of its own, and what lets one in. */

@@ -24,8 +24,7 @@ export const macros = [
      THEN k ELSE CAST(to_json(k) AS VARCHAR) END)`,
   'DIV(a, b) AS a // b',
   'FORMAT_T(x) AS CAST(x AS VARCHAR)',
-  // Of what MD5 gives, which here is hexadecimal already.
-  'TO_HEX(x) AS x',
+  'TIMESTAMP_MICROS(x) AS CAST(make_timestamp(x) AS TIMESTAMPTZ)',
 ];
 
 /** Functions that make a value of the type of their name. */
@@ -37,18 +36,29 @@ export interface Translated {
   /** In the words of DuckDB. */
   sql: string;
   tokens: Token[];
+  /** What the table is described by, of a statement that makes one. */
+  description?: string;
 }
 
-/** The statements of a text, each as DuckDB takes it. */
-export function translate(text: string, project: string): Translated[] {
+/** The statements of a text in their tokens. */
+export function statementsOf(text: string): Token[][] {
   const statements: Token[][] = [[]];
   for (const token of bigQueryTokens(text)) {
     if (token.kind === 'sign' && token.text === ';') statements.push([]);
     else statements.at(-1)!.push(token);
   }
-  return statements
-    .filter((tokens) => tokens.length > 0)
-    .map((tokens) => ({ sql: new Writer(project).write(tokens), tokens }));
+  return statements.filter((tokens) => tokens.length > 0);
+}
+
+/** A statement as DuckDB takes it. */
+export function translate(tokens: Token[], project: string): Translated {
+  const writer = new Writer(project);
+  return writer.table(tokens) ?? { sql: writer.write(tokens), tokens };
+}
+
+/** A type as DuckDB names it. */
+export function typeText(type: string): string {
+  return types[type] ?? type;
 }
 
 class Writer {
@@ -66,6 +76,39 @@ class Writer {
       at = next;
     }
     return out.join(' ');
+  }
+
+  /** CREATE TABLE and ALTER TABLE, whose columns have types; null for any other statement. */
+  table(tokens: Token[]): Translated | null {
+    const words = tokens.slice(0, 4).map(({ text }) => text);
+    const at = words.indexOf('TABLE');
+    if (at < 1 || (words[0] !== 'CREATE' && words[0] !== 'ALTER')) return null;
+    if (words[0] === 'ALTER') {
+      const name = tokens.findLastIndex(({ kind }) => kind === 'name');
+      const type = this.type(tokens.slice(name + 1));
+      return { sql: `${this.write(tokens.slice(0, name + 1))} ${type}`, tokens };
+    }
+    const open = tokens.findIndex(({ kind, text }) => kind === 'sign' && text === '(');
+    const as = tokens.findIndex(({ kind, text }) => kind === 'word' && text === 'AS');
+    if (open < 0 || (as >= 0 && as < open)) return null;
+    const close = closing(tokens, open);
+    const comma = (token: Token) => token.text === ',';
+    const columns = splitAt(tokens.slice(open + 1, close), comma).map(([name, ...type]) => ({
+      name: this.#single(name!),
+      type: this.type(type),
+    }));
+    const begin = this.write(tokens.slice(0, open));
+    const options = tokens.slice(close + 1, as < 0 ? tokens.length : as);
+    const description = options.find(({ kind }) => kind === 'text')?.text;
+    const described = description === undefined ? {} : { description };
+    if (as < 0) {
+      const defined = columns.map(({ name, type }) => `${name} ${type}`).join(', ');
+      return { sql: `${begin} (${defined})`, tokens, ...described };
+    }
+    const values = columns.map(({ name, type }) => `CAST(${name} AS ${type}) AS ${name}`).join(', ');
+    const names = columns.map(({ name }) => name).join(', ');
+    const select = this.write(tokens.slice(as + 1));
+    return { sql: `${begin} AS SELECT ${values} FROM (${select}) AS made (${names})`, tokens, ...described };
   }
 
   /** The text of what begins at the token, and where the next begins. */
@@ -129,6 +172,14 @@ class Writer {
         return `${name}(${this.#field(inside)})`;
       case 'FORMAT':
         return `FORMAT_T(${written()[1]})`;
+      // What MD5 gives is hexadecimal already.
+      case 'TO_HEX':
+        return inside[0]?.text === 'MD5' ? this.write(inside) : `lower(hex(${this.write(inside)}))`;
+      case 'FORMAT_TIME':
+        return `CAST(${written()[1]} AS VARCHAR)`;
+      case 'FORMAT_DATETIME':
+      case 'FORMAT_TIMESTAMP':
+        return `CAST(CAST(${written()[1]} AS TIMESTAMP) AS VARCHAR)`;
       case 'JSON_KEYS':
         return `JSON_NAMES(${written()[0]})`;
       case 'UNNEST':
@@ -199,7 +250,8 @@ class Writer {
   #catalog(tokens: Token[], at: number): [string, number] | null {
     const is = (offset: number, text: string) => tokens[at + offset]?.text === text;
     if (tokens[at]?.text !== this.#project || !is(1, '.') || !is(3, '.')) return null;
-    const dataset = tokens[at + 2]!.text.replaceAll("'", "''");
+    const { text, written } = tokens[at + 2]!;
+    const dataset = (written ?? text).replaceAll("'", "''");
     const of = (view: string) => `(SELECT * FROM bq.main.${view} WHERE table_schema = '${dataset}')`;
     if (is(4, 'INFORMATION_SCHEMA') && is(5, '.')) return [of(tokens[at + 6]!.text), at + 7];
     return is(4, '__TABLES__') ? [of('META'), at + 5] : null;
