@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ConnectorContext } from '#connectors/contract.ts';
 import { type DatabricksWarehouse, openDatabricks } from '#warehouse/databricks.ts';
 import { type DatabricksServer, startDatabricksServer } from './databricks-server/start-server.ts';
@@ -13,6 +15,8 @@ export interface DatabricksLab extends AsyncDisposable {
   read(table: string): Promise<unknown[][] | null>;
   /** What is staged and not published: hidden tables, and files in the volume. */
   staged(): Promise<string[]>;
+  /** Drops all that was written. */
+  empty(): Promise<void>;
 }
 
 export async function openDatabricksLab(): Promise<DatabricksLab> {
@@ -44,6 +48,10 @@ export async function openDatabricksLab(): Promise<DatabricksLab> {
         `SELECT table_name FROM writes.information_schema.tables WHERE startswith(table_name, '_sluice_')`,
       );
       return [...(tables.flat() as string[]), ...(await server.order({ tell: true })).staged];
+    },
+    async empty() {
+      for (const schema of ['raw', '_sluice']) await rows(`DROP SCHEMA IF EXISTS writes.${schema} CASCADE`);
+      await rm(join(server.volumes, server.login.volume!), { recursive: true, force: true });
     },
     async [Symbol.asyncDispose]() {
       await databricks[Symbol.asyncDispose]();

@@ -1,8 +1,7 @@
-import { fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import type { BigQueryConfig } from '#warehouse/bigquery-config.ts';
+import { startServerChild } from '../server-child.ts';
 
 /** What the server was told by its clients. */
 export interface Told {
@@ -51,11 +50,10 @@ export async function startBigQueryServer(projectId = 'sluice-suite'): Promise<B
   });
   const clientEmail = `sluice@${projectId}.iam.gserviceaccount.com`;
   const account = { clientEmail, publicKey };
-  const child = fork(join(import.meta.dirname, 'server-process.ts'), [
-    JSON.stringify({ projectId, account }),
-  ]);
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  const host = `127.0.0.1:${port}`;
+  const child = await startServerChild<Command, Told>(join(import.meta.dirname, 'server-process.ts'), {
+    projectId,
+    account,
+  });
   const credentials = JSON.stringify({
     type: 'service_account',
     project_id: projectId,
@@ -63,18 +61,5 @@ export async function startBigQueryServer(projectId = 'sluice-suite'): Promise<B
     client_email: clientEmail,
     token_uri: 'https://oauth2.googleapis.com/token',
   });
-  return {
-    host,
-    config: { projectId, credentials, host },
-    async order(command) {
-      const told = once(child, 'message');
-      child.send(command);
-      return ((await told) as [Told])[0];
-    },
-    async [Symbol.asyncDispose]() {
-      const gone = once(child, 'exit');
-      child.kill();
-      await gone;
-    },
-  };
+  return { ...child, config: { projectId, credentials, host: child.host } };
 }

@@ -1,9 +1,8 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabricksLogin } from '#warehouse/databricks-sign-in.ts';
+import { startServerChild } from '../server-child.ts';
 
 export interface ServerOptions {
   /** The one catalog that there is. */
@@ -73,31 +72,27 @@ export async function startDatabricksServer(options: ServerOptions): Promise<Dat
     clientSecret: 'a secret: of a test',
   };
   const volumes = await mkdtemp(join(tmpdir(), 'sluice-volumes-'));
-  const child = fork(join(import.meta.dirname, 'server-process.ts'), [
-    JSON.stringify({ ...options, account, volumes }),
-  ]);
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  const host = `127.0.0.1:${port}`;
+  const remove = () => rm(volumes, { recursive: true, force: true });
+  const file = join(import.meta.dirname, 'server-process.ts');
+  const child = await startServerChild<Command, Told>(file, { ...options, account, volumes }).catch(
+    async (error: unknown): Promise<never> => {
+      await remove();
+      throw error;
+    },
+  );
   return {
-    host,
+    ...child,
     login: {
-      url: `http://${host}`,
+      url: `http://${child.host}`,
       warehouseId: account.warehouseId,
       catalog: options.database,
       volume: `/Volumes/${options.database}/default/files`,
     },
     account,
     volumes,
-    async order(command) {
-      const told = once(child, 'message');
-      child.send(command);
-      return ((await told) as [Told])[0];
-    },
     async [Symbol.asyncDispose]() {
-      const gone = once(child, 'exit');
-      child.kill();
-      await gone;
-      await rm(volumes, { recursive: true, force: true });
+      await child[Symbol.asyncDispose]();
+      await remove();
     },
   };
 }

@@ -30,8 +30,8 @@ const keptQueries = 1_000;
 
 const gzipped = promisify(gzip);
 
-const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account };
-const stage = new Stage();
+const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account; stageFolder: string };
+const stage = new Stage(options.stageFolder);
 const engine = await Engine.open(options.database, stage.folder);
 const sessions = new Sessions(options.account);
 const access = new Access();

@@ -1,8 +1,7 @@
 import { createDecipheriv, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { tokensOf } from '#warehouse/snowflake-tokens.ts';
@@ -12,7 +11,7 @@ import { tokensOf } from '#warehouse/snowflake-tokens.ts';
  * encrypts the file and uploads it there. Files lie here as they were before.
  */
 export class Stage {
-  readonly folder = mkdtempSync(join(tmpdir(), 'sluice-stage-'));
+  readonly folder: string;
   readonly #token = randomBytes(16).toString('hex');
   readonly #masterKey = randomBytes(32);
   /** So many uploads more are cut off in the middle. */
@@ -24,8 +23,8 @@ export class Stage {
   kept = 0;
   uploads = 0;
 
-  constructor() {
-    process.on('exit', () => rmSync(this.folder, { recursive: true, force: true }));
+  constructor(folder: string) {
+    this.folder = folder;
   }
 
   /** What a PUT is answered with. */

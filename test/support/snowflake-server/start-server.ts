@@ -1,7 +1,8 @@
-import { fork } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startServerChild } from '../server-child.ts';
 
 export interface ServerOptions {
   /** The one database that there is. */
@@ -90,32 +91,31 @@ export async function startSnowflakeServer(options: ServerOptions): Promise<Snow
     token: 'an OAuth token of a test',
     accessToken: 'a programmatic access token of a test',
   };
-  const child = fork(join(import.meta.dirname, 'server-process.ts'), [
-    JSON.stringify({ ...options, account }),
-  ]);
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  const host = `127.0.0.1:${port}`;
+  const stageFolder = await mkdtemp(join(tmpdir(), 'sluice-stage-'));
+  const remove = () => rm(stageFolder, { recursive: true, force: true });
+  const file = join(import.meta.dirname, 'server-process.ts');
+  const child = await startServerChild<Command, Told>(file, { ...options, account, stageFolder }).catch(
+    async (error: unknown): Promise<never> => {
+      await remove();
+      throw error;
+    },
+  );
+  const { host } = child;
   const url = `http://${host}`;
   const names = { account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database };
   return {
+    ...child,
     url,
     login: { url, ...names },
-    host,
     config: { host, ...names, password: account.password },
     password: account.password,
     token: account.token,
     accessToken: account.accessToken,
     privateKey: keys.privateKey,
     passphrase,
-    async order(command) {
-      const told = once(child, 'message');
-      child.send(command);
-      return ((await told) as [Told])[0];
-    },
     async [Symbol.asyncDispose]() {
-      const gone = once(child, 'exit');
-      child.kill();
-      await gone;
+      await child[Symbol.asyncDispose]();
+      await remove();
     },
   };
 }
