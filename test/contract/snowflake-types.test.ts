@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newId } from '#base/id.ts';
 import type { StreamSelection, WriterNotes } from '#connectors/contract.ts';
 import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import type { Answer } from '#warehouse/warehouse.ts';
@@ -197,19 +198,16 @@ describe('a type of a stream on Snowflake', () => {
   ])(
     'a table’s column of %s becomes text as DuckDB writes it, when later rows come as text',
     async (type, value, text) => {
-      await write(type, [value], { destinationTable: 'turns', writeMode: 'APPEND' });
+      const turns = { destinationTable: `turns_${newId().slice(-12)}`, writeMode: 'APPEND' } as const;
+      await write(type, [value], turns);
       await using session = await datastoreDestination.open({}, lab().context());
-      await using writer = await session.stream(
-        originOf(),
-        selectionOf('types', { destinationTable: 'turns', writeMode: 'APPEND' }),
-      );
+      await using writer = await session.stream(originOf(), selectionOf('types', turns));
       const [id, v] = columnsOf({ id: 'INTEGER', v: 'VARCHAR' });
       const { changes } = await writer.begin([id!, { ...v!, asTextBecause: 'a test says so' }], false);
       expect(changes).toEqual([expect.stringContaining('to text')]);
       await writer.stage(partOf(`SELECT 1 AS id, 'odd' AS v`), 'p', never, () => undefined);
       await writer.publish(null, null);
-      expect(await arrived('turns')).toEqual([text, 'odd']);
-      await lab().snowflake.run({ sql: 'DROP TABLE "WRITES"."raw"."turns"' });
+      expect(await arrived(turns.destinationTable)).toEqual([text, 'odd']);
     },
   );
 });

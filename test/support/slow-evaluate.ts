@@ -39,7 +39,7 @@ export function openSlowWorld(
 ): SlowWorld {
   const { zone, grain, from, to, backMs } = range;
   const asked = new Set(slowPeriods(zone, grain, from, to).map(({ label }) => label));
-  const labels = new Map(everything.map((event) => [event, labelAt(zone, grain, event.at)]));
+  const labels = new Map(everything.map((event) => [event, labelOf(event, zone, grain)]));
   const periods = slowPeriods(zone, grain, from - backMs, to);
   return { metrics, everything, zone, grain, from, to, asked, labels, periods };
 }
@@ -84,7 +84,7 @@ function inWindow(
   if (window.type === 'ever') return isBefore;
   if (window.type === 'reset') {
     const current = labelAt(zone, window.grain, end - 1);
-    return (event) => isBefore(event) && labelAt(zone, window.grain, event.at) === current;
+    return (event) => isBefore(event) && labelOf(event, zone, window.grain) === current;
   }
   if (window.grain === grain) {
     const { at } = periods[index - window.count + 1]!;
@@ -93,8 +93,23 @@ function inWindow(
   if (window.grain === 'HOUR')
     return (event) => isBefore(event) && event.at >= end - window.count * 3_600_000;
   const begin = wallAt(zone, end, { count: -window.count, grain: window.grain });
-  return (event) => isBefore(event) && wallAt(zone, event.at) >= begin;
+  return (event) => isBefore(event) && wallOf(event, zone) >= begin;
 }
+
+/** What was computed of an event before: it is asked for again with every value. */
+const known = new WeakMap<SlowEvent, Map<string, string>>();
+
+function once(event: SlowEvent, key: string, compute: () => string): string {
+  let ofEvent = known.get(event);
+  if (!ofEvent) known.set(event, (ofEvent = new Map()));
+  let value = ofEvent.get(key);
+  if (value === undefined) ofEvent.set(key, (value = compute()));
+  return value;
+}
+
+const labelOf = (event: SlowEvent, zone: string, grain: Grain) =>
+  once(event, `${zone} ${grain}`, () => labelAt(zone, grain, event.at));
+const wallOf = (event: SlowEvent, zone: string) => once(event, zone, () => wallAt(zone, event.at));
 
 function measure(world: SlowWorld, events: readonly SlowEvent[], name: string): number | null {
   const metric = world.metrics.get(name)!;

@@ -21,13 +21,14 @@ export interface LocalTime {
 
 const slotMs = 15 * 60_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
-const slots = new Map<string, number>();
+const slots = new Map<string, Map<number, number>>();
 
 /** How far the zone is ahead of UTC. No zone of the tests changes its clock but at a quarter of an hour. */
 function aheadMs(zone: string, ms: number): number {
   const slot = Math.floor(ms / slotMs) * slotMs;
-  const key = `${zone} ${slot}`;
-  const known = slots.get(key);
+  let ofZone = slots.get(zone);
+  if (!ofZone) slots.set(zone, (ofZone = new Map()));
+  const known = ofZone.get(slot);
   if (known !== undefined) return known;
   const format =
     formats.get(zone) ??
@@ -40,7 +41,7 @@ function aheadMs(zone: string, ms: number): number {
   formats.set(zone, format);
   const [month, day, year, hour, minute] = (format.format(slot).match(/\d+/g) ?? []).map(Number);
   const ahead = Date.UTC(2000 + year!, month! - 1, day, hour, minute) - slot;
-  slots.set(key, ahead);
+  ofZone.set(slot, ahead);
   return ahead;
 }
 
@@ -108,7 +109,13 @@ export function slowPeriods(zone: string, grain: Grain, from: number, to: number
   const close = (last: SlowPeriod | undefined, ms: number) => {
     if (last) last.end = ms;
   };
+  const dayMs = 86_400_000;
+  let lastDay = Number.NaN;
   for (let ms = aligned; ms < to; ms += step) {
+    // All of a day of the zone has one label, but where hours are told apart.
+    const day = Math.floor((ms + aheadMs(zone, ms)) / dayMs);
+    if (day === lastDay && grain !== 'HOUR' && grain !== 'MINUTE') continue;
+    lastDay = day;
     const label = labelAt(zone, grain, ms);
     if (label === periods.at(-1)?.label) continue;
     close(periods.at(-1), ms);
