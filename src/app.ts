@@ -14,6 +14,7 @@ import { followFolder } from '#endpoints/follow-folder.ts';
 import { openRates } from '#endpoints/rates.ts';
 import { openRegistry } from '#endpoints/registry.ts';
 import { openUsage } from '#endpoints/usage.ts';
+import { openSeries } from '#metrics/open-series.ts';
 import type { SignalDeps } from '#metrics/signal-deps.ts';
 import { startSignals } from '#metrics/start-signals.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
@@ -71,6 +72,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     projectCreated: (tx, project, memberId) =>
       createEmbeddedDatastore(tx, { projectId: project.id, memberId, homeId: store.homeId, at: now() }),
   };
+  const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
   const pipelines: PipelineDeps = {
     store,
     queue,
@@ -78,6 +80,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     secrets,
     datastores,
     connectors: { source: sourceConnector, destination: destinationConnector },
+    series: (projectId, question, signal) => openSeries(metrics, { projectId, signal }, question),
     feed: opening.use(await openTaskFeed(store, log)),
     filesRoot: config.filesRoot,
     pipesDir,
@@ -85,7 +88,6 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     parallel: Math.max(2, availableParallelism()),
     now,
   };
-  const metrics: SignalDeps = { store, log, catalog, secrets, webhookHosts: config.webhookHosts, now };
   const endpoints = await openEndpoints(config, role, { store, log, catalog, now }, opening);
   opening.use(await startWorkers(pipelines, { workers: config.workers, role }));
   if (config.workers > 0) opening.use(startSignals(metrics));

@@ -1,4 +1,5 @@
 import type { Problem } from '#base/errors.ts';
+import type { Grain } from '#warehouse/dialect.ts';
 import type { TableName, Warehouse } from '#warehouse/warehouse.ts';
 
 /*
@@ -136,6 +137,39 @@ export interface ConnectorContext {
   datastore(name: string | undefined): Promise<OpenDatastore>;
   /** Of those of these jobs that are or were, what they compare now: nothing, of one that is deleted. Left out where no jobs are. */
   compared?: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, readonly StreamSelection[]>>;
+  /** The values of metrics by period. Fails with BAD_USER_INPUT for what cannot be asked. Left out where no metrics are. */
+  series?: (question: SeriesQuestion) => Promise<Series>;
+}
+
+/** What is asked of metrics, unchecked. Of what is left out, metrics know what goes without saying. */
+export interface SeriesQuestion {
+  metrics: readonly string[];
+  grain: Grain;
+  timeZone?: string;
+  by?: readonly string[];
+  filter?: readonly { property: string; [operator: string]: Json }[];
+  from?: string;
+  to?: string;
+  /** So many, up to `to`, where there is no `from`. */
+  periods?: number;
+  limit?: number;
+}
+
+export interface Series {
+  /** The one that all the metrics are measured in, and what is read there. */
+  datastore: string;
+  tables: TableName[];
+  /** Asks, never for what was answered before. `tag` is who asks. By period, then by group. */
+  points(tag: string): Promise<SeriesPoint[]>;
+}
+
+export interface SeriesPoint {
+  /** The start of the period. */
+  at: Date;
+  /** In the order of `by`; "other" in each for what a limit left over. */
+  dimensions: Json[];
+  /** In the order of `metrics`. */
+  values: (number | null)[];
 }
 
 export interface OpenDatastore {

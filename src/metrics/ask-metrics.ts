@@ -7,6 +7,7 @@ import {
   oldestFreshness,
   shownSql,
   type WarehouseAnswer,
+  type WarehouseQuestion,
 } from '#catalog/ask.ts';
 import { knownMappings } from '#catalog/mappings.ts';
 import type { MetricDeps } from './deps.ts';
@@ -31,12 +32,14 @@ type Outcome<T> = { value: T } | { error: AppError };
 
 /**
  * Answers in the order of the questions. What fails one of them is its own AppError and not the others'; what fails
- * unexpectedly fails all. Measures of all questions over the same rows, filter, cut and groups are one statement.
+ * unexpectedly fails all. Measures of all questions over the same rows, filter, cut and groups are one statement. `keep` is
+ * how old what is kept of an equal statement may be.
  */
 export async function askMetrics(
   deps: MetricDeps,
   asker: Asker,
   questions: readonly Question[],
+  keep: WarehouseQuestion['keep'] = null,
 ): Promise<(MetricAnswer | AppError)[]> {
   const names = questions.flatMap((question) => question.metrics);
   const { memory } = deps.catalog;
@@ -50,7 +53,9 @@ export async function askMetrics(
   );
   await suggest(deps, asker.projectId, questions, metrics, plans);
   const asked = new Map<Unit, Outcome<Asked & { rows: UnitRows }>>();
-  await Promise.all(planner.units.map(async (unit) => asked.set(unit, await askUnit(deps, asker, unit))));
+  await Promise.all(
+    planner.units.map(async (unit) => asked.set(unit, await askUnit(deps, asker, unit, keep))),
+  );
   return plans.map((planned) => {
     if ('error' in planned) return planned.error;
     const answer = answerOf(planned.value, asked);
@@ -94,6 +99,7 @@ async function askUnit(
   deps: MetricDeps,
   asker: Asker,
   unit: Unit,
+  keep: WarehouseQuestion['keep'],
 ): Promise<Outcome<Asked & { rows: UnitRows }>> {
   const { sql, tableIds } = unitSql(unit);
   return outcomeOfAsync(async () => {
@@ -104,6 +110,7 @@ async function askUnit(
       tableIds,
       rowsMax,
       operation: 'metrics',
+      keep,
     });
     return { sql, tableIds, answer, rows: readUnit(unit, answer) };
   });

@@ -55,7 +55,7 @@ export function parseQuestion(question: Question, now: Date): ParsedQuestion {
   const zone = timeZone(question.timeZone ?? 'UTC');
   checkCounts(question);
   const toMs = question.to?.getTime() ?? Math.ceil(now.getTime() / minuteMs) * minuteMs;
-  const fromMs = question.from?.getTime() ?? fromBefore(zone, grain, toMs);
+  const fromMs = question.from?.getTime() ?? fromBefore(zone, question, toMs);
   const range = { fromMs, toMs };
   checkRange(question, range);
   const periods = grain === null ? wholePeriod(zone, range, compareTo) : cut(zone, grain, range, compareTo);
@@ -112,10 +112,14 @@ function checkRange({ grain }: Question, { fromMs, toMs }: { fromMs: number; toM
   }
 }
 
-function fromBefore(zone: TimeZone, grain: Grain | null, toMs: number): number {
+function fromBefore(
+  zone: TimeZone,
+  { grain, periods = periodsDefault }: Pick<Question, 'grain' | 'periods'>,
+  toMs: number,
+): number {
   if (grain === null) return addGrains(zone, toMs, -periodsDefault, 'DAY');
   let period = periodAt(zone, grain, toMs - 1);
-  for (let count = 1; count < periodsDefault; count += 1) period = periodBefore(zone, grain, period);
+  for (let count = 1; count < periods; count += 1) period = periodBefore(zone, grain, period);
   return period.startMs;
 }
 

@@ -13,6 +13,8 @@ export interface Question {
   grain: Grain | null;
   /** The first moment that counts; null for 30 periods before `to`, or 30 days without a grain. */
   from: Date | null;
+  /** Where `from` is null and there is a grain: how many periods instead of 30, that of `to` included. */
+  periods?: number;
   /** The first moment that counts no more; null for now. */
   to: Date | null;
   /** Dimensions: paths of what the metrics' rows have. */

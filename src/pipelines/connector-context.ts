@@ -20,6 +20,7 @@ export function connectorContext(
     log: use.log,
     datastore: (name) => deps.datastores.open(projectId, name),
     compared: (jobIds) => comparedBy(deps, jobIds),
+    ...(deps.series && { series: (question) => deps.series!(projectId, question, use.signal) }),
   };
 }
 

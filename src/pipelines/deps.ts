@@ -1,6 +1,7 @@
 import type { SecretBox } from '#accounts/secrets.ts';
 import type { Log } from '#base/log.ts';
 import type { Datastores } from '#catalog/datastores.ts';
+import type { ConnectorContext, SeriesQuestion } from '#connectors/contract.ts';
 import type { destinationConnector, sourceConnector } from '#connectors/registry.ts';
 import type { Queue } from '#queue/open-queue.ts';
 import type { Store } from '#store/open-store.ts';
@@ -15,6 +16,12 @@ export interface PipelineDeps {
   datastores: Datastores;
   /** The connectors that exist, by type and version. */
   connectors: { source: typeof sourceConnector; destination: typeof destinationConnector };
+  /** The values of a project's metrics by period, for sources that offer them. */
+  series?: (
+    projectId: string,
+    question: SeriesQuestion,
+    signal: AbortSignal,
+  ) => ReturnType<NonNullable<ConnectorContext['series']>>;
   /** This process's ear for changes of tasks: openTaskFeed(store, log). */
   feed: TaskFeed;
   filesRoot: string;

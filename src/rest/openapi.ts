@@ -58,10 +58,8 @@ function operationOf(endpoint: Endpoint): Schema {
       '200': answerOf(endpoint),
       '304': { description: 'What the client has, by If-None-Match, is what there is.' },
       '400': reference('responses', 'Wrong'),
-      ...(scopes !== null && {
-        '401': reference('responses', 'Nobody'),
-        '403': reference('responses', 'Forbidden'),
-      }),
+      '401': reference('responses', 'Nobody'),
+      ...(scopes !== null && { '403': reference('responses', 'Forbidden') }),
       '406': reference('responses', 'NotAcceptable'),
       ...(rateLimit && { '429': reference('responses', 'TooMany') }),
       '500': reference('responses', 'Broken'),
@@ -144,7 +142,7 @@ const formatParam: Schema = {
 };
 
 function answerOf(endpoint: Endpoint): Schema {
-  const row = reference('schemas', typeName(endpoint));
+  const row = reference('schemas', rowName(endpoint));
   const { pages, rateLimit } = endpoint;
   return {
     description: 'The rows.',
@@ -197,10 +195,15 @@ function pagingSchema(hasPages: boolean): Schema {
   };
 }
 
+/** No name of an endpoint has "_", so that none is Error or Failure. */
+function rowName(endpoint: Endpoint): string {
+  return `${typeName(endpoint)}_Row`;
+}
+
 function rowSchemas(endpoints: readonly Endpoint[]): Schema {
   return Object.fromEntries(
     endpoints.map((endpoint) => [
-      typeName(endpoint),
+      rowName(endpoint),
       {
         type: 'object',
         description: `A row of ${endpoint.name}.`,
@@ -272,7 +275,7 @@ const failure = (description: string): Schema => ({
 
 const failures: Schema = {
   Wrong: failure('A parameter is wrong: BAD_USER_INPUT.'),
-  Nobody: failure('Nobody is signed in: UNAUTHENTICATED.'),
+  Nobody: failure('Nobody is signed in, or the token is none: UNAUTHENTICATED.'),
   Forbidden: failure('A scope is missing: FORBIDDEN.'),
   NotAcceptable: failure('Accept names no format that there is.'),
   TooMany: failure('Beyond the rate limit; Retry-After says when to come again: RATE_LIMITED.'),

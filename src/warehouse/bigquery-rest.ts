@@ -184,5 +184,5 @@ function failureOf(error: unknown, signal: AbortSignal): Error {
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && code.startsWith('ERR_OSSL'))
     throw new NotLetIn('the private key cannot be read');
-  return new Error(message);
+  return new Error(message.replace(/^.*reason: /, '').replace(/ while trying to fetch \S+/, ''));
 }

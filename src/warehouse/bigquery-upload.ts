@@ -70,22 +70,27 @@ async function upload(
   });
   const url = rest.ownUrl(begun.headers.get('location') ?? '');
   const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, Math.max(size, 1)));
-  const send = (range: string, data?: Buffer) =>
-    rest.transfer({
-      url,
-      method: 'PUT',
-      headers: { 'content-range': `bytes ${range}/${size}` },
-      data,
-      signal,
-      isOnce: data !== undefined,
-    });
+  // Null when the job is made already: an answer before was lost.
+  const send = async (range: string, data?: Buffer) => {
+    try {
+      return await rest.transfer({
+        url,
+        method: 'PUT',
+        headers: { 'content-range': `bytes ${range}/${size}` },
+        data,
+        signal,
+        isOnce: data !== undefined,
+      });
+    } catch (error) {
+      if (error instanceof BigQueryError && error.status === 409) return null;
+      throw error;
+    }
+  };
   let sent = 0;
   for (let resumes = 0; ;) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length, sent);
     const range = bytesRead === 0 ? '*' : `${sent}-${sent + bytesRead - 1}`;
     const answer = await send(range, buffer.subarray(0, bytesRead)).catch((error: unknown) => {
-      // The job is made already: an answer before was lost.
-      if (error instanceof BigQueryError && error.status === 409) return null;
       if (signal.aborted || resumes === resumesMax || isRefused(error)) throw error;
       resumes += 1;
       return send('*');

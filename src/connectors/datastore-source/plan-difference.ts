@@ -6,7 +6,6 @@ import {
   type Difference,
   type FoundChanges,
   type Json,
-  type StreamColumn,
   type StreamPlan,
 } from '#connectors/contract.ts';
 import { nameSql, type Sql, sql, toStatement } from '#warehouse/sql.ts';
@@ -17,13 +16,12 @@ import {
   type Compared,
   countSql,
   generationSql,
-  hashColumn,
   nullKeysSql,
   ownSql,
-  removedColumn,
   twinsOfChangesSql,
   twinsOfStreamSql,
 } from './difference-sql.ts';
+import { movedColumns, refuseColumns } from './difference-columns.ts';
 import { openMoment } from './moment.ts';
 import { dropUnused, newNames, type Owner } from './own-tables.ts';
 import type { Asked } from './plan-stream.ts';
@@ -60,7 +58,7 @@ export async function planDifference(
 ): Promise<StreamPlan> {
   const { relation, columns, selection, from, difference } = asked;
   const compared: Compared = { relation, columns, key: selection.primaryKey };
-  refuseColumns(compared);
+  refuseColumns(relation.what, columns, selection.primaryKey);
   const owner: Owner = { jobId: from.origin?.jobId ?? 'none', stream: selection };
   const options: RunOptions = {
     signal: context.signal,
@@ -82,7 +80,7 @@ export async function planDifference(
   const moving = changes.added + changes.changed + (difference.mirrorRemovals ? changes.removed : 0n);
   const isSame = changes.added + changes.changed + changes.removed === 0n;
   const generation = isSame && before !== null ? before : done.generation;
-  const marked = difference.mirrorRemovals ? [removalColumn] : [];
+  const moved = movedColumns(columns, selection.primaryKey, difference);
   const moment = await openMoment(warehouse, context);
   const part = moment.part({
     id: done.changes,
@@ -90,10 +88,10 @@ export async function planDifference(
     what: `what has changed of ${relation.what}`,
     from: ownSql(done.changes),
     where: difference.mirrorRemovals ? null : sql`${nameSql(changeColumn)} <> 'R'`,
-    columns: [...columns, ...marked],
+    columns: moved,
   });
   return {
-    columns: [...columns, ...marked].map(({ dataType: _, ...column }) => emptyWhenRemoved(column, asked)),
+    columns: moved.map(({ dataType: _, ...column }) => column),
     parts: moving === 0n ? [] : [part],
     estimatedRows: moving,
     resume: done as unknown as Json,
@@ -107,25 +105,6 @@ export async function planDifference(
     },
     [Symbol.asyncDispose]: () => moment[Symbol.asyncDispose](),
   };
-}
-
-const removalColumn = {
-  name: removedColumn,
-  type: { kind: 'boolean' },
-  nullable: false,
-  sourceType: 'boolean',
-  dataType: 'boolean',
-  marksRemoved: true,
-} as const;
-
-/** Of a row that is gone nothing is known but its key. */
-function emptyWhenRemoved(
-  column: StreamColumn,
-  { difference, selection }: { difference: Difference; selection: Asked['selection'] },
-): StreamColumn {
-  const stays =
-    !difference.mirrorRemovals || column.marksRemoved || selection.primaryKey.includes(column.name);
-  return stays ? column : { ...column, nullable: true };
 }
 
 /** What the statements of one plan share. */
@@ -142,30 +121,6 @@ function digest(of: unknown): string {
 /** Keys of other columns, or of columns of another type, are other keys. */
 function keyOf({ columns, key }: Compared): string {
   return digest(key.map((name) => [name, columns.find((column) => column.name === name)?.dataType]));
-}
-
-function refuseColumns({ relation, columns, key }: Compared): void {
-  const missing = key.filter((name) => !columns.some((column) => column.name === name));
-  if (missing.length > 0) {
-    throw new ConnectorError(
-      'SCHEMA',
-      `${relation.what} has no column "${missing.join('", "')}" of its key.`,
-      {
-        fix: 'Choose primaryKey among the selected columns.',
-      },
-    );
-  }
-  const own = columns.find(({ name }) =>
-    [hashColumn, changeColumn, removedColumn].includes(name.toLowerCase()),
-  );
-  if (!own) return;
-  throw new ConnectorError(
-    'SCHEMA',
-    `${relation.what} has a column "${own.name}", which a difference adds itself.`,
-    {
-      fix: 'Leave it out with selectedColumns.',
-    },
-  );
 }
 
 /** The generation that was published last; null when there is none to compare with, which is said. */

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   type ConnectorContext,
-  ConnectorError,
   type PlanFrom,
   type StreamPlan,
   type StreamSelection,
@@ -13,7 +12,10 @@ import type { Warehouse } from '#warehouse/warehouse.ts';
 import { newCursor } from './cursor.ts';
 import { planDifference } from './plan-difference.ts';
 import { openMoment } from './moment.ts';
+import { planSeries } from './plan-series.ts';
 import { findRelation, type Relation, type SourceColumn } from './relations.ts';
+import { selectColumns } from './select-columns.ts';
+import { declaredSeries, openSeriesStream } from './series.ts';
 import type { DatastoreSourceConfig } from './spec.ts';
 
 /**
@@ -26,6 +28,11 @@ export async function planStream(
   { selection, from, context }: { selection: StreamSelection; from: PlanFrom; context: ConnectorContext },
 ): Promise<StreamPlan> {
   context.signal.throwIfAborted();
+  const declared = declaredSeries(config, selection);
+  if (declared) {
+    const series = await openSeriesStream(config, declared, context);
+    return planSeries(series, { selection, from, context });
+  }
   const relation = await findRelation(warehouse, config, selection, context.signal);
   const columns = selectColumns(relation, selection, from.asText);
   const asked = { relation, columns, selection, from };
@@ -76,30 +83,4 @@ async function planRows(
     await moment[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-function selectColumns(
-  { what, columns }: Relation,
-  { selectedColumns }: StreamSelection,
-  asText: readonly string[],
-): SourceColumn[] {
-  const names = selectedColumns ?? columns.map((column) => column.name);
-  const missing = names.filter((name) => !columns.some((column) => column.name === name));
-  if (missing.length > 0) {
-    const said = missing.map((name) => `"${name}"`).join(', ');
-    throw new ConnectorError('SCHEMA', `${what} has no column ${said} any more.`, {
-      fix: 'Discover the streams of the source again and change selectedColumns.',
-    });
-  }
-  return columns
-    .filter((column) => names.includes(column.name))
-    .map((column) =>
-      asText.includes(column.name)
-        ? {
-            ...column,
-            type: { kind: 'text' },
-            asTextBecause: column.asTextBecause ?? `a value of ${column.dataType} fits no exact type`,
-          }
-        : column,
-    );
 }

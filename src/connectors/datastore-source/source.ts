@@ -7,10 +7,11 @@ import {
   type StreamInfo,
 } from '#connectors/contract.ts';
 import { planStream } from './plan-stream.ts';
+import { declaredSeries, listSeries, openSeriesStream, readsOfSeries } from './series.ts';
 import { findRelation, listRelations, readsOf, streamOf } from './relations.ts';
 import { type DatastoreSourceConfig, spec } from './spec.ts';
 
-/** Reads tables, views and SELECTs of a project's datastore: reverse ETL. */
+/** Reads tables, views, SELECTs and metrics of a project's datastore: reverse ETL. */
 export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
   type: 'datastore',
   version: '1.0.0',
@@ -25,6 +26,11 @@ export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
     return {
       plan: (selection, from) => planStream(warehouse, config, { selection, from, context }),
       async reads(selection) {
+        const declared = declaredSeries(config, selection);
+        if (declared) {
+          const series = await openSeriesStream(config, declared, context);
+          return { datastore: name, tables: await readsOfSeries(warehouse, series, context.signal) };
+        }
         const relation = await findRelation(warehouse, config, selection, context.signal);
         return { datastore: name, tables: await readsOf(warehouse, relation, context.signal) };
       },
@@ -37,13 +43,15 @@ export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
 async function discover(config: DatastoreSourceConfig, context: ConnectorContext): Promise<StreamInfo[]> {
   refuseTwins(config);
   const { warehouse } = await context.datastore(config.datastore);
-  return (await listRelations(warehouse, config, context)).map(streamOf);
+  const series = await listSeries(config, context);
+  return [...(await listRelations(warehouse, config, context)).map(streamOf), ...series];
 }
 
 async function check(config: DatastoreSourceConfig, context: ConnectorContext): Promise<CheckResult> {
   try {
     refuseTwins(config);
     const { name, warehouse } = await context.datastore(config.datastore);
+    const series = await listSeries(config, context);
     const relations = await listRelations(warehouse, config, context);
     const schemas = new Set(relations.map(({ namespace }) => namespace));
     const missing = (config.schemas ?? []).filter((schema) => !schemas.has(schema));
@@ -56,7 +64,11 @@ async function check(config: DatastoreSourceConfig, context: ConnectorContext): 
     }
     const tables = relations.filter(({ table }) => table !== null).length;
     const selects = relations.length - tables;
-    const message = `Datastore "${name}" (${warehouse.engine}), ${tables} tables and views${selects > 0 ? `, ${selects} SELECTs` : ''}.`;
+    const more = [
+      selects > 0 ? `, ${selects} SELECTs` : '',
+      series.length > 0 ? `, ${series.length} series` : '',
+    ];
+    const message = `Datastore "${name}" (${warehouse.engine}), ${tables} tables and views${more.join('')}.`;
     return { ok: true, message, problems: [] };
   } catch (error) {
     context.signal.throwIfAborted();
@@ -72,12 +84,16 @@ async function check(config: DatastoreSourceConfig, context: ConnectorContext): 
 }
 
 /** Streams are known by their names. */
-function refuseTwins({ streams = [] }: DatastoreSourceConfig): void {
-  const names = streams.map(({ name }) => name);
-  const at = names.findIndex((name, place) => names.indexOf(name) < place);
-  if (at < 0) return;
-  throw new ConnectorError('CONFIG', `Two SELECTs have the name "${names[at]}".`, {
+function refuseTwins({ streams = [], series = [] }: DatastoreSourceConfig): void {
+  const paths = [
+    ...streams.map(({ name }, at) => ({ name, path: ['streams', String(at), 'name'] })),
+    ...series.map(({ name }, at) => ({ name, path: ['series', String(at), 'name'] })),
+  ];
+  const names = paths.map(({ name }) => name);
+  const twin = paths.find(({ name }, at) => names.indexOf(name) < at);
+  if (!twin) return;
+  throw new ConnectorError('CONFIG', `Two SELECTs or series have the name "${twin.name}".`, {
     fix: 'Give each a name of its own.',
-    path: ['streams', String(at), 'name'],
+    path: twin.path,
   });
 }

@@ -150,7 +150,7 @@ function writerOf({ name, type }: SourceColumn): WriteValue {
       return text;
     };
   }
-  return (value) => escaped(textOf(value));
+  return (value) => escapedText(textOf(value));
 }
 
 function isTime({ kind }: ColumnType): boolean {
@@ -163,7 +163,8 @@ function textOf(value: unknown): string {
 
 const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-function escaped(text: string): string {
+/** As PostgreSQL's text format writes it. */
+export function escapedText(text: string): string {
   return /[\\\n\r\t]/.test(text) ? text.replace(/[\\\n\r\t]/g, (sign) => escapes[sign]!) : text;
 }
 

@@ -23,6 +23,8 @@ const troubles = {
   count: 0,
   path: '',
   broken: 0,
+  /** Behind an answer that broke comes one that is whole. */
+  isSpared: false,
   uploads: 0,
   bytes: 10_485_760,
 };
@@ -52,7 +54,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const send = (status: number, body: object | null) => {
     const bytes = Buffer.from(body === null ? '' : JSON.stringify(body));
     response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.byteLength });
-    const isBroken = troubles.broken > 0 && url.pathname !== '/token';
+    const isBroken = troubles.broken > 0 && url.pathname !== '/token' && !troubles.isSpared;
+    troubles.isSpared = isBroken;
     if (!isBroken) return response.end(bytes);
     troubles.broken -= 1;
     return response.write(bytes.subarray(0, bytes.byteLength / 2), () => response.destroy());

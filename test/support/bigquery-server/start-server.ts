@@ -26,7 +26,7 @@ export type Command =
   | { revoke: true }
   /** The next so many answers are errors with that reason. */
   | { trouble: { status: number; reason: string; message?: string; count: number; path?: string } }
-  /** The next so many answers break off in their middle. */
+  /** So many answers break off in their middle, every second one. */
   | { broken: number }
   /** Bytes that every query is said to read. */
   | { bytes: number }
