@@ -101,7 +101,9 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
       window.shared = Number(used);
       window.own -= was.used;
     }
-    await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - 2 * 86_400_000)}`;
+    if (now - cleanedAt < cleanMs) return;
+    cleanedAt = now;
+    await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - endedMs)}`;
   };
   const failed = (error: unknown) => log.warn('Counts of calls were not exchanged.', { error });
   // Two at once would both send what one of them counts.
