@@ -25,18 +25,18 @@ test('docs/data-api.md: the client is generated, fits its types, and is given ro
   const { secret } = await createApiKey(gql.app.accounts, viewer, { name: 'client', scopes: ['DATA_READ'] });
   await using gateway = await serve(gql.app, { host: '127.0.0.1', port: 0 });
   const folder = join(gql.filesRoot, '..', 'client');
-  await mkdir(join(folder, 'src'), { recursive: true });
+  await mkdir(join(folder, 'app'), { recursive: true });
   await symlink(modules, join(folder, 'node_modules'));
   await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
   const blocks = await docBlocks('data-api.md');
-  for (const name of ['codegen.ts', 'src/active-users.ts']) {
+  for (const name of ['codegen.ts', 'app/active-users.ts']) {
     const { text } = blocks.find(({ before }) => before === `\`${name}\``)!;
     await writeFile(join(folder, name), text.replaceAll('http://127.0.0.1:4000', gateway.url));
   }
   const how = { cwd: folder, env: { ...process.env, SLUICE_TOKEN: secret } };
 
   await run(program('graphql-codegen'), [], how);
-  const { stdout } = await run(program('node'), ['src/active-users.ts'], how);
+  const { stdout } = await run(program('node'), ['app/active-users.ts'], how);
   expect(stdout).toBe('4 user 4\n10 user 10\n');
 
   const options = ['--noEmit', '--strict', '--target', 'esnext', '--module', 'nodenext'];
@@ -45,11 +45,11 @@ test('docs/data-api.md: the client is generated, fits its types, and is given ro
       () => '',
       ({ stdout: told }: { stdout: string }) => told,
     );
-  expect(await check('src/active-users.ts')).toBe('');
+  expect(await check('app/active-users.ts')).toBe('');
   await writeFile(
-    join(folder, 'src', 'wrong.ts'),
+    join(folder, 'app', 'wrong.ts'),
     `import type { ActiveUsersOfQueryVariables } from './gql/graphql.ts';
 export const variables: ActiveUsersOfQueryVariables = { plan: 'gold' };\n`,
   );
-  expect(await check('src/wrong.ts')).toContain('"gold"');
+  expect(await check('app/wrong.ts')).toContain('"gold"');
 });
