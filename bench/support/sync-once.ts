@@ -4,7 +4,8 @@ import { performance } from 'node:perf_hooks';
 import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import { parquetDestination } from '#connectors/parquet/destination.ts';
 import { postgresSource } from '#connectors/postgres/source.ts';
-import { openPostgres, type PostgresOptions } from '#warehouse/postgres.ts';
+import { openPostgres } from '#warehouse/postgres.ts';
+import type { PostgresOptions } from '#warehouse/postgres-protocol.ts';
 import { type Mover, moveStream, openMover, originOf, selectionOf } from '../../test/support/move-stream.ts';
 
 /** One sync in a process of its own, so that its peak of memory is its own; the answer is one line of JSON. */

@@ -1,5 +1,6 @@
 import { defaults } from './declaration-schema.ts';
 import type { Declaration, ParamDeclaration } from './declaration.ts';
+import { isGraphqlEnum } from './names.ts';
 
 /** A column of the answer, as its statement was described. */
 export interface AnswerColumn {
@@ -57,9 +58,10 @@ function pageChanges(was: Declaration, is: Declaration): string[] {
   const [had, has] = [was.pagination, is.pagination];
   if (!had && has) return ['its rows come in pages'];
   if (had && !has) return ['its rows do not come in pages'];
-  if (!had || !has) return rowChanges(was, is);
-  const changes =
-    had.key.join() === has.key.join() ? [] : [`its pages are in the order of ${has.key.join(', ')}`];
+  // Also with pages: CSV gives so many rows.
+  const changes = rowChanges(was, is);
+  if (!had || !has) return changes;
+  if (had.key.join() !== has.key.join()) changes.push(`its pages are in the order of ${has.key.join(', ')}`);
   const [most, more] = [had, has].map(({ pageSizeMax = defaults.pageSizeMax }) => pageSizeMax) as [
     number,
     number,
@@ -82,6 +84,9 @@ function paramChanges(was: ParamDeclaration, is: ParamDeclaration | undefined): 
   if (JSON.stringify(is.default) !== JSON.stringify(was.default) && !is.required)
     changes.push(`${named} has another default`);
   const gone = (was.enum ?? []).filter((value) => is.enum && !is.enum.includes(value));
+  if (is.enum && was.enum && isGraphqlEnum(is) !== isGraphqlEnum(was))
+    changes.push(`${named} is ${isGraphqlEnum(is) ? 'an enum' : 'a text'} in GraphQL`);
+  if (!is.enum && isGraphqlEnum(was)) changes.push(`${named} is a text in GraphQL`);
   if (is.enum && !was.enum) changes.push(`${named} takes ${is.enum.join(', ')} alone`);
   if (gone.length > 0) changes.push(`${named} no longer takes ${gone.join(', ')}`);
   if (is.pattern !== undefined && is.pattern !== was.pattern)

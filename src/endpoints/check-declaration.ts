@@ -4,6 +4,7 @@ import { nearest } from '#base/nearest.ts';
 import { checkConfig } from '#connectors/check-config.ts';
 import { bounds, declarationSchema, defaults } from './declaration-schema.ts';
 import type { Declaration, Example, ParamDeclaration } from './declaration.ts';
+import { collisions, graphqlName, typeNames } from './names.ts';
 import { allowedValues, compiled, paramsOfJson, readValue } from './read-params.ts';
 import { prepare, unmatched } from './statement.ts';
 
@@ -15,17 +16,64 @@ export const reservedParams = ['first', 'after', 'last', 'before', 'format'] as 
  * without problems can be cast to Declaration.
  */
 export function checkDeclaration(declaration: unknown): Problem[] {
-  const problems = checkConfig(declarationSchema, declaration, ['endpoint']).map(withoutPrefix);
+  const problems = [
+    ...checkTexts(declaration, []),
+    ...checkConfig(declarationSchema, declaration, ['endpoint']).map(withoutPrefix),
+  ];
   if (problems.length > 0) return problems;
   const checked = declaration as Declaration;
   const { params = [] } = checked;
   return [
     ...params.flatMap((param, index) => checkParam(param, ['params', String(index)], params.slice(0, index))),
+    ...checkNames(checked),
     ...checkQuery(checked),
     ...checkServing(checked),
     ...(checked.examples ?? []).flatMap((example, index) =>
       checkExample(checked, example, ['examples', String(index)]),
     ),
+  ];
+}
+
+/** Neither PostgreSQL nor the JSON of others holds every text that YAML can write. */
+function checkTexts(value: unknown, path: readonly string[]): Problem[] {
+  if (typeof value === 'string') {
+    if (value.isWellFormed() && !value.includes('\0')) return [];
+    const message = `${path.join('.')} holds the character U+0000 or half a surrogate pair, which no text here can.`;
+    return [{ code: 'INVALID', path, message, fix: 'Leave the character out.' }];
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, each]) => [
+    ...checkTexts(name, path),
+    ...checkTexts(each, [...path, name]),
+  ]);
+}
+
+/** Names that differ may be one in GraphQL: those of arguments, and those of the types that are made for them. */
+function checkNames(declaration: Declaration): Problem[] {
+  const { params = [] } = declaration;
+  const inGraphql = [...reservedParams, ...new Set(params.map(({ name }) => name))];
+  const types = typeNames(declaration);
+  const twice = types.find((name, index) => types.indexOf(name) < index);
+  return [
+    ...collisions(
+      inGraphql.filter((name, index) => inGraphql.indexOf(name) === index),
+      graphqlName,
+    ).map(([name, same]): Problem => ({
+      code: 'NOT_UNIQUE',
+      path: ['params'],
+      message: `The parameters ${same.map((each) => `"${each}"`).join(' and ')} are one in GraphQL: ${name}.`,
+      fix: 'Rename one.',
+    })),
+    ...(twice === undefined
+      ? []
+      : [
+          {
+            code: 'NOT_UNIQUE' as const,
+            path: ['params'],
+            message: `A parameter would be the type ${twice} in GraphQL, which the endpoint has already.`,
+            fix: 'Rename the parameter.',
+          },
+        ]),
   ];
 }
 

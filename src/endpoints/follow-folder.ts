@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { watch } from 'chokidar';
 import { canonicalJson } from '#accounts/canonical-json.ts';
 import { InputError, messageOf } from '#base/errors.ts';
@@ -8,6 +9,8 @@ import { type Author, deleteEndpoint, publishEndpoint, saveEndpoint } from './sa
 
 /** Files that change together are read together. */
 const settleMs = 100;
+/** A file that is gone for so long was taken away. */
+const goneMs = 500;
 /** How often a folder is looked at that cannot be served yet: there is no project, or a datastore is away. */
 const againMs = 5_000;
 
@@ -30,7 +33,7 @@ export async function followFolder(
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   const applyOnce = async (): Promise<void> => {
-    const files = await readFolder(folder);
+    const files = await readSettled(deps, { folder, homeId });
     const problems = await applyFiles(deps, homeId, files);
     for (const problem of problems)
       if (!told.has(problem)) deps.log.warn(`An endpoint is not served as its file says. ${problem}`);
@@ -64,6 +67,25 @@ export async function followFolder(
       await applying;
     },
   };
+}
+
+/**
+ * The files of the folder. When one that is served is not among them they are read once more, a little later: editors and
+ * checkouts take a file away before they put the new one in its place, and no call is to find it gone in between.
+ */
+async function readSettled(
+  { store }: EndpointDeps,
+  { folder, homeId }: { folder: string; homeId: string },
+): Promise<EndpointFile[]> {
+  const files = await readFolder(folder);
+  const served = await store.db.endpoint.findMany({
+    where: { origin: 'FILE', homeId, deletedAt: null },
+    select: { file: true },
+  });
+  const names = new Set(files.map(({ name }) => name));
+  if (served.every(({ file }) => file !== null && names.has(file))) return files;
+  await wait(goneMs);
+  return readFolder(folder);
 }
 
 /** Makes what is served that of the files, and says what could not be, a line each. */

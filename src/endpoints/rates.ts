@@ -82,37 +82,45 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     window.own += 1;
     return state;
   };
-  const exchange = async (): Promise<void> => {
+  const exchangeOnce = async (): Promise<void> => {
     const told = [...windows].filter(([, window]) => window.own > 0);
     const now = clock();
     for (const [key, window] of windows) if (window.endAt <= now && window.own === 0) windows.delete(key);
     if (told.length === 0) return;
     const sent = told.map(([key, window]) => ({ key, start_at: new Date(window.startAt), used: window.own }));
     const rows = await addUp(db, sent);
+    const sentOf = new Map(sent.map((each) => [each.key, each]));
     for (const { key, start_at, used } of rows) {
       const window = windows.get(key);
-      const was = sent.find((each) => each.key === key);
+      const was = sentOf.get(key);
       if (!window || !was || window.startAt !== start_at.getTime()) continue;
       window.shared = Number(used);
       window.own -= was.used;
     }
     await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - 2 * 86_400_000)}`;
   };
-  let running = Promise.resolve();
-  const timer = setInterval(() => {
-    running = exchange().catch((error: unknown) =>
-      log.warn('Counts of calls were not exchanged.', { error }),
-    );
-  }, exchangeMs);
+  const failed = (error: unknown) => log.warn('Counts of calls were not exchanged.', { error });
+  // Two at once would both send what one of them counts.
+  const exchange = inTurn(exchangeOnce);
+  const timer = setInterval(() => void exchange().catch(failed), exchangeMs);
   timer.unref();
   return {
     take,
     exchange,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await running;
-      await exchange().catch((error: unknown) => log.warn('Counts of calls were not exchanged.', { error }));
+      await exchange().catch(failed);
     },
+  };
+}
+
+/** The same, where one begins when the one before it has ended, however it did. */
+function inTurn(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    const running = last.then(work);
+    last = running.catch(() => undefined);
+    return running;
   };
 }
 

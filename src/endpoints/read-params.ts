@@ -24,9 +24,9 @@ export function paramsOfUrl(
 ): ReadParams {
   const given: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const problems: Problem[] = [];
-  for (const name of new Set(search.keys())) {
+  for (const [name, pairs] of Map.groupBy(search, ([key]) => key)) {
     if (reserved.includes(name)) continue;
-    const texts = search.getAll(name);
+    const texts = pairs.map(([, text]) => text);
     const param = declared.find((each) => each.name === name);
     if (param && !param.list && texts.length > 1) {
       const message = `${name} is given ${texts.length} times; it takes one value.`;
@@ -56,6 +56,7 @@ function readParams(
   const values = new Map<string, ParamValue | null | readonly ParamValue[]>();
   const problems = Object.keys(given)
     .filter((name) => !declared.some((param) => param.name === name))
+    .slice(0, unknownMax)
     .map((name) => unknownParam(name, [...declared.map((param) => param.name), ...reserved]));
   for (const param of declared) {
     const raw = Object.hasOwn(given, param.name) ? given[param.name] : undefined;
@@ -66,9 +67,12 @@ function readParams(
   return { values, problems };
 }
 
+/** A URL holds thousands of names: each would cost a search for what was meant, and a line of the answer. */
+const unknownMax = 10;
+
 function unknownParam(name: string, allowed: readonly string[]): Problem {
   const shown = show(name);
-  const meant = nearest(name, allowed);
+  const meant = nearest(name.slice(0, 100), allowed);
   return {
     code: 'INVALID',
     path: [name.slice(0, 100)],

@@ -21,7 +21,11 @@ export const yamlBytesMax = 1_000_000;
 /** Reads a file of one declaration. Every problem of it comes with line and column. */
 export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parsed(text, lines);
+  if (!document) {
+    const message = 'It is nested too deeply.';
+    return { problems: [{ code: 'INVALID', path: [], message, line: 1, column: 1 }] };
+  }
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
@@ -48,6 +52,16 @@ export function readYaml(text: string): ReadYaml {
   const problems = checkDeclaration(declaration);
   if (problems.length === 0) return { declaration: declaration as Declaration, placeOf };
   return { problems: problems.map((problem) => ({ ...problem, ...placeOf(problem.path) })) };
+}
+
+/** Null for what would need more stack than there is. */
+function parsed(text: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> | null {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true });
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** Where the value of a path begins, or its key where the value is missing: that of the nearest node around it. */

@@ -10,7 +10,7 @@ import { checkDeclaration } from './check-declaration.ts';
 import type { Declaration } from './declaration.ts';
 import type { EndpointDeps } from './deps.ts';
 import { describeEndpoint } from './describe.ts';
-import { fieldName } from './names.ts';
+import { fieldName, typeName, typeNames } from './names.ts';
 import type { ServedRecord } from './served.ts';
 
 /** Who changes endpoints: a member, or a file of the operator's, which is nobody. */
@@ -96,8 +96,7 @@ export async function publishEndpoint(
   const before = await findEndpoint(deps, author, named.id);
   checkChange(before, author, named.expectedRevision);
   const declaration = before.declaration as unknown as Declaration;
-  const served = await describeEndpoint(deps, author.projectId, declaration);
-  refuseBreaking(before.served as unknown as ServedRecord | null, served, declaration);
+  const served = await describeUnbroken(deps, before, declaration);
   const row = await unique(declaration, () =>
     db.$transaction(async (tx) => {
       await checkPlace(tx, before, declaration);
@@ -183,6 +182,9 @@ export async function restoreEndpoint(
     const message = `"${before.name}" has no revision ${input.revision}; it is at ${before.revision}.`;
     throw inputError('NOT_FOUND', ['revision'], message, 'Take one of its revisions.');
   }
+  const declaration = found.declaration as unknown as Declaration;
+  // First, so that what is refused changes nothing.
+  if (before.state !== 'DRAFT') await describeUnbroken(deps, before, declaration);
   const row = await deps.store.db.$transaction((tx) =>
     change(tx, before, author, 'RESTORED', {
       declaration: found.declaration as Prisma.InputJsonObject,
@@ -225,6 +227,17 @@ function checkChange(row: EndpointRow, author: Author, expectedRevision: number 
   }
 }
 
+/** What would be served. Fails with every problem of the query, and with what would break for those who call. */
+async function describeUnbroken(
+  deps: EndpointDeps,
+  before: EndpointRow,
+  declaration: Declaration,
+): Promise<ServedRecord> {
+  const served = await describeEndpoint(deps, before.projectId, declaration);
+  refuseBreaking(before.served as unknown as ServedRecord | null, served, declaration);
+  return served;
+}
+
 function refuseBreaking(before: ServedRecord | null, after: ServedRecord, { metadata }: Declaration): void {
   if (!before) return;
   const shape = ({ declaration, columns }: ServedRecord) => ({
@@ -255,7 +268,7 @@ async function checkPlace(tx: Tx, row: EndpointRow, declaration: Declaration): P
         ...(auth?.public ? [{ isPublic: true, route, version: metadata.version }] : []),
       ],
     },
-    select: { name: true, version: true, route: true, projectId: true },
+    select: { id: true, name: true, version: true, route: true, projectId: true },
   });
   const problems: Problem[] = [];
   const sameRoute = others.find((other) => other.route === route && other.version === metadata.version);
@@ -270,7 +283,37 @@ async function checkPlace(tx: Tx, row: EndpointRow, declaration: Declaration): P
     const message = `"${sameField.name}" version ${sameField.version} is the field ${field} in GraphQL already.`;
     problems.push({ code: 'NOT_UNIQUE', path: ['metadata', 'name'], message, fix: 'Choose another name.' });
   }
+  if (!sameField) {
+    const own = others.filter((other) => other.projectId === row.projectId);
+    problems.push(...(await sameTypes(tx, own, declaration)));
+  }
   if (problems.length > 0) throw new InputError(problems);
+}
+
+/** Types of two endpoints cannot have one name: "users_connection" is what the rows of "users" come in. */
+async function sameTypes(
+  tx: Tx,
+  others: readonly { id: string; name: string; version: number }[],
+  declaration: Declaration,
+): Promise<Problem[]> {
+  const prefix = typeName(declaration.metadata);
+  // Names of types begin with that of their endpoint: of the others no declaration is read.
+  const near = others.filter(
+    (other) => typeName(other).startsWith(prefix) || prefix.startsWith(typeName(other)),
+  );
+  if (near.length === 0) return [];
+  const rows = await tx.endpoint.findMany({
+    where: { id: { in: near.map(({ id }) => id) } },
+    select: { name: true, version: true, served: true },
+  });
+  const own = new Set(typeNames(declaration));
+  return rows.flatMap(({ name, version, served }): Problem[] => {
+    const types = typeNames((served as unknown as ServedRecord).declaration);
+    const same = types.find((type) => own.has(type));
+    if (same === undefined) return [];
+    const message = `"${name}" version ${version} has the type ${same} in GraphQL already.`;
+    return [{ code: 'NOT_UNIQUE', path: ['metadata', 'name'], message, fix: 'Choose another name.' }];
+  });
 }
 
 /** Writes the change under the next revision, and what it was. Fails with CONFLICT when somebody else was first. */

@@ -47,20 +47,34 @@ export async function serveCall(
   }
 }
 
-/** All rows of a call, as they come; counted when they end. Fails as serveCall does, at the first piece or later. */
-export async function* serveStream(
+/**
+ * All rows of a call, as they come; counted when they end, or when nobody takes more. Fails with RATE_LIMITED; the pieces
+ * as streamEndpoint does, the first or a later one.
+ */
+export function serveStream(
   deps: EndpointDeps,
   { caller, asker }: Served,
   endpoint: Endpoint,
   values: ParamValues,
-): AsyncGenerator<RowsPiece, void> {
+): { rate: RateState | null; pieces: AsyncGenerator<RowsPiece, void> } {
   const startedAt = performance.now();
-  let failed = true;
-  try {
-    deps.rates.take(endpoint, caller);
-    yield* streamEndpoint(deps.catalog, asker, endpoint, values);
-    failed = false;
-  } finally {
+  const count = (failed: boolean) =>
     deps.usage.count(endpoint, { durationMs: performance.now() - startedAt, failed });
+  async function* counted(): AsyncGenerator<RowsPiece, void> {
+    let failed = false;
+    try {
+      yield* streamEndpoint(deps.catalog, asker, endpoint, values);
+    } catch (error) {
+      failed = true;
+      throw error;
+    } finally {
+      count(failed);
+    }
+  }
+  try {
+    return { rate: deps.rates.take(endpoint, caller), pieces: counted() };
+  } catch (error) {
+    count(true);
+    throw error;
   }
 }

@@ -16,7 +16,7 @@ import {
 } from 'graphql';
 import { jsonOfValue } from '#base/json-value.ts';
 import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
-import { graphqlName, typeName } from '#endpoints/names.ts';
+import { enumName, graphqlName, isGraphqlEnum, typeName } from '#endpoints/names.ts';
 import { paramsOfJson, type ReadParams, wordsOf } from '#endpoints/read-params.ts';
 import { cursorAt, type EndpointAnswer } from '#endpoints/run.ts';
 import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
@@ -37,14 +37,14 @@ export interface EndpointTypes {
   paramsOf(args: Record<string, unknown>): ReadParams;
 }
 
-/** Names that the schema has already stand for what they stood for: those of the endpoint are told from them by "Data". */
+/** Names that the schema has already stand for what they stood for: those of the endpoint are told from them by "Data_", which no other has. */
 export function endpointTypes(base: GraphQLSchema, endpoint: Endpoint): EndpointTypes {
   const prefix = typeName(endpoint);
-  const named = (name: string) => (base.getType(name) ? `Data${name}` : name);
+  const named = (name: string) => (name === 'Data' || base.getType(name) ? `Data_${name}` : name);
   const row = rowType(base, endpoint, named(prefix));
   return {
-    connection: connectionType(base, endpoint, row, named),
-    args: { ...paramArgs(base, endpoint, (name) => named(prefix + name)), ...pageArgs(endpoint) },
+    connection: connectionType(base, endpoint, row, (suffix) => named(prefix + suffix)),
+    args: { ...paramArgs(base, endpoint, named), ...pageArgs(endpoint) },
     paramsOf: (args) => paramsOfJson(endpoint.params, givenParams(endpoint, args)),
   };
 }
@@ -129,7 +129,7 @@ function connectionType(
   }
   const description = `Rows of ${name}.`;
   return new GraphQLObjectType<Answered, Context>({
-    name: named(`${row.name}Connection`),
+    name: named('Connection'),
     description,
     fields,
   });
@@ -141,7 +141,7 @@ function pageFields(
   named: (name: string) => string,
 ): GraphQLFieldConfigMap<Answered, Context> {
   const edge = new GraphQLObjectType<{ cursor: string; node: Row }, Context>({
-    name: named(`${row.name}Edge`),
+    name: named('Edge'),
     description: 'A row and where it stands.',
     fields: {
       cursor: { type: new GraphQLNonNull(GraphQLString), description: 'Where the row stands in the list.' },
@@ -189,12 +189,12 @@ function pageArgs({ pages }: Endpoint): GraphQLFieldConfigArgumentMap {
 
 function paramArgs(
   base: GraphQLSchema,
-  { params }: Endpoint,
+  endpoint: Endpoint,
   named: (name: string) => string,
 ): GraphQLFieldConfigArgumentMap {
   const args: GraphQLFieldConfigArgumentMap = {};
-  for (const param of params) {
-    const one = inputType(base, param, named);
+  for (const param of endpoint.params) {
+    const one = inputType(base, param, () => named(enumName(typeName(endpoint), param.name)));
     const type = param.list ? new GraphQLList(new GraphQLNonNull(one)) : one;
     args[graphqlName(param.name)] = {
       type: param.required ? new GraphQLNonNull(type) : type,
@@ -208,15 +208,14 @@ function paramArgs(
 function inputType(
   base: GraphQLSchema,
   param: ParamDeclaration,
-  named: (name: string) => string,
+  enumType: () => string,
 ): GraphQLScalarType | GraphQLEnumType {
-  if (param.type === 'string' && param.enum?.every(isEnumName)) {
-    const type = graphqlName(param.name);
+  if (isGraphqlEnum(param)) {
     return new GraphQLEnumType({
-      name: named(type[0]!.toUpperCase() + type.slice(1)),
+      name: enumType(),
       description: param.description ?? `What ${param.name} can be.`,
       values: Object.fromEntries(
-        param.enum.map((value) => [value, { value, description: `The value ${String(value)}.` }]),
+        param.enum!.map((value) => [value, { value, description: `The value ${String(value)}.` }]),
       ),
     });
   }
@@ -232,11 +231,6 @@ function inputType(
   return types[param.type];
 }
 
-/** Values that cannot be names in GraphQL stay strings. */
-function isEnumName(value: unknown): boolean {
-  return typeof value === 'string' && /^(?!__)(?!(?:true|false|null)$)[A-Za-z_]\w*$/.test(value);
-}
-
 function inputDefault(
   type: GraphQLInputType & { parseValue(value: unknown): unknown },
   value: unknown,
@@ -248,7 +242,10 @@ function inputDefault(
 function givenParams({ params }: Endpoint, args: Record<string, unknown>): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const { name } of params) {
-    const value = args[graphqlName(name)];
+    // Arguments are an object with a prototype: "constructor" would be found there.
+    const argument = graphqlName(name);
+    if (!Object.hasOwn(args, argument)) continue;
+    const value = args[argument];
     given[name] = Array.isArray(value) ? value.map(plain) : plain(value);
   }
   return given;

@@ -7,7 +7,7 @@ import { createMeter } from '#catalog/meter.ts';
 import { reservedParams } from '#endpoints/check-declaration.ts';
 import { RateLimited, type RateState } from '#endpoints/rates.ts';
 import { paramsOfUrl } from '#endpoints/read-params.ts';
-import type { EndpointAnswer, EndpointPage } from '#endpoints/run.ts';
+import type { EndpointAnswer, EndpointPage, RowsPiece } from '#endpoints/run.ts';
 import { serveCall, serveStream } from '#endpoints/serve-call.ts';
 import type { Endpoint } from '#endpoints/served.ts';
 import {
@@ -92,8 +92,8 @@ async function answerRows(app: App, request: RestRequest, endpoint: Endpoint): P
   const served = { caller: { viewer, address }, asker };
   const isWhole = Object.values(page).every((value) => value === undefined);
   if (format !== 'json' && isWhole) {
-    const pieces = serveStream(app.endpoints, served, endpoint, values);
-    return await streamed(endpoint, format, pieces);
+    const { rate, pieces } = serveStream(app.endpoints, served, endpoint, values);
+    return withHeaders(await streamed(endpoint, format, pieces, signal), rate ? rateHeaders(rate) : {});
   }
   const answer = await serveCall(app.endpoints, served, endpoint, { values, page });
   return whole(request, endpoint, format, answer);
@@ -198,9 +198,14 @@ function bodyOf(
 async function streamed(
   endpoint: Endpoint,
   format: Exclude<Format, 'json'>,
-  pieces: AsyncGenerator<{ rows: readonly unknown[][]; truncated: boolean }, void>,
+  pieces: AsyncGenerator<RowsPiece, void>,
+  signal: AbortSignal,
 ): Promise<RestAnswer> {
   const first = await pieces.next();
+  // A body that nobody takes to its end, as that of HEAD, would else hold its connection to the datastore for good.
+  const leave = () => void pieces.return().catch(() => undefined);
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
   const names = jsonNames(endpoint.columns);
   const write = (rows: readonly unknown[][]) =>
     rows.map((row) => (format === 'csv' ? csvOfRow(row) : `${jsonOfRow(names, row)}\n`)).join('');

@@ -10,15 +10,15 @@ export const contentTypes: Record<Format, string> = {
   csv: 'text/csv; charset=utf-8; header=present',
 };
 
-const formatOfType: Record<string, Format> = {
-  'application/json': 'json',
-  'application/*': 'json',
-  '*/*': 'json',
-  'application/x-ndjson': 'ndjson',
-  'application/jsonl': 'ndjson',
-  'text/csv': 'csv',
-  'text/*': 'csv',
-};
+const formatOfType = new Map<string, Format>([
+  ['application/json', 'json'],
+  ['application/*', 'json'],
+  ['*/*', 'json'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+  ['text/csv', 'csv'],
+  ['text/*', 'csv'],
+]);
 
 /** What the header Accept asks for, by its weights; null for none that there is. */
 export function acceptedFormat(accept: string | undefined): Format | null {
@@ -29,9 +29,9 @@ export function acceptedFormat(accept: string | undefined): Format | null {
     return { type, weight: weight === undefined ? 1 : Number(weight.slice(2)) || 0, index };
   });
   const best = asked
-    .filter(({ type, weight }) => weight > 0 && type in formatOfType)
+    .filter(({ type, weight }) => weight > 0 && formatOfType.has(type))
     .sort((a, b) => b.weight - a.weight || a.index - b.index)[0];
-  return best ? formatOfType[best.type]! : null;
+  return best ? formatOfType.get(best.type)! : null;
 }
 
 /** A row as JSON, an object of its columns. Whole numbers beyond 2^53 and decimals are strings, so that they stay exact. */

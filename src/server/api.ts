@@ -50,6 +50,8 @@ async function send(
   { status, headers, body, trailers }: RestAnswer,
 ): Promise<void> {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  // They follow the last of several pieces, which HTTP/1.0 and HEAD have not.
+  if (request.httpVersion === '1.0' || request.method === 'HEAD') response.removeHeader('trailer');
   response.setHeader('vary', 'Accept, Accept-Encoding, Authorization, Cookie');
   if (body === null) {
     response.writeHead(status).end();
@@ -68,7 +70,6 @@ async function send(
   response.writeHead(status);
   if (request.method === 'HEAD') {
     response.end();
-    if (typeof body !== 'string') await body[Symbol.asyncIterator]().return?.();
     return;
   }
   if (typeof body === 'string' && !compressed) {

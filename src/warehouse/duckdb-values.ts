@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import {
   BIGINT,
   HUGEINT,
@@ -23,6 +24,12 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 import type { Bind } from './warehouse.ts';
+
+// The driver's own decoder drops U+FEFF from the beginning of a text, so that a value would come back as another.
+const accessors = createRequire(import.meta.url)('@duckdb/node-api/lib/vectors/dataAccessors.js') as {
+  textDecoder: TextDecoder;
+};
+accessors.textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const int64Max = 2n ** 63n - 1n;
 

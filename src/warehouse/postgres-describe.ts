@@ -26,12 +26,29 @@ export const reading = `^(current_setting|(table|schema|database|query|cursor)_t
  */
 export async function describeSelect(run: RunInside, select: string): Promise<DescribedSelect> {
   await run({ sql: `CREATE TEMP VIEW ${view} AS\n${select}\n` });
+  await refuseClauses(run);
   await refuseFunctions(run);
   const columns = await run({
     sql: `SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
       WHERE attrelid = 'pg_temp.${view}'::regclass AND attnum > 0 ORDER BY attnum`,
   });
   return { columns: (columns as [string, string][]).map(columnOf), reads: await readsOf(run) };
+}
+
+/** What a view may have, and a SELECT that only reads has not. */
+async function refuseClauses(run: RunInside): Promise<void> {
+  const [[hasCheck, hasLocks]] = (await run({
+    sql: `SELECT c.reloptions IS NOT NULL, r.ev_action::text ~ ':rowMarks \\('
+      FROM pg_class c JOIN pg_rewrite r ON r.ev_class = c.oid WHERE c.oid = 'pg_temp.${view}'::regclass`,
+  })) as [[boolean, boolean]];
+  if (!hasCheck && !hasLocks) return;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    hasLocks
+      ? 'The SELECT may not lock rows: it only reads.'
+      : 'The SELECT ends with what only CREATE VIEW can have.',
+    { fix: hasLocks ? 'Leave FOR UPDATE or FOR SHARE out.' : 'Leave WITH CHECK OPTION out.' },
+  );
 }
 
 function columnOf([name, dataType]: [string, string]): ResultColumn {

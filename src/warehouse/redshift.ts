@@ -1,6 +1,6 @@
 import { codeOf } from './postgres-errors.ts';
 import { noSchema, type PostgresKind, type RunRead } from './postgres-kind.ts';
-import { type PostgresOptions, PostgresProtocolWarehouse } from './postgres.ts';
+import { type PostgresOptions, PostgresProtocolWarehouse } from './postgres-protocol.ts';
 import { redshiftDialect } from './redshift-dialect.ts';
 import { describeRedshiftSelect } from './redshift-describe.ts';
 import { describeRedshiftSchemas, describeRedshiftTables } from './redshift-tables.ts';

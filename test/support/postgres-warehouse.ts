@@ -1,7 +1,8 @@
 import { Client } from 'pg';
 import type { Viewer } from '#accounts/viewer.ts';
 import { createDatastore } from '#catalog/create-datastore.ts';
-import { openPostgres, type PostgresOptions, type PostgresWarehouse } from '#warehouse/postgres.ts';
+import { openPostgres, type PostgresWarehouse } from '#warehouse/postgres.ts';
+import type { PostgresOptions } from '#warehouse/postgres-protocol.ts';
 import { createEmptyDatabase } from './database.ts';
 import type { TestGraphql } from './graphql.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { openDatastores } from '#catalog/datastores.ts';
-import type { PostgresOptions } from '#warehouse/postgres.ts';
+import type { PostgresOptions } from '#warehouse/postgres-protocol.ts';
 import { type Data, openTestGraphql, type TestGraphql, type Variables } from '../../support/graphql.ts';
 import { openPostgresWarehouse, type TestPostgresWarehouse } from '../../support/postgres-warehouse.ts';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { PostgresOptions } from '#warehouse/postgres.ts';
+import type { PostgresOptions } from '#warehouse/postgres-protocol.ts';
 import { openPostgresWarehouse } from '../postgres-warehouse.ts';
 import { translate } from './translate.ts';
 
