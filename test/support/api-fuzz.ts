@@ -115,7 +115,11 @@ function validOf(schema: Schema): Arbitrary<string> {
   if (schema.pattern !== undefined) return fc.stringMatching(new RegExp(schema.pattern, 'u'));
   return fc
     .string({ unit: 'grapheme', minLength, maxLength: Math.min(maxLength, 60) })
-    .filter((text) => !text.includes('\0') && [...text].length <= maxLength && [...text].length >= minLength);
+    .filter((text) => !text.includes('\0') && isBetween(Array.from(text).length, minLength, maxLength));
+}
+
+function isBetween(count: number, least: number, most: number): boolean {
+  return count >= least && count <= most;
 }
 
 /** A valid value with one thing wrong, or not: nothing is said of it. */

@@ -26,10 +26,10 @@ test('no call is lost while its file is edited: each is answered by the old file
   await using _followed = await followFolder(app.endpoints, { folder, homeId: app.store.homeId });
 
   let served = 0;
-  let editing = true;
+  const editing = new AbortController();
   const wrong: string[] = [];
   const client = async () => {
-    while (editing) {
+    while (!editing.signal.aborted) {
       const from = served;
       const { status, text } = await lab.call('v1/users/some');
       const rows = status === 200 ? (JSON.parse(text) as { data: { edit: number }[] }).data : [];
@@ -76,7 +76,7 @@ test('no call is lost while its file is edited: each is answered by the old file
     await writeFile(file, yaml(9));
     await isServed(9);
   } finally {
-    editing = false;
+    editing.abort();
     await Promise.all(calling);
   }
   expect(wrong).toEqual([]);
