@@ -41,12 +41,13 @@ const isLive = Prisma.sql`l.status::text = ANY(${[...liveStatuses]}::text[])`;
 const isIdle = (id: Prisma.Sql) =>
   Prisma.sql`NOT EXISTS (SELECT 1 FROM task l WHERE (l.transformation_id = ${id} OR l.job_id = ${id}) AND ${isLive})`;
 
-/** Those that are due, with the newest write that makes them so. */
-function due(now: Date): Prisma.Sql {
+/** Those that are due, or only the one of that id, with the newest write that makes them so. */
+function due(now: Date, id: string | null = null): Prisma.Sql {
+  const isAsked = (of: Prisma.Sql) => (id === null ? Prisma.sql`true` : Prisma.sql`${of} = ${id}::uuid`);
   return Prisma.sql`due AS (
     SELECT o.kind, o.id, o.created_at, max(c.synced_at) AS seen
     FROM following o JOIN catalog_table c ON c.id = o.table_id
-    WHERE c.synced_at > o.seen_at
+    WHERE ${isAsked(Prisma.sql`o.id`)} AND c.synced_at > o.seen_at
       AND NOT EXISTS (SELECT 1 FROM task l WHERE l.id = c.task_id AND ${isLive})
       AND ${isIdle(Prisma.sql`o.id`)}
       AND NOT EXISTS (
@@ -57,7 +58,7 @@ function due(now: Date): Prisma.Sql {
       )
     GROUP BY o.kind, o.id, o.created_at
     UNION ALL
-    SELECT 'job', j.id, j.created_at, ${now}::timestamptz FROM ${unknownJobs} AND ${isIdle(Prisma.sql`j.id`)}
+    SELECT 'job', j.id, j.created_at, ${now}::timestamptz FROM ${unknownJobs} AND ${isAsked(Prisma.sql`j.id`)} AND ${isIdle(Prisma.sql`j.id`)}
   )`;
 }
 
@@ -70,7 +71,7 @@ async function startDue(deps: PipelineDeps, kind: Kind, id: string): Promise<boo
     if (mine.length === 0) return false;
     // Looked at again under the lock: another process may have started it by now.
     const [found] = await tx.$queryRaw<{ seen: Date }[]>`
-      WITH ${following}, ${due(deps.now())} SELECT seen FROM due WHERE id = ${id}::uuid`;
+      WITH ${following}, ${due(deps.now(), id)} SELECT seen FROM due`;
     if (!found) return false;
     await tx.$executeRaw`
       UPDATE ${table} SET inputs_seen_at = ${found.seen}::timestamptz WHERE id = ${id}::uuid`;
