@@ -197,6 +197,8 @@ export interface ConnectorInfo {
 
 export interface SourceConnector<Config = unknown> extends ConnectorInfo {
   syncModes: SyncMode[];
+  /** What it reads are tables of the project's own datastores, which its sessions can name. */
+  readsDatastore?: true;
   /** Tries the config against the real system. An expected failure is a result; each cause has its own message. */
   check(config: Config, context: ConnectorContext): Promise<CheckResult>;
   discover(config: Config, context: ConnectorContext): Promise<StreamInfo[]>;

@@ -64,7 +64,11 @@ const CreateJobInput = builder.inputType('CreateJobInput', {
       type: ScheduleInput,
       description: 'When tasks start by themselves. Null for never.',
     }),
-    active: t.boolean({ description: 'Whether the schedule starts tasks. Null for true.' }),
+    runAfterInputs: t.boolean({
+      description:
+        'Whether a task starts when a table that it reads was written, and the first one at once. For sources of type "datastore" alone. Null for false.',
+    }),
+    active: t.boolean({ description: 'Whether tasks start by themselves. Null for true.' }),
     idempotencyKey: t.string({
       description:
         'Any text of your own: a repeat with the same key and input makes nothing new, and returns what the first made. Null for none.',
@@ -87,7 +91,11 @@ const UpdateJobInput = builder.inputType('UpdateJobInput', {
       type: ScheduleInput,
       description: 'The new schedule. Null takes it away; left out, it stays.',
     }),
-    active: t.boolean({ description: 'Whether the schedule starts tasks. Null or left out, it stays.' }),
+    runAfterInputs: t.boolean({
+      description:
+        'Whether a task starts when a table that it reads was written. Null or left out, it stays.',
+    }),
+    active: t.boolean({ description: 'Whether tasks start by themselves. Null or left out, it stays.' }),
     expectedRevision: t.int({
       description: 'Changes only this revision, CONFLICT otherwise. Null changes any.',
     }),
@@ -100,12 +108,13 @@ const DeleteJobInput = builder.inputType('DeleteJobInput', {
 });
 
 const SetJobActiveInput = builder.inputType('SetJobActiveInput', {
-  description: 'Whether the schedule of a job starts tasks.',
+  description: 'Whether tasks of a job start by themselves.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'The job.' }),
     active: t.boolean({
       required: true,
-      description: 'True to start tasks on schedule, false to stop that. A running task goes on.',
+      description:
+        'True to start tasks by its schedule and after its inputs, false to stop that. A running task goes on.',
     }),
   }),
 });
@@ -140,7 +149,8 @@ const SetJobActivePayload = payloadType<{ id: string }>(
 builder.mutationFields((t) => ({
   createJob: t.field({
     type: CreateJobPayload,
-    description: 'Makes a job. It runs when its schedule says so, or by syncJob. Needs CONTROL_WRITE.',
+    description:
+      'Makes a job. It runs when its schedule says so, after its inputs where it is to, or by syncJob. Needs CONTROL_WRITE.',
     args: { input: t.arg({ type: CreateJobInput, required: true, description: 'The new job.' }) },
     resolve: (_root, { input }, context) =>
       attempt(async () =>
@@ -180,7 +190,7 @@ builder.mutationFields((t) => ({
   }),
   setJobActive: t.field({
     type: SetJobActivePayload,
-    description: 'Lets the schedule of a job start tasks, or stops that. Needs CONTROL_WRITE.',
+    description: 'Lets tasks of a job start by themselves, or stops that. Needs CONTROL_WRITE.',
     args: {
       input: t.arg({ type: SetJobActiveInput, required: true, description: 'Which job, and whether.' }),
     },

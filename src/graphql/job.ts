@@ -79,7 +79,11 @@ export const Job = builder.prismaNode('Job', {
     source: t.relation('source', { description: 'Where rows come from.' }),
     destination: t.relation('destination', { description: 'Where rows go.' }),
     active: t.exposeBoolean('active', {
-      description: 'Whether the schedule starts tasks. syncJob starts one either way.',
+      description:
+        'Whether the schedule, and what it reads being written, start tasks. syncJob starts one either way.',
+    }),
+    runAfterInputs: t.exposeBoolean('runAfterInputs', {
+      description: 'Whether a task starts when one of the tables that it reads was written.',
     }),
     schedule: t.field({
       type: Schedule,

@@ -36,7 +36,7 @@ const TaskTrigger = builder.enumType('TaskTrigger', {
     MANUAL: { description: 'Someone asked for it, by syncJob or runTransformation.' },
     SCHEDULE: { description: 'The schedule of the job or transformation.' },
     RETRY: { description: 'An earlier task failed.' },
-    UPSTREAM: { description: 'A task wrote a table that the transformation reads.' },
+    UPSTREAM: { description: 'A task wrote a table that the transformation or job reads.' },
   },
 });
 

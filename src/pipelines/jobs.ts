@@ -10,6 +10,7 @@ import type { StreamSelection } from '#connectors/contract.ts';
 import type { Job, Prisma } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import { cancelInTx } from './cancel-task.ts';
+import { checkFollowing } from './check-following.ts';
 import type { JobStreamInput } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
 import { lockEnd } from './ends.ts';
@@ -23,6 +24,8 @@ export interface CreateJobInput {
   destinationId: string;
   streams: readonly JobStreamInput[];
   schedule?: ScheduleInput | null | undefined;
+  /** False without it. */
+  runAfterInputs?: boolean | null | undefined;
   /** True without it. */
   active?: boolean | null | undefined;
   idempotencyKey?: string | null | undefined;
@@ -36,6 +39,7 @@ export interface UpdateJobInput {
   streams?: readonly JobStreamInput[] | null | undefined;
   /** Null takes the schedule away. */
   schedule?: ScheduleInput | null | undefined;
+  runAfterInputs?: boolean | null | undefined;
   active?: boolean | null | undefined;
   expectedRevision?: number | null | undefined;
 }
@@ -47,6 +51,9 @@ export async function createJob(deps: PipelineDeps, viewer: Viewer, input: Creat
   const timing = checkTiming(input.schedule, problems);
   const selected = await selectStreams(deps, viewer, input);
   problems.push(...selected.problems);
+  const runAfterInputs = input.runAfterInputs ?? false;
+  if (runAfterInputs)
+    problems.push(...(await checkFollowing(deps, viewer, { ...input, ways: selected.ways })));
   if (problems.length > 0) throw new InputError(problems);
 
   const insert = async (tx: Tx): Promise<{ id: string }> => {
@@ -63,6 +70,7 @@ export async function createJob(deps: PipelineDeps, viewer: Viewer, input: Creat
         sourceId: input.sourceId,
         destinationId: input.destinationId,
         active,
+        runAfterInputs,
         nextRunAt: nextRun({ ...timing, active }, now),
         streams: asJson(selected.selections),
         createdAt: now,
@@ -90,11 +98,15 @@ export async function updateJob(deps: PipelineDeps, viewer: Viewer, input: Updat
     destinationId: input.destinationId ?? before.destinationId,
   };
   const movesEnds = ends.sourceId !== before.sourceId || ends.destinationId !== before.destinationId;
-  const streams = input.streams ?? (movesEnds ? storedSelections(before.streams) : undefined);
-  if (streams) {
-    const selected = await selectStreams(deps, viewer, { ...ends, streams });
+  const follows = changes.runAfterInputs && !before.runAfterInputs;
+  const streams = input.streams ?? (movesEnds || follows ? storedSelections(before.streams) : undefined);
+  const selected = streams && (await selectStreams(deps, viewer, { ...ends, streams }));
+  if (selected) {
     problems.push(...selected.problems);
     changes.streams = asJson(selected.selections);
+  }
+  if (changes.runAfterInputs && selected) {
+    problems.push(...(await checkFollowing(deps, viewer, { ...ends, ways: selected.ways })));
   }
   if (problems.length > 0) throw new InputError(problems);
 
@@ -164,11 +176,18 @@ function jobNotFound(): InputError {
   return inputError('NOT_FOUND', ['id'], 'There is no such job.');
 }
 
-type JobChanges = Partial<Timing> & { name?: string; streams?: Prisma.InputJsonArray };
+type JobChanges = Partial<Timing> & {
+  name?: string;
+  streams?: Prisma.InputJsonArray;
+  runAfterInputs: boolean;
+};
 
 function checkChanges(input: UpdateJobInput, before: Job): { problems: Problem[]; changes: JobChanges } {
   const problems: Problem[] = [];
-  const changes: JobChanges = { active: input.active ?? before.active };
+  const changes: JobChanges = {
+    active: input.active ?? before.active,
+    runAfterInputs: input.runAfterInputs ?? before.runAfterInputs,
+  };
   if (input.name != null) {
     const checked = checkName(input.name, 'job');
     problems.push(...checked.problems);

@@ -13,7 +13,6 @@ import {
 import { oldestWriteOf } from '#catalog/behind.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { messageOf } from '#base/errors.ts';
-import type { TableName } from '#warehouse/warehouse.ts';
 import { Prisma, type Job, type TaskStream } from '#generated/prisma/client.ts';
 import { streamName } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
@@ -21,6 +20,7 @@ import { columnsInWords, count, counted, throughput } from './log-words.ts';
 import { stageParts } from './stage-parts.ts';
 import { StreamProgress } from './stream-progress.ts';
 import { keptState, stateToGoOnFrom } from './stream-state.ts';
+import { loopWords, readsTarget, type StreamReads } from './stream-ways.ts';
 import type { TaskHold } from './task-hold.ts';
 
 /** What the streams of one run share. */
@@ -64,7 +64,7 @@ interface Publishing {
 }
 
 /** Of a stream of a datastore; `syncedAt` of the oldest of its tables as the reading began. */
-type Reads = { datastore: string; tables: readonly TableName[]; syncedAt?: Date | null } | null;
+type Reads = (StreamReads & { syncedAt?: Date | null }) | null;
 
 async function moveOnce(run: TaskRun, selection: StreamSelection, progress: StreamProgress): Promise<void> {
   const { hold, job } = run;
@@ -93,15 +93,9 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
 
 /** Fails with CONFIG when the stream would be made of the table that it writes. */
 function refuseLoop(selection: StreamSelection, reads: Reads, table: WrittenTable | null): void {
-  if (!reads || table?.datastore !== reads.datastore) return;
-  const key = ({ database, schema, name }: TableName) =>
-    JSON.stringify([database, schema, name]).toLowerCase();
-  if (!reads.tables.some((each) => key(each) === key(table))) return;
-  throw new ConnectorError(
-    'CONFIG',
-    `"${streamName(selection)}" reads ${table.schema}.${table.name} of the datastore "${table.datastore}", which it would write.`,
-    { fix: 'Give the stream another destinationTable, or write to another datastore.' },
-  );
+  if (!reads || !table || !readsTarget(reads, table)) return;
+  const { message, fix } = loopWords(selection, table);
+  throw new ConnectorError('CONFIG', message, { fix });
 }
 
 /** The state to go on from. That the destination has forgotten what the store knows of is said: all is read again then. */

@@ -7,6 +7,14 @@ import type { PipelineDeps } from './deps.ts';
 import { findConnector } from './end-config.ts';
 import { checkJobTables } from './job-tables.ts';
 import { discoverStreams, storedStreams } from './source-streams.ts';
+import { loopProblems, type StreamWay, streamWays } from './stream-ways.ts';
+
+export interface SelectedStreams {
+  selections: StreamSelection[];
+  problems: Problem[];
+  /** Of the streams between datastores, as far as they are known now. */
+  ways: StreamWay[];
+}
 
 /**
  * The selections of a job over these two ends, with everything wrong with them. A stream that the source's last
@@ -16,7 +24,7 @@ export async function selectStreams(
   deps: PipelineDeps,
   viewer: Viewer,
   input: { sourceId: string; destinationId: string; streams: readonly JobStreamInput[] },
-): Promise<{ selections: StreamSelection[]; problems: Problem[] }> {
+): Promise<SelectedStreams> {
   const { db } = deps.store;
   const [source, destination] = await Promise.all([
     db.source.findFirst({ where: { id: input.sourceId, ...visible(viewer) } }),
@@ -27,13 +35,18 @@ export async function selectStreams(
   if (!destination) {
     problems.push({ code: 'NOT_FOUND', path: ['destinationId'], message: 'There is no such destination.' });
   }
-  if (!source || !destination) return { selections: [], problems };
+  if (!source || !destination) return { selections: [], problems, ways: [] };
 
   const { writeModes } = findConnector(deps, 'destination', destination.type, destination.version);
   const known = storedStreams(source.streams);
   const withTables = async (checked: ReturnType<typeof checkStreams>) => {
-    const taken = await checkJobTables(deps, viewer, destination, checked.selections);
-    return { ...checked, problems: [...checked.problems, ...taken] };
+    const { selections, problems: ofStreams } = checked;
+    const taken = await checkJobTables(deps, viewer, destination, selections);
+    const found = [...ofStreams, ...taken];
+    // What is wrong anyway may be read by no source.
+    if (found.length > 0) return { selections, problems: found, ways: [] };
+    const ways = await streamWays(deps, viewer.projectId, { source, destination }, selections);
+    return { selections, problems: loopProblems(ways, selections), ways };
   };
   if (input.streams.every((stream) => known.some((each) => isNamed(each, stream)))) {
     return withTables(checkStreams(input.streams, known, writeModes));
@@ -48,7 +61,11 @@ export async function selectStreams(
     );
     const message = `The streams ${names.join(', ')} could not be looked up in the source "${source.name}": ${error.message}`;
     const fix = 'Make testSource succeed first.';
-    return { selections: [], problems: [{ code: 'CONNECTION_FAILED', path: ['sourceId'], message, fix }] };
+    return {
+      selections: [],
+      ways: [],
+      problems: [{ code: 'CONNECTION_FAILED', path: ['sourceId'], message, fix }],
+    };
   }
 }
 

@@ -31,12 +31,16 @@ export function openApiOf(endpoints: readonly Endpoint[]): Schema {
 }
 
 function tagsOf(endpoints: readonly Endpoint[]): Json[] {
-  return [...new Set(endpoints.flatMap(({ tags }) => tags))].sort().map((name) => ({ name }));
+  return [...new Set(endpoints.flatMap(tagsOfOne))].sort().map((name) => ({ name }));
+}
+
+/** Viewers list operations under their tags. */
+function tagsOfOne({ tags }: Endpoint): readonly string[] {
+  return tags.length > 0 ? tags : ['endpoints'];
 }
 
 function operationOf(endpoint: Endpoint): Schema {
-  const { name, version, description, tags, params, scopes, state, replacement, sunsetAt, rateLimit } =
-    endpoint;
+  const { name, version, description, params, scopes, state, replacement, sunsetAt, rateLimit } = endpoint;
   const gone = sunsetAt === null ? '' : ` Served until ${sunsetAt.toISOString().slice(0, 10)}.`;
   const warning = state === 'DEPRECATED' ? `${replacement ?? 'Deprecated.'}${gone}` : null;
   return {
@@ -45,7 +49,7 @@ function operationOf(endpoint: Endpoint): Schema {
     ...((description ?? warning) !== null && {
       description: [description, warning].filter(Boolean).join('\n\n'),
     }),
-    ...(tags.length > 0 && { tags: [...tags] }),
+    tags: [...tagsOfOne(endpoint)],
     ...(state === 'DEPRECATED' && { deprecated: true }),
     security: scopes === null ? [] : [{ token: [] }],
     ...(scopes !== null && { 'x-scopes': [...scopes] }),
@@ -120,7 +124,8 @@ function pageParams({ pages }: Endpoint): Schema[] {
     schema,
   });
   return [
-    query('first', 'How many rows from the beginning, or after a cursor.', { ...size, default: pages.size }),
+    // No default is declared, here and for the format: viewers would send it along with `last`, and against Accept.
+    query('first', `How many rows from the beginning, or after a cursor: ${pages.size} without it.`, size),
     query('after', 'A cursor: the page begins after its row.', { type: 'string' }),
     query('last', 'How many rows before a cursor; only with before.', size),
     query('before', 'A cursor: the page ends before its row. Not with first and after.', { type: 'string' }),
@@ -133,7 +138,7 @@ const formatParam: Schema = {
   description:
     'How the rows are written, before what Accept says. csv and ndjson without a page give all rows.',
   required: false,
-  schema: { type: 'string', enum: ['json', 'ndjson', 'csv'], default: 'json' },
+  schema: { type: 'string', enum: ['json', 'ndjson', 'csv'] },
 };
 
 function answerOf(endpoint: Endpoint): Schema {

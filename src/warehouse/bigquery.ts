@@ -63,6 +63,10 @@ export class BigQueryWarehouse implements Warehouse {
     return this.#rest.login.projectId;
   }
 
+  get database(): string {
+    return this.projectId;
+  }
+
   constructor({ dataset, location, maximumBytesBilled, ...login }: BigQueryOptions) {
     this.#rest = new BigQueryRest(login);
     this.#settings = { dataset, location, maximumBytesBilled };

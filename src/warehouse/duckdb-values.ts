@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import {
   BIGINT,
+  DOUBLE,
   HUGEINT,
   LIST,
   SQLNULL,
@@ -36,9 +37,15 @@ const int64Max = 2n ** 63n - 1n;
 /** The type that a bind is given; undefined leaves the choice to DuckDB. BIGINT where it fits: a HUGEINT would keep it from pruning. */
 export function bindType(bind: Bind): DuckDBType | undefined {
   if (typeof bind === 'bigint') return bind <= int64Max && bind >= -int64Max - 1n ? BIGINT : HUGEINT;
+  // The driver takes every number without a fraction for a whole one, and fails where that is too wide.
+  if (typeof bind === 'number' && !Number.isSafeInteger(bind)) return DOUBLE;
   if (!Array.isArray(bind)) return undefined;
+  const items = bind.filter((each) => each !== null);
+  // The first would else say what all of them are.
+  if (items.length > 0 && items.every((each) => typeof each === 'number'))
+    return LIST(items.every(Number.isSafeInteger) ? BIGINT : DOUBLE);
   if (bind.length === 0) return LIST(SQLNULL);
-  const item = bindType(bind.find((each) => each !== null) ?? null);
+  const item = bindType(items[0] ?? null);
   return item && LIST(item);
 }
 

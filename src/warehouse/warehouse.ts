@@ -97,6 +97,8 @@ export interface Examination {
 export interface Warehouse extends AsyncDisposable {
   readonly engine: 'DUCKDB' | 'SNOWFLAKE' | 'POSTGRES' | 'REDSHIFT' | 'BIGQUERY' | 'DATABRICKS';
   readonly dialect: Dialect;
+  /** The database that tables are written to; left out by engines of which a connection sees one alone. */
+  readonly database?: string;
   /** Why it is about to be closed, as "its settings were changed"; what is stopped then is told. Left out, the process stops. */
   closedFor?: string;
   /** Runs one statement. Fails with WAREHOUSE_UNAVAILABLE, WAREHOUSE_TIMEOUT, or BAD_USER_INPUT for SQL the engine refuses. */

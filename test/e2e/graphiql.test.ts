@@ -1,8 +1,7 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openScratch } from '../integration/server/open-scratch.ts';
+import { launchBrowser, openIn, type Opened } from '../support/browser.ts';
 import { type Gateway, signUp, startGateway, temporaryFolder } from '../support/gateway.ts';
 
 const password = 'correct horse battery';
@@ -11,11 +10,7 @@ let gateway: Gateway;
 let browser: Browser;
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: chromiumPath(),
-    // Tests may run as root, which chromium's sandbox refuses; the page is our own.
-    args: ['--no-sandbox'],
-  });
+  browser = await launchBrowser();
   home = await temporaryFolder();
   gateway = await startGateway({ home: home.path });
   await signUp(gateway);
@@ -26,60 +21,8 @@ afterAll(async () => {
   await home?.[Symbol.asyncDispose]();
 });
 
-/** A chromium of this machine. Fails with what to do when there is none: a test installs nothing. */
-function chromiumPath(): string {
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
-  const folders = [
-    ...(process.env['PATH'] ?? '').split(delimiter),
-    '/usr/bin',
-    '/usr/local/bin',
-    '/snap/bin',
-    '/opt/google/chrome',
-  ];
-  const given = process.env['CHROMIUM_PATH'];
-  const places = given
-    ? [given]
-    : [
-        ...folders.flatMap((folder) => names.map((name) => join(folder, name))),
-        '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-        '/Applications/Chromium.app/Contents/MacOS/Chromium',
-      ];
-  const found = places.find((place) => {
-    try {
-      accessSync(place, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  if (found) return found;
-  throw new Error(
-    given
-      ? `CHROMIUM_PATH is "${given}", which is no program that can be run.`
-      : 'The test of GraphiQL needs chromium: install it (apt-get install chromium), or set CHROMIUM_PATH to one.',
-  );
-}
-
-interface Opened {
-  page: Page;
-  /** Every address that the page asked for. */
-  asked: string[];
-  /** What the browser complained about. */
-  complaints: string[];
-}
-
 async function openPage(path: string, url = gateway.url): Promise<Opened> {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const asked: string[] = [];
-  const complaints: string[] = [];
-  page.on('request', (request) => asked.push(request.url()));
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  await page.goto(url + path);
-  return { page, asked, complaints };
+  return openIn(browser, url + path);
 }
 
 /** Runs what is in the editor of GraphiQL, and resolves when the answer contains the text. */

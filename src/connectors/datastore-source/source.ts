@@ -19,6 +19,7 @@ export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
   documentationUrl: null,
   spec,
   syncModes: ['FULL_REFRESH', 'INCREMENTAL'],
+  readsDatastore: true,
   check,
   discover,
   async open(config, context) {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { refreshCatalog } from '#catalog/refresh.ts';
+import { eventually } from '../../support/gateway.ts';
 import { type Data, openTestGraphql, type Variables } from '../../support/graphql.ts';
 
 const types: Record<string, string> = {
@@ -55,8 +56,8 @@ async function openShop() {
       { name, type: 'datastore', config: { series } },
       'source { id streams { name jsonSchema primaryKey comparable } }',
     );
-  const job = async (name: string, sourceId: string, stream: Variables) =>
-    done('createJob', 'job', { name, sourceId, destinationId, streams: [stream] });
+  const job = async (name: string, sourceId: string, stream: Variables, more: Variables = {}) =>
+    done('createJob', 'job', { name, sourceId, destinationId, streams: [stream], ...more });
   const sync = async (id: string): Promise<Data> => {
     const taskId = await done('syncJob', 'task', { id });
     let last: Data;
@@ -177,4 +178,19 @@ test('groups that have one text fail the stream instead of becoming one row', as
   });
   const told = await shop.job('told', source.id, { name: 'told', syncMode: 'FULL_REFRESH' });
   expect(await shop.sync(told)).toMatchObject({ status: 'SUCCEEDED', streams: [{ rowsRead: 12 }] });
+});
+
+test('a job over a series that runs after its inputs begins by itself', async () => {
+  await using shop = await openShop();
+  const { source } = await shop.source('metrics', [daily]);
+  const stream = { name: 'daily', syncMode: 'INCREMENTAL', difference: {} };
+  const id = await shop.job('daily to served', source.id, stream, { runAfterInputs: true });
+  const task = await eventually('a task to end', async () => {
+    const ask =
+      'query ($id: ID!) { job(id: $id) { runAfterInputs tasks(first: 1) { nodes { trigger status rowsWritten } } } }';
+    const { job } = await shop.gql.ask(shop.ada, ask, { id });
+    expect(job.runAfterInputs).toBe(true);
+    return job.tasks.nodes.find(({ status }: Data) => status !== 'QUEUED' && status !== 'RUNNING');
+  });
+  expect(task).toEqual({ trigger: 'UPSTREAM', status: 'SUCCEEDED', rowsWritten: 9 });
 });

@@ -6,12 +6,13 @@ import { expect, test } from 'vitest';
 import { createDatastore } from '#catalog/create-datastore.ts';
 import { Memory } from '#catalog/memory.ts';
 import { createDestination } from '#pipelines/destinations.ts';
-import { createJob, deleteJob } from '#pipelines/jobs.ts';
+import type { JobStreamInput } from '#pipelines/check-streams.ts';
+import { createJob, deleteJob, updateJob } from '#pipelines/jobs.ts';
 import { reviveTasks } from '#pipelines/revive-tasks.ts';
 import { runTask } from '#pipelines/run-task.ts';
 import { createSource } from '#pipelines/sources.ts';
 import { startTask } from '#pipelines/start-task.ts';
-import { openTestPipelines } from '../../support/pipelines.ts';
+import { openTestPipelines, problemsOf } from '../../support/pipelines.ts';
 import { openPostgresWarehouse } from '../../support/postgres-warehouse.ts';
 
 const forever = new AbortController().signal;
@@ -157,15 +158,35 @@ test('what deleted jobs have remembered goes with the next difference, and what 
   });
 });
 
-test('a stream that would be made of the table it writes is refused, also behind a view', async () => {
+test('a stream that would be made of the table it writes is refused, also behind a view, when the job is made or changed', async () => {
+  await using lab = await open();
+  const { deps, viewer } = lab;
+  const { id: back } = await lab.into('back', 'far', 'raw');
+  const { id: elsewhere } = await lab.into('elsewhere', 'near', 'raw');
+  for (const stream of ['users', 'all_users']) {
+    const loop = problemsOf(lab.job(`loop of ${stream}`, back, stream, 'USERS'));
+    expect(await loop).toEqual(['INVALID streams.0.destinationTable']);
+    const { id, streams } = await lab.job(`copy of ${stream}`, elsewhere, stream, `users_of_${stream}`);
+    const moved = (destinationTable: string) => ({
+      id,
+      destinationId: back,
+      streams: [{ ...(streams as unknown as [JobStreamInput])[0], destinationTable }],
+    });
+    const change = problemsOf(updateJob(deps, viewer, moved('users')));
+    expect(await change).toEqual(['INVALID streams.0.destinationTable']);
+    await updateJob(deps, viewer, moved(`users_of_${stream}`));
+  }
+});
+
+test('a stream that has become one of the table it writes fails its task, and the table stays', async () => {
   await using lab = await open();
   const { id: back } = await lab.into('back', 'far', 'raw');
-  for (const stream of ['users', 'all_users']) {
-    const { id } = await lab.job(`loop of ${stream}`, back, stream, 'users');
-    const task = await lab.run(id);
-    expect(task).toMatchObject({ status: 'FAILED', errorKind: 'CONFIG' });
-    expect(task.errorMessage).toContain('reads raw.users of the datastore "far", which it would write');
-  }
+  await lab.far.load(['CREATE VIEW raw.turning AS SELECT 1::int8 AS id, NULL AS name']);
+  const { id } = await lab.job('turns', back, 'turning', 'users');
+  await lab.far.load(['CREATE OR REPLACE VIEW raw.turning AS SELECT * FROM raw.users']);
+  const task = await lab.run(id);
+  expect(task).toMatchObject({ status: 'FAILED', errorKind: 'CONFIG' });
+  expect(task.errorMessage).toContain('reads raw.users of the datastore "far", which it would write');
   expect((await lab.far.warehouse.run({ sql: 'SELECT count(*) FROM raw.users' })).rows).toEqual([[3_000n]]);
 });
 

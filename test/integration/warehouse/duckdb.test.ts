@@ -79,6 +79,24 @@ describe('values', () => {
     expect(columns[4]!.dataType).toBe('BIGINT');
   });
 
+  test('numbers of any size are bound, and a list of them whatever stands first', async () => {
+    for (const number of [2 ** 63, -1e300, 5e-324, 2 ** 53, 5_000_000_000])
+      expect((await run('SELECT CAST(? AS DOUBLE)', [number])).rows).toEqual([[number]]);
+    for (const list of [
+      [1, 1.5],
+      [1.5, 1],
+      [1, 1e300, null],
+      [1, 5_000_000_000],
+      [null, 2],
+    ])
+      expect((await run('SELECT CAST(? AS DOUBLE[])', [list])).rows).toEqual([[list]]);
+  });
+
+  test('a text keeps a byte order mark at its beginning', async () => {
+    const text = '\ufeffa';
+    expect((await run('SELECT ?, [?], length(?)', [text, text, text])).rows).toEqual([[text, [text], 2n]]);
+  });
+
   test('more rows than asked for are not fetched, and the answer says so', async () => {
     const sql = 'SELECT * FROM range(100000)';
     expect(await warehouse.run({ sql }, { rowsMax: 3 })).toMatchObject({
