@@ -31,8 +31,8 @@ export function runEndpoints({ arguments: [action = ''], flags }: Typed): Promis
 async function check(folder: string): Promise<number> {
   const files = await filesOf(folder);
   const wrong = tellProblems(files);
-  const words = `${files.length} file${files.length === 1 ? '' : 's'}, ${wrong} of them wrong`;
-  process.stdout.write(`${wrong === 0 ? `${files.length} endpoints are declared well.` : words}\n`);
+  const count = `${files.length} file${files.length === 1 ? '' : 's'}`;
+  process.stdout.write(`${count}, ${wrong === 0 ? 'nothing wrong' : `${wrong} of them wrong`}\n`);
   return wrong === 0 ? 0 : 1;
 }
 
@@ -58,7 +58,8 @@ async function test(folder: string, fixtures: string | undefined): Promise<numbe
   let passed = 0;
   await using warehouse = await openDuckDb({ path: ':memory:', allowedDirectories: [] });
   await using session = await warehouse.session();
-  await session.run(await fixturesOf(folder, fixtures)).catch((error: unknown) => {
+  const sql = await fixturesOf(folder, fixtures);
+  await session.run(sql ?? 'SELECT 1').catch((error: unknown) => {
     throw new AppError('BAD_USER_INPUT', `The fixtures cannot be run: ${messageOf(error)}`);
   });
   for (const { name, declaration } of files) {
@@ -79,16 +80,18 @@ async function test(folder: string, fixtures: string | undefined): Promise<numbe
     }
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  if (failed > 0 && sql === null)
+    process.stderr.write(`No tables were made: there is no ${fixturesName} in ${folder}.\n`);
   return failed === 0 ? 0 : 1;
 }
 
-/** The SQL that makes the tables which the examples read; nothing where the folder has none. */
-async function fixturesOf(folder: string, named: string | undefined): Promise<string> {
+/** The SQL that makes the tables which the examples read; null where the folder has none. */
+async function fixturesOf(folder: string, named: string | undefined): Promise<string | null> {
   const path = named ?? join(folder, fixturesName);
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (named === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return 'SELECT 1';
+    if (named === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new AppError('BAD_USER_INPUT', `The fixtures "${path}" cannot be read: ${messageOf(error)}.`);
   }
 }

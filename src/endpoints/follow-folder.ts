@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { watch } from 'chokidar';
 import { canonicalJson } from '#accounts/canonical-json.ts';
 import { InputError, messageOf } from '#base/errors.ts';
+import type { Endpoint as EndpointRow } from '#generated/prisma/client.ts';
 import type { Declaration } from './declaration.ts';
 import type { EndpointDeps } from './deps.ts';
 import { type EndpointFile, problemLine, readFolder } from './folder.ts';
@@ -105,11 +106,15 @@ async function applyFiles(
     file: { name, homeId },
   });
   const problems: string[] = [];
+  const known = new Map(
+    served.filter(({ projectId }) => projectId === project.id).map((row) => [keyOf(row), row]),
+  );
   const declared = new Set<string>();
   for (const { name, declaration, problems: wrong } of files) {
     problems.push(...wrong.map((problem) => problemLine(name, problem)));
     if (!declaration) continue;
     declared.add(keyOf(declaration.metadata));
+    if (isServedAs(known.get(keyOf(declaration.metadata)), name, declaration)) continue;
     problems.push(...(await applyFile(deps, author(name), declaration)));
   }
   const wrongFiles = new Set(files.filter(({ declaration }) => !declaration).map(({ name }) => name));
@@ -133,10 +138,8 @@ async function applyFile(deps: EndpointDeps, author: Author, declaration: Declar
     const before = await deps.store.db.endpoint.findFirst({
       where: { projectId, name, version, deletedAt: null },
     });
-    const said = canonicalJson(declaration);
-    const isSaved = before?.file === author.file?.name && canonicalJson(before?.declaration) === said;
-    const isServed = before?.state !== 'DRAFT' && canonicalJson(declarationServed(before?.served)) === said;
-    if (isSaved && isServed) return [];
+    const isSaved =
+      before?.file === author.file?.name && canonicalJson(before?.declaration) === canonicalJson(declaration);
     const row = before && isSaved ? before : await saveEndpoint(deps, author, { declaration });
     await publishEndpoint(deps, author, { id: row.id });
     deps.log.info(`The endpoint "${name}" version ${version} is served as its file says.`, {
@@ -151,6 +154,10 @@ async function applyFile(deps: EndpointDeps, author: Author, declaration: Declar
   }
 }
 
-function declarationServed(served: unknown): unknown {
-  return (served as { declaration?: unknown } | null)?.declaration;
+/** Whether there is nothing to do for a file. */
+function isServedAs(row: EndpointRow | undefined, file: string, declaration: Declaration): boolean {
+  if (row?.file !== file || row.state === 'DRAFT') return false;
+  const { declaration: served } = (row.served ?? {}) as { declaration?: unknown };
+  const said = canonicalJson(declaration);
+  return canonicalJson(row.declaration) === said && canonicalJson(served) === said;
 }

@@ -50,6 +50,9 @@ interface Window {
 }
 
 const exchangeMs = 1_000;
+/** How often windows that ended long ago are removed, which looks at every row; and how long none lasts. */
+const cleanMs = 600_000;
+const endedMs = 2 * 86_400_000;
 /** So many callers are told apart; beyond it the oldest window is forgotten. */
 const windowsMax = 100_000;
 
@@ -59,6 +62,7 @@ const windowsMax = 100_000;
  */
 export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => number = Date.now): Rates {
   const windows = new Map<string, Window>();
+  let cleanedAt = 0;
   const take: Rates['take'] = (endpoint, caller) => {
     const { rateLimit } = endpoint;
     if (!rateLimit) return null;
@@ -97,7 +101,9 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
       window.shared = Number(used);
       window.own -= was.used;
     }
-    await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - 2 * 86_400_000)}`;
+    if (now - cleanedAt < cleanMs) return;
+    cleanedAt = now;
+    await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - endedMs)}`;
   };
   const failed = (error: unknown) => log.warn('Counts of calls were not exchanged.', { error });
   // Two at once would both send what one of them counts.

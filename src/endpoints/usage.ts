@@ -23,12 +23,14 @@ interface Counts {
 /** Counts of calls by endpoint and hour, in memory, and written once in some seconds. */
 export interface Usage extends AsyncDisposable {
   count(endpoint: Pick<Endpoint, 'id' | 'projectId'>, call: Call): void;
-  /** Writes what was counted. Runs by itself. */
+  /** Writes what was counted, and once an hour removes what is older than 35 days. Runs by itself. */
   write(): Promise<void>;
 }
 
 const writeMs = 5_000;
 const hourMs = 3_600_000;
+/** Hours that are older are of no use to usageOf, and go. */
+const keptMs = 35 * 24 * hourMs;
 /** Durations of 0 to 2^20 ms, two steps for each doubling: a percentile is right within 41 %. */
 export const durationSteps = 41;
 
@@ -41,7 +43,16 @@ export function durationStep(durationMs: number): number {
 /** Writes what is left when it is disposed of. */
 export function openUsage({ db }: Pick<Store, 'db'>, log: Log, clock: () => number = Date.now): Usage {
   let counted = new Map<string, Counts>();
+  let cleanedAt = 0;
+  const clean = async (): Promise<void> => {
+    const now = clock();
+    // It looks at every row, and there is something to find once an hour.
+    if (now - cleanedAt < hourMs) return;
+    cleanedAt = now;
+    await db.endpointUsage.deleteMany({ where: { hour: { lt: new Date(now - keptMs) } } });
+  };
   const write = async (): Promise<void> => {
+    await clean();
     if (counted.size === 0) return;
     const writing = counted;
     counted = new Map();

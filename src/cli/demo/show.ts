@@ -108,6 +108,8 @@ function showQueries(app: App, url: string, say: Say): void {
       '  { users(first: 3, filter: { properties: [{ property: "theme", eq: "dark" }] }) { nodes { name eventCount } } }',
       '  { job(name: "shop") { lastTask { logs(first: 20) { nodes { at level stream message } } } } }',
       '',
+      `Declare a data API as docs/data-api.md says, in ${app.config.endpoints}, and try it at ${url}/api/docs`,
+      '',
       'Sync again from another terminal:',
       `  SLUICE_HOME=${app.config.home} SLUICE_URL=${url} npm run sluice -- sync shop --logs`,
     ].join('\n'),

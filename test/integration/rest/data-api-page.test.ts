@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApiKey } from '#accounts/api-keys.ts';
+import { runEndpoints } from '#cli/endpoints.ts';
 import { followFolder } from '#endpoints/follow-folder.ts';
 import { serve } from '#server/serve.ts';
 import { docBlocks } from '../../support/doc-blocks.ts';
@@ -53,4 +54,16 @@ test('docs/data-api.md: the mutation publishes what is declared', async () => {
     endpoint: { url: '/api/v1/users/active', field: 'activeUsers', state: 'PUBLISHED' },
     userErrors: [],
   });
+});
+
+test("docs/data-api.md: the page's examples pass on its fixtures", async () => {
+  const blocks = await docBlocks('data-api.md');
+  const folder = join(gql.filesRoot, '..', 'examples');
+  await mkdir(folder, { recursive: true });
+  const yaml = blocks.find(({ before }) => before.includes('active_users.yaml'))!.text;
+  const examples = blocks.find(({ text }) => text.startsWith('examples:'))!.text;
+  await writeFile(join(folder, 'active_users.yaml'), yaml + examples);
+  await writeFile(join(folder, 'fixtures.sql'), blocks.find(({ language }) => language === 'sql')!.text);
+  expect(await runEndpoints({ arguments: ['check'], flags: { folder } })).toBe(0);
+  expect(await runEndpoints({ arguments: ['test'], flags: { folder } })).toBe(0);
 });
