@@ -53,7 +53,9 @@ export async function callEndpoint(
   const { datastore, tableIds, timeoutMs, keep, name } = endpoint;
   const question = { datastore, tableIds, deadlineMs: timeoutMs, keep, operation: name };
   const { asked, ...page } = await answerBy(endpoint, call, (sql, rowsMax) =>
-    askWarehouse(deps, asker, { ...question, sql, rowsMax }),
+    askWarehouse(deps, asker, { ...question, sql, rowsMax }).catch((error: unknown) => {
+      throw withoutRows(deps, asker, endpoint, error);
+    }),
   );
   return { ...page, cache: asked.cache, freshness: asked.freshness };
 }
@@ -175,9 +177,16 @@ export async function* streamEndpoint(
   const { warehouse } = await withoutAddress(datastore, () =>
     deps.datastores.open(asker.projectId, datastore.name),
   );
+  async function* tellingNoRows<Piece>(pieces: AsyncIterable<Piece>): AsyncGenerator<Piece, void> {
+    try {
+      yield* pieces;
+    } catch (error) {
+      throw withoutRows(deps, asker, endpoint, error);
+    }
+  }
   let left = rowsMax;
   const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: `${asker.requestId} ${endpoint.name}` };
-  for await (const piece of warehouse.stream(statement, options)) {
+  for await (const piece of tellingNoRows(warehouse.stream(statement, options))) {
     const rows = alignRows(endpoint, piece);
     if (rows.length > left) {
       yield { rows: rows.slice(0, left), truncated: true };
@@ -186,4 +195,19 @@ export async function* streamEndpoint(
     left -= rows.length;
     yield { rows, truncated: false };
   }
+}
+
+/** An engine that refuses a value says which, and it may be one of a row that the endpoint does not give: that is for the log alone. */
+function withoutRows(
+  { log }: CatalogDeps,
+  { requestId }: Asker,
+  { name }: Endpoint,
+  error: unknown,
+): unknown {
+  if (!(error instanceof AppError) || error.code !== 'BAD_USER_INPUT') return error;
+  log.warn('The query of an endpoint failed.', { endpoint: name, requestId, error });
+  return new AppError('BAD_USER_INPUT', `The query of "${name}" fails with these parameters.`, {
+    fix: 'Check them; whoever owns the endpoint finds the reason in the log, by the request id.',
+    cause: error,
+  });
 }

@@ -225,6 +225,30 @@ describe.each(labStores)('on %s', (store) => {
   );
 });
 
+test.each(labStores)(
+  'on %s what the engine says of a row that fails is told to nobody who calls',
+  async (datastore) => {
+    await publish(lab.gql, lab.viewer, {
+      metadata: { name: `failing_${datastore}`, version: 1 },
+      route: `/failing/${datastore}`,
+      datastore,
+      query: 'SELECT CAST(name AS integer) AS n FROM raw.users WHERE id > :id',
+      params: [{ name: 'id', type: 'integer', default: 100 }],
+    });
+    const field = datastore === 'hot' ? 'failingHot' : 'failingWarehouse';
+    const { errors } = await lab.gql.answer(lab.viewer, `{ data { ${field} { nodes { n } } } }`);
+    const answers = [
+      errors[0]!.message,
+      (await lab.call(`v1/failing/${datastore}`)).text,
+      (await lab.call(`v1/failing/${datastore}?format=csv`)).text,
+    ];
+    for (const answer of answers) {
+      expect(answer).toContain('fails with these parameters');
+      expect(answer).not.toMatch(secrets);
+    }
+  },
+);
+
 test('nothing that was sent has changed anything', async () => {
   const { warehouse } = await lab.gql.app.catalog.datastores.open(lab.viewer.projectId);
   const sql = 'SELECT count(*), count(DISTINCT name) FROM raw.users';
