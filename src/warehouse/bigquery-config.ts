@@ -123,8 +123,10 @@ export const bigQueryEngine = {
     const problems = checkConfig(config, reach);
     if (problems.length > 0) throw new InputError(problems);
     const { credentials, host, ...rest } = config;
+    const { emulatorHosts: _hosts, ...pace } = reach;
     const warehouse = openBigQuery({
       ...rest,
+      ...pace,
       ...(keyOf(credentials) as { clientEmail: string; privateKey: string }),
       url: host === undefined ? 'https://bigquery.googleapis.com' : `http://${host}`,
       isEmulator: host !== undefined,

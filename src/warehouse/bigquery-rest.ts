@@ -11,6 +11,8 @@ export interface BigQueryLogin {
   clientEmail: string;
   /** PEM. */
   privateKey: string;
+  /** The wait before a request that failed in passing is sent again; each wait doubles. */
+  firstWaitMs?: number;
 }
 
 export interface Request {
@@ -26,7 +28,7 @@ export interface Request {
 
 /** So often one request is sent; the waits between them double from the first. */
 const triesMax = 6;
-const firstWaitMs = 250;
+const firstWaitMsDefault = 250;
 
 /** A text to be sent, with the headers that say what it is. */
 interface Sent {
@@ -108,6 +110,7 @@ export class BigQueryRest {
         }
         if (!isPassing(error) || tries === most) throw error;
       } else if (tries === most) throw failure;
+      const { firstWaitMs = firstWaitMsDefault } = this.login;
       await sleep(firstWaitMs * 2 ** (tries - 1) * (0.5 + Math.random()), undefined, {
         signal: sent.signal,
       });

@@ -84,8 +84,10 @@ export const databricksEngine = {
     const problems = checkConfig(config, reach);
     if (problems.length > 0) throw new InputError(problems);
     const { host, ...rest } = config;
+    const { emulatorHosts: _hosts, ...pace } = reach;
     const warehouse = openDatabricks({
       ...rest,
+      ...pace,
       url: `${ownDomain.test(host) ? 'https' : 'http'}://${host}`,
     });
     try {

@@ -4,7 +4,6 @@ import { DatabricksError, NoAnswer, NotLetIn } from './databricks-errors.ts';
 import type { DatabricksSessions } from './databricks-session.ts';
 
 const triesMax = 6;
-const firstWaitMs = 100;
 const longestWaitMs = 30_000;
 const passing = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -108,7 +107,7 @@ async function send(
         : response;
     }
     const askedMs = isAsked ? Number(response.headers.get('retry-after')) * 1000 : Number.NaN;
-    const waitMs = Number.isFinite(askedMs) ? askedMs : firstWaitMs * 2 ** (tries - 1);
+    const waitMs = Number.isFinite(askedMs) ? askedMs : sessions.firstWaitMs * 2 ** (tries - 1);
     await sleep(Math.min(waitMs, longestWaitMs), undefined, { signal });
   }
 }

@@ -18,7 +18,7 @@ export interface Calling<Answer = unknown> {
 
 /** So often one call is made; the waits between double from the first. */
 const triesMax = 6;
-const firstWaitMs = 100;
+const firstWaitMsDefault = 100;
 const longestWaitMs = 30_000;
 
 /** These change nothing at Databricks when they are made twice. */
@@ -49,8 +49,12 @@ export class DatabricksSessions implements AsyncDisposable {
   readonly #open = new Set<SessionHandle>();
   #closed = false;
 
+  /** The wait before a request that failed in passing is sent again; each wait doubles. */
+  readonly firstWaitMs: number;
+
   constructor(login: DatabricksLogin) {
     this.#login = login;
+    this.firstWaitMs = login.firstWaitMs ?? firstWaitMsDefault;
   }
 
   /**
@@ -91,7 +95,7 @@ export class DatabricksSessions implements AsyncDisposable {
         const isAsked = turned?.retryAfterMs != null;
         if (!isAsked && tries >= triesMax) throw said;
         if (isAsked) onWait?.(said.message);
-        const waitMs = turned?.retryAfterMs ?? firstWaitMs * 2 ** (tries - 1);
+        const waitMs = turned?.retryAfterMs ?? this.firstWaitMs * 2 ** (tries - 1);
         await sleep(Math.min(waitMs, longestWaitMs), undefined, { signal });
       }
     }

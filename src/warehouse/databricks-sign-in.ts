@@ -12,6 +12,8 @@ export interface DatabricksLogin {
   schema?: string;
   /** Where files lie that syncs load, such as /Volumes/catalog/schema/volume. */
   volume?: string;
+  /** The wait before a request that failed in passing is sent again; each wait doubles. */
+  firstWaitMs?: number;
 }
 
 /** A token that a service principal was given is taken for dead so long before it is. */

@@ -102,9 +102,10 @@ export const snowflakeEngine = {
     const problems = checkConfig(config, reach);
     if (problems.length > 0) throw new InputError(problems);
     const { host: _host, ...rest } = config;
+    const { emulatorHosts: _hosts, ...pace } = reach;
     const host = hostOf(config);
     const url = `${ownDomain.test(host) ? 'https' : 'http'}://${host}`;
-    const warehouse = openSnowflake({ ...rest, url });
+    const warehouse = openSnowflake({ ...rest, ...pace, url });
     try {
       await warehouse.run({ sql: 'SELECT 1' });
       return warehouse;

@@ -16,6 +16,8 @@ export interface SnowflakeLogin {
   database: string;
   schema?: string;
   role?: string;
+  /** The wait before a request that failed in passing is sent again; each wait doubles. */
+  firstWaitMs?: number;
 }
 
 /** What a session is known by: one token for its statements, and one that renews that. */

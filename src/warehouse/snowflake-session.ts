@@ -14,7 +14,7 @@ export interface Reply {
 
 /** So often one request is sent; the waits between them double from the first. */
 const triesMax = 6;
-const firstWaitMs = 250;
+const firstWaitMsDefault = 250;
 
 /** Snowflake has the same statement only once for one request id: it can be sent again. */
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -126,6 +126,7 @@ export class SnowflakeSession implements AsyncDisposable {
       });
       if (!(reply instanceof NoAnswer)) return reply;
       if (tries === triesMax) throw reply;
+      const { firstWaitMs = firstWaitMsDefault } = this.#login;
       await sleep(firstWaitMs * 2 ** (tries - 1), undefined, { signal });
     }
   }

@@ -9,7 +9,7 @@ const server = () => opened.server!;
 const told = () => server().order({ tell: true });
 const run = (sql: string, options = {}) => opened.warehouse!.run({ sql }, options);
 const open = (config: Partial<BigQueryConfig> = {}) =>
-  bigQueryEngine.open({ ...server().config, ...config }, { emulatorHosts: [server().host] });
+  bigQueryEngine.open({ ...server().config, ...config }, { emulatorHosts: [server().host], firstWaitMs: 20 });
 
 beforeAll(async () => {
   opened.server = await startBigQueryServer('sluice-session');
@@ -60,7 +60,10 @@ describe('who signs in', () => {
 
   test('where nobody answers is told so', async () => {
     const host = '127.0.0.1:9';
-    const opening = bigQueryEngine.open({ ...server().config, host }, { emulatorHosts: [host] });
+    const opening = bigQueryEngine.open(
+      { ...server().config, host },
+      { emulatorHosts: [host], firstWaitMs: 20 },
+    );
     await expect(opening).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE', kind: 'TRANSIENT' });
   });
 });
@@ -109,8 +112,11 @@ describe('a statement', () => {
   });
 
   test('that keeps failing says so, and costs no more than its deadline', async () => {
+    await using patient = await bigQueryEngine.open(server().config, { emulatorHosts: [server().host] });
     await server().order({ trouble: { status: 503, reason: 'backendError', count: 1_000 } });
-    await expect(run('SELECT 1', { deadlineMs: 1_500 })).rejects.toMatchObject({ code: 'WAREHOUSE_TIMEOUT' });
+    await expect(patient.run({ sql: 'SELECT 1' }, { deadlineMs: 1_500 })).rejects.toMatchObject({
+      code: 'WAREHOUSE_TIMEOUT',
+    });
   });
 
   test('that would be billed for too much is refused, and says what to do', async () => {

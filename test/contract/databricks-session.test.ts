@@ -17,7 +17,8 @@ const bySecret = () => {
   const { clientId, clientSecret } = server().account;
   return { clientId, clientSecret };
 };
-const open = (how: Partial<DatabricksOptions> = byToken()) => openDatabricks({ ...server().login, ...how });
+const open = (how: Partial<DatabricksOptions> = byToken()) =>
+  openDatabricks({ ...server().login, firstWaitMs: 10, ...how });
 const told = () => server().order({ tell: true });
 const code = (wanted: string, message?: RegExp, fix?: RegExp) =>
   expect.objectContaining({
@@ -49,7 +50,7 @@ describe('a session of Databricks', () => {
   });
 
   test('that cannot be reached fails by the deadline', async () => {
-    await using warehouse = open({ url: 'http://127.0.0.1:1', ...byToken() });
+    await using warehouse = open({ url: 'http://127.0.0.1:1', firstWaitMs: 1_000, ...byToken() });
     const startedAt = performance.now();
     await expect(warehouse.run(one, { deadlineMs: 500 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
     expect(performance.now() - startedAt).toBeLessThan(3_000);
@@ -262,7 +263,7 @@ describe('a config of a Databricks', () => {
       [{ ...byToken(), warehouseId: 'x' }, 'warehouseId'],
       [{ ...byToken(), catalog: 'x' }, 'catalog'],
     ];
-    const reach = { emulatorHosts: [server().host, 'localhost:1'] };
+    const reach = { emulatorHosts: [server().host, 'localhost:1'], firstWaitMs: 10 };
     for (const [how, path] of wrong) {
       await expect(databricksEngine.open(configOf(how), reach), path).rejects.toMatchObject({
         kind: 'CONFIG',

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => opened.server?.[Symbol.asyncDispose]());
 
 const open = (how: Partial<SnowflakeOptions> = { password: server().password }) =>
-  openSnowflake({ ...server().login, ...how });
+  openSnowflake({ ...server().login, firstWaitMs: 20, ...how });
 const told = () => server().order({ tell: true });
 const code = (wanted: string, message?: RegExp) =>
   expect.objectContaining({
@@ -236,7 +236,7 @@ test('a config that the account refuses names the setting to blame', async () =>
   }
   const away = snowflakeEngine.open(
     { ...rest, token, host: 'localhost:1' },
-    { emulatorHosts: ['localhost:1'] },
+    { emulatorHosts: ['localhost:1'], firstWaitMs: 20 },
   );
   await expect(away).rejects.toMatchObject({ kind: 'TRANSIENT', path: [] });
 });

@@ -22,7 +22,7 @@ export interface DatabricksLab extends AsyncDisposable {
 export async function openDatabricksLab(): Promise<DatabricksLab> {
   const server = await startDatabricksServer({ database: 'writes' });
   const mover = await openMover();
-  const databricks = openDatabricks({ ...server.login, token: server.account.token });
+  const databricks = openDatabricks({ ...server.login, token: server.account.token, firstWaitMs: 10 });
   const rows = async (sql: string, binds: string[] = []) =>
     (await databricks.run({ sql, binds }, { rowsMax: 1_000_000 })).rows;
   return {

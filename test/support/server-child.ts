@@ -1,5 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** How long a server may take until it listens: less than a hook of the tests waits. */
 const startMs = 50_000;
@@ -8,19 +12,24 @@ const startMs = 50_000;
 export interface ServerChild<Command, Told> extends AsyncDisposable {
   /** host:port, where it listens. */
   host: string;
+  /** What the server keeps files in, until it is disposed of. */
+  folder: string;
   /** Answered in turn. Fails with what the server said when it has ended. */
   order(command: Command): Promise<Told>;
 }
 
 /**
- * Starts the file with the options as its one argument, and waits until it says at which port it listens. Fails, with what
- * it said on standard error, when it ends before that or takes too long.
+ * Starts the file with the options and a folder as its one argument, and waits until it says at which port it listens. Fails,
+ * with what it said on standard error, when it ends before that or takes too long.
  */
 export async function startServerChild<Command extends object, Told>(
   file: string,
   options: object,
 ): Promise<ServerChild<Command, Told>> {
-  const child = fork(file, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-server-'));
+  const child = fork(file, [JSON.stringify({ ...options, folder })], {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
   let said = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-10_000);
@@ -38,8 +47,10 @@ export async function startServerChild<Command extends object, Told>(
     return message;
   };
   const stop = async () => {
-    child.kill();
+    // An orderly end would wait for statements that never end.
+    child.kill('SIGKILL');
     await gone.catch(() => undefined);
+    await rm(folder, { recursive: true, force: true });
   };
   const late = AbortSignal.timeout(startMs);
   const { port } = (await answer(late).catch(async (error: unknown): Promise<never> => {
@@ -51,6 +62,7 @@ export async function startServerChild<Command extends object, Told>(
   let last: Promise<unknown> = Promise.resolve();
   return {
     host: `127.0.0.1:${port}`,
+    folder,
     order(command) {
       const told = last.then(() => {
         child.send(command);
@@ -61,4 +73,12 @@ export async function startServerChild<Command extends object, Told>(
     },
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** In the server: ends it with its parent, however that ends. */
+export function endWithParent(folder: string): void {
+  process.once('disconnect', () => {
+    rmSync(folder, { recursive: true, force: true });
+    process.kill(process.pid, 'SIGKILL');
+  });
 }

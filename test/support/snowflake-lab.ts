@@ -20,7 +20,7 @@ export interface SnowflakeLab extends AsyncDisposable {
 export async function openSnowflakeLab(): Promise<SnowflakeLab> {
   const server = await startSnowflakeServer({ database: 'WRITES' });
   const mover = await openMover();
-  const snowflake = openSnowflake({ ...server.login, password: server.password });
+  const snowflake = openSnowflake({ ...server.login, password: server.password, firstWaitMs: 20 });
   const rows = async (sql: string, binds: string[] = []) =>
     (await snowflake.run({ sql, binds }, { rowsMax: 1_000_000 })).rows;
   return {

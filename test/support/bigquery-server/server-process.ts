@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithParent } from '../server-child.ts';
 import { type Account, Tokens } from './accounts.ts';
 import { Engine, type Outcome, type QueryConfiguration } from './engine.ts';
 import { type Job, Jobs } from './jobs.ts';
@@ -10,11 +11,15 @@ import type { Command, Told } from './start-server.ts';
 import { load, type LoadRequest, Uploads } from './uploads.ts';
 import { createDataset, datasetOf, deleteTable, listDatasets, listTables, tableOf } from './resources.ts';
 
-const { projectId, account } = JSON.parse(process.argv[2]!) as { projectId: string; account: Account };
+const { projectId, account, folder } = JSON.parse(process.argv[2]!) as {
+  projectId: string;
+  account: Account;
+  folder: string;
+};
 const engine = await Engine.open(projectId);
 const tokens = new Tokens(account);
 const jobs = new Jobs<Outcome>();
-const uploads = new Uploads();
+const uploads = new Uploads(folder);
 /** What goes wrong next, and how often. */
 const troubles = {
   status: 0,
@@ -38,8 +43,7 @@ const server = createServer((request, response) => {
 server.listen(0, '127.0.0.1', () => {
   process.send!({ port: (server.address() as AddressInfo).port });
 });
-process.on('disconnect', () => process.exit(0));
-process.on('SIGTERM', () => void uploads[Symbol.asyncDispose]().then(() => process.exit(0)));
+endWithParent(folder);
 process.on('message', (command: Command) => {
   if ('revoke' in command) tokens.revoke();
   if ('trouble' in command) Object.assign(troubles, { message: 'trouble', path: '' }, command.trouble);

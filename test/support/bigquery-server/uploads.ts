@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Engine, Outcome, TableReference } from './engine.ts';
@@ -31,14 +30,17 @@ interface Session {
 /** Files that are on their way, each with the job that loads it. */
 export class Uploads {
   readonly #sessions = new Map<string, Session>();
-  #folder: Promise<string> | null = null;
+  readonly #folder: string;
   count = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
 
   /** Gives the path below which the file is to be sent. */
   async begin(request: LoadRequest): Promise<string> {
     const id = randomUUID();
-    this.#folder ??= mkdtemp(join(tmpdir(), 'bigquery-server-'));
-    const path = join(await this.#folder, `${id}.parquet`);
+    const path = join(this.#folder, `${id}.parquet`);
     await writeFile(path, '');
     this.#sessions.set(id, { request, path, received: 0 });
     return `/uploads/${id}`;
@@ -68,10 +70,6 @@ export class Uploads {
     if (session.received < Number(total) || isBroken) return { received: session.received };
     this.count += 1;
     return { request: session.request, path: session.path };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
   }
 }
 

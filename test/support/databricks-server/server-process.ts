@@ -6,14 +6,19 @@ import { buffer } from 'node:stream/consumers';
 import TCLIService from '@databricks/sql/thrift/TCLIService.js';
 import TCLIServiceTypes from '@databricks/sql/thrift/TCLIService_types.js';
 import thrift, { type Processor } from 'thrift';
+import { endWithParent } from '../server-child.ts';
 import { Engine } from './engine.ts';
 import { Refusal } from './refusals.ts';
 import { Service } from './service.ts';
 import type { Account, Command, ServerOptions, Told } from './start-server.ts';
 
-const { account, database, volumes } = JSON.parse(process.argv[2]!) as ServerOptions & {
+const {
+  account,
+  database,
+  folder: volumes,
+} = JSON.parse(process.argv[2]!) as ServerOptions & {
   account: Account;
-  volumes: string;
+  folder: string;
 };
 const told: Told = {
   sessions: 0,
@@ -53,7 +58,7 @@ const server = createServer((request, response) => {
 server.listen(0, '127.0.0.1', () => {
   process.send!({ port: (server.address() as AddressInfo).port });
 });
-process.on('disconnect', () => process.exit(0));
+endWithParent(volumes);
 process.on('message', (command: Command) => {
   if ('forget' in command && command.forget === 'sessions') service.forgetSessions();
   if ('forget' in command && command.forget === 'tokens') tokens = new Set([account.token]);

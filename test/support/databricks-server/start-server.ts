@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabricksLogin } from '#warehouse/databricks-sign-in.ts';
 import { startServerChild } from '../server-child.ts';
@@ -71,15 +69,8 @@ export async function startDatabricksServer(options: ServerOptions): Promise<Dat
     clientId: '00000000-0000-0000-0000-00000000000a',
     clientSecret: 'a secret: of a test',
   };
-  const volumes = await mkdtemp(join(tmpdir(), 'sluice-volumes-'));
-  const remove = () => rm(volumes, { recursive: true, force: true });
   const file = join(import.meta.dirname, 'server-process.ts');
-  const child = await startServerChild<Command, Told>(file, { ...options, account, volumes }).catch(
-    async (error: unknown): Promise<never> => {
-      await remove();
-      throw error;
-    },
-  );
+  const child = await startServerChild<Command, Told>(file, { ...options, account });
   return {
     ...child,
     login: {
@@ -89,10 +80,6 @@ export async function startDatabricksServer(options: ServerOptions): Promise<Dat
       volume: `/Volumes/${options.database}/default/files`,
     },
     account,
-    volumes,
-    async [Symbol.asyncDispose]() {
-      await child[Symbol.asyncDispose]();
-      await remove();
-    },
+    volumes: child.folder,
   };
 }

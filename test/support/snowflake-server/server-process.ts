@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Binding } from '#warehouse/snowflake-values.ts';
 import { tokensOf } from '#warehouse/snowflake-tokens.ts';
+import { endWithParent } from '../server-child.ts';
 import { Access, type Who } from './access.ts';
 import { Engine, type Outcome, Refusal } from './engine.ts';
 import { type Account, Sessions } from './sessions.ts';
@@ -30,8 +31,8 @@ const keptQueries = 1_000;
 
 const gzipped = promisify(gzip);
 
-const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account; stageFolder: string };
-const stage = new Stage(options.stageFolder);
+const options = JSON.parse(process.argv[2]!) as ServerOptions & { account: Account; folder: string };
+const stage = new Stage(options.folder);
 const engine = await Engine.open(options.database, stage.folder);
 const sessions = new Sessions(options.account);
 const access = new Access();
@@ -65,7 +66,7 @@ const server = createServer((request, response) => {
 server.listen(0, '127.0.0.1', () => {
   process.send!({ port: (server.address() as AddressInfo).port });
 });
-process.on('disconnect', () => process.exit(0));
+endWithParent(options.folder);
 process.on('message', (command: Command) => {
   if ('expire' in command) sessions.expire(command.expire);
   if ('trouble' in command) {

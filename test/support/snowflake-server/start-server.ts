@@ -1,6 +1,4 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startServerChild } from '../server-child.ts';
 
@@ -91,15 +89,8 @@ export async function startSnowflakeServer(options: ServerOptions): Promise<Snow
     token: 'an OAuth token of a test',
     accessToken: 'a programmatic access token of a test',
   };
-  const stageFolder = await mkdtemp(join(tmpdir(), 'sluice-stage-'));
-  const remove = () => rm(stageFolder, { recursive: true, force: true });
   const file = join(import.meta.dirname, 'server-process.ts');
-  const child = await startServerChild<Command, Told>(file, { ...options, account, stageFolder }).catch(
-    async (error: unknown): Promise<never> => {
-      await remove();
-      throw error;
-    },
-  );
+  const child = await startServerChild<Command, Told>(file, { ...options, account });
   const { host } = child;
   const url = `http://${host}`;
   const names = { account: 'org-test', username: 'sluice', warehouse: 'WH', database: options.database };
@@ -113,9 +104,5 @@ export async function startSnowflakeServer(options: ServerOptions): Promise<Snow
     accessToken: account.accessToken,
     privateKey: keys.privateKey,
     passphrase,
-    async [Symbol.asyncDispose]() {
-      await child[Symbol.asyncDispose]();
-      await remove();
-    },
   };
 }
