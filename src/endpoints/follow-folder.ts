@@ -15,6 +15,9 @@ const goneMs = 500;
 /** How often a folder is looked at that cannot be served yet: there is no project, or a datastore is away. */
 const againMs = 5_000;
 
+/** Files that are published at once: each waits for its engine and the store. */
+const appliedAtOnce = 4;
+
 /** A folder that is served for as long as this is not disposed of. */
 export interface FollowedFolder extends AsyncDisposable {
   /** Reads the folder once more; resolves when what it says is served. */
@@ -110,12 +113,18 @@ async function applyFiles(
     served.filter(({ projectId }) => projectId === project.id).map((row) => [keyOf(row), row]),
   );
   const declared = new Set<string>();
+  const changed: { name: string; declaration: Declaration }[] = [];
   for (const { name, declaration, problems: wrong } of files) {
     problems.push(...wrong.map((problem) => problemLine(name, problem)));
     if (!declaration) continue;
     declared.add(keyOf(declaration.metadata));
     if (isServedAs(known.get(keyOf(declaration.metadata)), name, declaration)) continue;
-    problems.push(...(await applyFile(deps, author(name), declaration)));
+    changed.push({ name, declaration });
+  }
+  for (let from = 0; from < changed.length; from += appliedAtOnce) {
+    const together = changed.slice(from, from + appliedAtOnce);
+    const applied = together.map(({ name, declaration }) => applyFile(deps, author(name), declaration));
+    problems.push(...(await Promise.all(applied)).flat());
   }
   const wrongFiles = new Set(files.filter(({ declaration }) => !declaration).map(({ name }) => name));
   for (const row of served) {

@@ -325,10 +325,10 @@ test('what is found is held against the signal as it is, though it was changed w
   let opened = 0;
   const changing: typeof datastores = {
     ...datastores,
-    async open(projectId, name) {
+    async openRow(row) {
       opened += 1;
       if (opened === 1) await updateSignal(lab.deps, lab.viewer, { id, threshold: -1, grain: 'QUARTER' });
-      return datastores.open(projectId, name);
+      return datastores.openRow(row);
     },
   };
   const deps = { ...lab.deps, catalog: { ...lab.deps.catalog, datastores: changing } };
