@@ -12,11 +12,11 @@ export class PostgresCursor {
 
   constructor(
     client: pg.Client,
-    { sql, binds }: Statement,
+    { sql, ...bound }: Statement,
     options: { before: { bytes: Buffer; count: number }; rowsAtOnce: number; textOid: number },
   ) {
     const { before, rowsAtOnce, textOid } = options;
-    const declare = { sql: `DECLARE ${name} CURSOR FOR\n${sql}`, ...(binds && { binds }) };
+    const declare = { sql: `DECLARE ${name} CURSOR FOR\n${sql}`, ...bound };
     this.#client = client;
     this.#rowsAtOnce = rowsAtOnce;
     this.#declared = client.query(new PostgresStatement(declare, { before, textOid }));

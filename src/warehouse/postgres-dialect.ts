@@ -1,6 +1,6 @@
 import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
 import { joinedTexts } from './row-hash.ts';
-import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
+import { joinSql, nameSql, rawSql, sql, type Sql, typedBind } from './sql.ts';
 import { quoteName } from './warehouse.ts';
 
 const typeNames: Record<ValueType, string> = {
@@ -58,7 +58,7 @@ export const postgresDialect: Dialect = {
       : `'${text.replaceAll("'", "''")}'`,
   placeholder: (n) => `$${n}`,
   valueType: (dataType) => valueTypes.get(dataType.replace(/\s*\([^)]*\)/, '')) ?? 'other',
-  cast: (value, type) => sql`CAST(${value} AS ${rawSql(typeNames[type])})`,
+  cast: (value, type) => sql`CAST(${typedBind(value, type)} AS ${rawSql(typeNames[type])})`,
   tryCast,
   listRows: (list, type) => sql`(SELECT unnest(CAST(${list} AS ${rawSql(typeNames[type])}[])) AS item)`,
   listsRows(columns) {

@@ -1,6 +1,6 @@
 import type { Connection, FieldDef } from 'pg';
 import { PostgresMessages } from './postgres-messages.ts';
-import { bindType, readerOf, toPostgres } from './postgres-values.ts';
+import { bindType, readerOf, textType, toPostgres } from './postgres-values.ts';
 import type { Statement } from './warehouse.ts';
 
 export interface PostgresField {
@@ -61,13 +61,15 @@ export class PostgresStatement {
 
   /** Fails for a text that no statement has. */
   constructor(
-    { sql, binds = [] }: Statement,
+    { sql, binds = [], bindTypes }: Statement,
     { before, after, rowsAtOnce = 0, takes, textOid = 25 }: StatementOptions = {},
   ) {
     this.#hasSynced = rowsAtOnce === 0;
     const messages = new PostgresMessages();
     if (before) messages.add(before.bytes);
-    const types = binds.map((each) => (typeof each === 'string' ? textOid : bindType(each)));
+    const types = binds.map((each, at) =>
+      typeof each === 'string' ? textType(bindTypes?.[at], textOid) : bindType(each),
+    );
     messages.parse(sql, types).bind(binds.map(toPostgres)).describe().execute(rowsAtOnce);
     if (after) messages.add(after);
     this.#bytes = (this.#hasSynced ? messages.sync() : messages.flush()).take();

@@ -1,3 +1,4 @@
+import type { ValueType } from './dialect.ts';
 import type { Bind } from './warehouse.ts';
 
 const int64Max = 2n ** 63n - 1n;
@@ -30,6 +31,16 @@ export function bindType(bind: Bind): number {
     if (types.has(oids.numeric)) return arrayOids[oids.numeric]!;
   }
   return types.size === 0 ? 0 : arrayOids[oids.text]!;
+}
+
+const momentOids: Partial<Record<ValueType, number>> = { date: 1082, timestamp: 1114, timestamptz: 1184 };
+
+/**
+ * What a text bind is declared as. A cast from text to a date or a timestamp depends on the session, so that the server would do
+ * it again for each row; one that arrives as what it is cast to is read once. The types of all others are left to the cast.
+ */
+export function textType(castTo: ValueType | undefined, textOid: number): number {
+  return (castTo && momentOids[castTo]) ?? textOid;
 }
 
 /** The value of a bind as the protocol takes it, in text but for bytes. */

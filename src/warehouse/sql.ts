@@ -1,7 +1,7 @@
-import type { Dialect } from './dialect.ts';
+import type { Dialect, ValueType } from './dialect.ts';
 import type { Bind, Statement, TableName } from './warehouse.ts';
 
-type Piece = string | { bind: Bind } | { name: string };
+type Piece = string | { bind: Bind; type?: ValueType } | { name: string };
 
 /** A piece of SQL with its binds in place. Made by the tag `sql`; no value ever becomes text. */
 export class Sql {
@@ -49,6 +49,13 @@ export function joinSql(parts: readonly Sql[], separator = ', '): Sql {
   return new Sql(parts.flatMap((part, index) => (index === 0 ? part.pieces : [separator, ...part.pieces])));
 }
 
+/** The same, where it is one text bind: then the statement says what it is cast to. */
+export function typedBind(value: Sql, type: ValueType): Sql {
+  const [piece] = value.pieces;
+  if (value.pieces.length !== 1 || typeof piece !== 'object' || !('bind' in piece)) return value;
+  return typeof piece.bind === 'string' ? new Sql([{ ...piece, type }]) : value;
+}
+
 /** All of the conditions; TRUE for none. */
 export function allOf(conditions: readonly Sql[]): Sql {
   return conditions.length === 0 ? rawSql('TRUE') : sql`(${joinSql(conditions, ' AND ')})`;
@@ -62,13 +69,15 @@ export function anyOf(conditions: readonly Sql[]): Sql {
 /** The statement as the engine takes it. Equal SQL with equal binds gives equal text and binds, always. */
 export function toStatement(of: Sql, dialect: Pick<Dialect, 'quoteName' | 'placeholder'>): Statement {
   const binds: Bind[] = [];
+  const bindTypes: (ValueType | undefined)[] = [];
   const text = of.pieces.map((piece) => {
     if (typeof piece === 'string') return piece;
     if ('name' in piece) return dialect.quoteName(piece.name);
     binds.push(piece.bind);
+    if (piece.type !== undefined) bindTypes[binds.length - 1] = piece.type;
     return dialect.placeholder(binds.length);
   });
-  return { sql: text.join(''), binds };
+  return { sql: text.join(''), binds, ...(bindTypes.length > 0 && { bindTypes }) };
 }
 
 /** The statement as text that holds its binds itself, for what keeps only text, such as a view. Texts are the only binds it takes. */

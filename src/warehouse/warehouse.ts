@@ -1,4 +1,4 @@
-import type { Dialect } from './dialect.ts';
+import type { Dialect, ValueType } from './dialect.ts';
 
 /** A value bound to a statement. Lists bind as one value. */
 export type Bind = null | boolean | number | bigint | string | Date | Uint8Array | readonly Bind[];
@@ -6,6 +6,8 @@ export type Bind = null | boolean | number | bigint | string | Date | Uint8Array
 export interface Statement {
   sql: string;
   binds?: readonly Bind[];
+  /** What binds are cast to wherever they stand, by their place in `binds`, where an engine asked for it: see `typedBind`. */
+  bindTypes?: readonly (ValueType | undefined)[];
 }
 
 export interface RunOptions {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Client } from 'pg';
 import { openPostgres } from '#warehouse/postgres.ts';
+import type { ValueType } from '#warehouse/dialect.ts';
+import { rawSql, sql, toStatement } from '#warehouse/sql.ts';
 import { openPostgresWarehouse, type TestPostgresWarehouse } from '../../support/postgres-warehouse.ts';
 
 let postgres: TestPostgresWarehouse;
@@ -17,8 +19,8 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]();
 });
 
-const run = (sql: string, options = {}) => postgres.warehouse.run({ sql }, options);
-const value = async (sql: string) => (await run(sql)).rows[0]![0];
+const run = (text: string, options = {}) => postgres.warehouse.run({ sql: text }, options);
+const value = async (text: string) => (await run(text)).rows[0]![0];
 const refused = (code: string) => expect.objectContaining({ code }) as unknown;
 
 /** Statements that run in the database now, of Sluice. */
@@ -39,7 +41,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 
 test('a question changes nothing, whatever it tries', async () => {
   await postgres.load(['CREATE TABLE kept AS SELECT 1 AS a', 'CREATE SEQUENCE counter']);
-  for (const sql of [
+  for (const text of [
     'DELETE FROM kept',
     'WITH gone AS (DELETE FROM kept RETURNING *) SELECT * FROM gone',
     'CREATE TABLE other (a int)',
@@ -49,7 +51,7 @@ test('a question changes nothing, whatever it tries', async () => {
     "SELECT set_config('transaction_read_only', 'off', false)",
     'COPY kept FROM STDIN',
   ]) {
-    await expect(run(sql), sql).rejects.toEqual(refused('BAD_USER_INPUT'));
+    await expect(run(text), text).rejects.toEqual(refused('BAD_USER_INPUT'));
   }
   await run('COMMIT');
   expect(await value('SELECT count(*) FROM kept')).toBe(1n);
@@ -151,6 +153,28 @@ test('texts and binds of any length and alphabet arrive as they are, and a NUL e
     refused('BAD_USER_INPUT'),
   );
   expect(await value('SELECT 5')).toBe(5);
+});
+
+test('a moment to compare with is read once, not for each row', async () => {
+  const { warehouse } = postgres;
+  const { dialect } = warehouse;
+  const compared = {
+    date: ['DATE', '2026-03-01'],
+    timestamp: ['TIMESTAMP', '2026-03-01T00:00:00.000001'],
+    timestamptz: ['TIMESTAMPTZ', '2026-03-01T00:00:00.000001Z'],
+  } as const;
+  for (const [type, [name, text]] of Object.entries(compared)) {
+    const from = dialect.cast(sql`${text}`, type as ValueType);
+    const rows = sql`FROM generate_series(1, 10) AS n, CAST('2026-04-01' AS ${rawSql(name)}) AS at WHERE at >= ${from}`;
+    const plan = await warehouse.run(toStatement(sql`EXPLAIN (VERBOSE) SELECT n ${rows}`, dialect));
+    // A text that is still to be read stands in the plan as a cstring.
+    expect(plan.rows.flat().join('\n'), type).not.toMatch(/cstring|::text/);
+    const counted = await warehouse.run(
+      toStatement(sql`SELECT count(*), ${from} ${rows} GROUP BY 2`, dialect),
+    );
+    expect(counted.rows[0]![0]).toBe(10n);
+    expect(counted.rows[0]![1]).toMatch(/^2026-03-01/);
+  }
 });
 
 test('a statement whose time is over, and one that is left, stop in the server as well', async () => {
