@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBType } from '@duckdb/node-api';
 import { Client } from 'pg';
@@ -162,14 +165,17 @@ function duckDb(): Lab {
       events: `SELECT n AS id, ${from} + to_seconds(n * ${seconds} // ${events}) AS at FROM range(${events}) AS t (n)`,
     }),
     async bare(selects) {
+      // A file, as the warehouse is one: what is in memory alone is not compressed.
+      const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-bare-'));
       const instance = await DuckDBInstance.create(':memory:');
       const connection: DuckDBConnection = await instance.connect();
       for (const sql of [
         "SET timezone = 'UTC'",
-        "ATTACH ':memory:' AS warehouse",
+        `ATTACH '${join(folder, 'bare.duckdb')}' AS warehouse`,
         'CREATE SCHEMA warehouse.raw',
         `CREATE TABLE warehouse.raw.users AS ${selects.users}`,
         `CREATE TABLE warehouse.raw.events AS ${selects.events}`,
+        'CHECKPOINT warehouse',
       ])
         await connection.run(sql);
       return {
@@ -180,6 +186,7 @@ function duckDb(): Lab {
         async [Symbol.asyncDispose]() {
           connection.closeSync();
           instance.closeSync();
+          await rm(folder, { recursive: true });
         },
       };
     },
