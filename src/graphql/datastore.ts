@@ -5,7 +5,7 @@ import { connectionOf, pageCost } from './connection.ts';
 import { createdOrder } from './created-order.ts';
 import { asExpected } from './error-codes.ts';
 import { listRows } from './lists.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 
 export const DatastoreEngine = builder.enumType('DatastoreEngine', {
   description: 'What kind of engine a datastore is.',
@@ -35,19 +35,9 @@ export const Datastore = builder.prismaNode('Datastore', {
   description:
     'An engine that holds tables and answers SQL. Every project begins with one, named "warehouse". Needs DATA_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', {
-      description: 'Its name, unique among the datastores of the project; the first part of fqn.',
-    }),
-    revision: t.exposeInt('revision', { description: 'Rises by one with every change.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone.',
+    ...resourceFields(t, {
+      name: 'Its name, unique among the datastores of the project; the first part of fqn.',
+      revision: 'Rises by one with every change.',
     }),
     engine: t.expose('engine', { type: DatastoreEngine, description: 'What kind of engine it is.' }),
     role: t.expose('role', { type: DatastoreRole, description: 'What kind of questions it is for.' }),

@@ -6,7 +6,7 @@ import { connectionOf, pageCost } from './connection.ts';
 import { createdOrder } from './created-order.ts';
 import { addEndMutations } from './end-mutations.ts';
 import { listRows, nameHolds } from './lists.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { findRow, whichOne } from './rows.ts';
 
 export const Destination = builder.prismaNode('Destination', {
@@ -17,20 +17,7 @@ export const Destination = builder.prismaNode('Destination', {
   description:
     'A system that data is written to: a destination connector with its config. Needs CONTROL_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name, unique among the destinations of the project.' }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone.',
-    }),
+    ...resourceFields(t, { name: 'Its name, unique among the destinations of the project.' }),
     type: t.exposeString('type', { description: 'The type of its connector, such as "datastore".' }),
     version: t.exposeString('version', { description: 'The version of its connector.' }),
     connector: t.field({

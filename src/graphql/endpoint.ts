@@ -13,7 +13,7 @@ import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { Datastore } from './datastore.ts';
 import { listRows, nameHolds } from './lists.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { RowSetColumn } from './row-set.ts';
 import { findRow, readRow } from './rows.ts';
 import { uuidOf } from './global-id.ts';
@@ -133,21 +133,9 @@ export const Endpoint = builder.prismaNode('Endpoint', {
   description:
     'A self-service data API in one version: SQL with typed parameters, served as the field of that name of Query.data and over REST. Needs CONTROL_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', {
-      description: 'Its name; with its version unique among the endpoints of the project.',
-    }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, a file, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, a file, or a member who is gone.',
+    ...resourceFields(t, {
+      name: 'Its name; with its version unique among the endpoints of the project.',
+      by: 'Null for an API key, a file, or a member who is gone.',
     }),
     version: t.exposeInt('version', { description: 'Versions are served side by side.' }),
     state: t.expose('state', { type: EndpointState, description: 'Whether it is served.' }),

@@ -6,7 +6,7 @@ import { SyncMode, WriteMode } from './connector.ts';
 import { createdOrder } from './created-order.ts';
 import { uuidOf } from './global-id.ts';
 import { listNested, listRows, nameHolds } from './lists.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { findRow, whichOne } from './rows.ts';
 import { Schedule, scheduleOf } from './schedule.ts';
 
@@ -62,20 +62,7 @@ export const Job = builder.prismaNode('Job', {
   interfaces: [Resource],
   description: 'Source to destination, with the streams to move and when. Needs CONTROL_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name, unique among the jobs of the project.' }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone.',
-    }),
+    ...resourceFields(t, { name: 'Its name, unique among the jobs of the project.' }),
     source: t.relation('source', { description: 'Where rows come from.' }),
     destination: t.relation('destination', { description: 'Where rows go.' }),
     active: t.exposeBoolean('active', {

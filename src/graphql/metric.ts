@@ -3,7 +3,7 @@ import { connectionOf, pageCost } from './connection.ts';
 import { createdOrder } from './created-order.ts';
 import { listRows, nameHolds } from './lists.ts';
 import { awaitLookup, awaitPage } from './metric-loader.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { findRow, whichOne } from './rows.ts';
 
 const MetricKind = builder.enumType('MetricKind', {
@@ -24,21 +24,9 @@ export const Metric = builder.prismaNode('Metric', {
   interfaces: [Resource],
   description: 'A number that the warehouse answers: what is measured, over which rows. Needs DATA_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', {
-      description: 'What expressions and questions call it, unique among the metrics of the project.',
-    }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone. Needs CONTROL_READ.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone. Needs CONTROL_READ.',
+    ...resourceFields(t, {
+      name: 'What expressions and questions call it, unique among the metrics of the project.',
+      by: 'Null for an API key, or a member who is gone. Needs CONTROL_READ.',
     }),
     title: t.exposeString('title', { description: 'Its name for people.' }),
     description: t.exposeString('description', {

@@ -4,7 +4,7 @@ import { connectionOf, pageCost } from './connection.ts';
 import { createdOrder } from './created-order.ts';
 import { firstNested, listNested, listRows } from './lists.ts';
 import { Grain } from './metric-definition.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { findRow, whichOne } from './rows.ts';
 import { Schedule, scheduleOf } from './schedule.ts';
 
@@ -98,20 +98,7 @@ export const Signal = builder.prismaNode('Signal', {
   interfaces: [Resource],
   description: 'A metric with a threshold. Needs CONTROL_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name, unique among the signals of the project.' }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone.',
-    }),
+    ...resourceFields(t, { name: 'Its name, unique among the signals of the project.' }),
     metric: t.relation('metric', { description: 'The metric that is watched. Needs DATA_READ.' }),
     operator: t.expose('operator', {
       type: SignalOperator,

@@ -9,7 +9,7 @@ import { viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { addEndMutations, triedInput } from './end-mutations.ts';
 import { listRows, nameHolds } from './lists.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { attempt, payloadType, savedOrNew } from './payload.ts';
 import { findRow, whichOne } from './rows.ts';
 import { Stream } from './stream.ts';
@@ -21,20 +21,7 @@ export const Source = builder.prismaNode('Source', {
   interfaces: [Resource],
   description: 'A system that data is read from: a source connector with its config. Needs CONTROL_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name, unique among the sources of the project.' }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone.',
-    }),
+    ...resourceFields(t, { name: 'Its name, unique among the sources of the project.' }),
     type: t.exposeString('type', { description: 'The type of its connector, such as "postgres".' }),
     version: t.exposeString('version', { description: 'The version of its connector.' }),
     connector: t.field({

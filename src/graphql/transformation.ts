@@ -4,7 +4,7 @@ import { builder } from './builder.ts';
 import { connectionOf, pageCost } from './connection.ts';
 import { createdOrder } from './created-order.ts';
 import { firstNested, listNested, listRows, nameHolds } from './lists.ts';
-import { Resource } from './resource.ts';
+import { Resource, resourceFields } from './resource.ts';
 import { findRow, readRow, whichOne } from './rows.ts';
 import { Schedule, scheduleOf } from './schedule.ts';
 import { EntityKind, Table, TableKind } from './table.ts';
@@ -58,22 +58,7 @@ export const Transformation = builder.prismaNode('Transformation', {
   description:
     'A SELECT, or formulas over an entity, that is kept as a table or view of a datastore. Needs CONTROL_READ.',
   fields: (t) => ({
-    name: t.exposeString('name', {
-      description: 'Its name, unique among the transformations of the project.',
-    }),
-    revision: t.exposeInt('revision', {
-      description: 'Rises by one with every change; expectedRevision in updates means this.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
-    createdBy: t.relation('createdBy', {
-      nullable: true,
-      description: 'Who made it. Null for an API key, or a member who is gone.',
-    }),
-    updatedBy: t.relation('updatedBy', {
-      nullable: true,
-      description: 'Who last changed it. Null for an API key, or a member who is gone.',
-    }),
+    ...resourceFields(t, { name: 'Its name, unique among the transformations of the project.' }),
     description: t.exposeString('description', {
       nullable: true,
       description: 'What it is for, in words. Null when nobody said.',
