@@ -1,10 +1,10 @@
-import { AppError } from '#base/errors.ts';
 import { describeSelect } from './bigquery-describe.ts';
 import { bigQueryDialect } from './bigquery-dialect.ts';
 import { BigQueryError } from './bigquery-errors.ts';
 import type { Desk } from './bigquery-query.ts';
 import { ensureDataset, findTable, kindOf } from './bigquery-tables.ts';
 import { stagingSchema } from './duckdb-tables.ts';
+import { refuseBinds, refuseItself, refuseOther } from './refuse-write.ts';
 import { tableSql, toStatement } from './sql.ts';
 import type { Statement, WriteTarget } from './warehouse.ts';
 
@@ -18,15 +18,12 @@ export async function writeTarget(
   select: Statement,
 ): Promise<bigint | null> {
   const { database, schema, name, kind } = target;
-  if (kind === 'VIEW') await refuseForView(desk, target, select);
-  const found = await findTable(desk, target);
-  if (found && kindOf(found) !== kind) {
-    throw new AppError(
-      'CONFLICT',
-      `${schema}.${name} is a ${kindOf(found).toLowerCase()} already, and cannot become a ${kind.toLowerCase()}.`,
-      { fix: 'Take another name, or drop what is there.' },
-    );
+  if (target.kind === 'VIEW') {
+    refuseBinds(select);
+    refuseItself(target, await describeSelect(desk, select.sql));
   }
+  const found = await findTable(desk, target);
+  refuseOther(`${schema}.${name}`, target, found ? kindOf(found) : undefined);
   if (!found) await ensureDataset(desk, schema);
   if (kind === 'VIEW') {
     const made = toStatement(tableSql(target), bigQueryDialect).sql;
@@ -53,21 +50,5 @@ export async function dropTable({ rest, signal }: Desk, schema: string, name: st
   const path = `/datasets/${encodeURIComponent(schema)}/tables/${encodeURIComponent(name)}`;
   await rest.send({ method: 'DELETE', path, signal }).catch((error: unknown) => {
     if (!(error instanceof BigQueryError) || error.status !== 404) throw error;
-  });
-}
-
-/** A view can hold no values, and one that reads itself would fail only when it is read. */
-async function refuseForView(desk: Desk, target: WriteTarget, select: Statement): Promise<void> {
-  if (select.binds !== undefined && select.binds.length > 0) {
-    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
-      fix: 'Write a table, or put the values into the SELECT.',
-    });
-  }
-  const { reads } = await describeSelect(desk, select.sql);
-  const { database, schema, name } = target;
-  const isItself = reads.some((of) => of.database === database && of.schema === schema && of.name === name);
-  if (!isItself) return;
-  throw new AppError('BAD_USER_INPUT', `The view ${database}.${schema}.${name} would read itself.`, {
-    fix: 'Give it another name, or read what it reads.',
   });
 }

@@ -1,6 +1,7 @@
 import { AppError } from '#base/errors.ts';
 import type { Desk } from './databricks-query.ts';
 import { readsOf } from './databricks-reads.ts';
+import { readsBehind } from './reads-behind.ts';
 import { findNames, findRoutines, typeNameOf } from './databricks-tables.ts';
 import type { DescribedSelect, TableName } from './warehouse.ts';
 
@@ -13,32 +14,12 @@ export async function describeSelect(desk: Desk, select: string): Promise<Descri
   const columns = (rows as [string, string][]).map(([name, type]) => ({ name, dataType: typeNameOf(type) }));
   const own = await findRoutines(desk, named.functions);
   if (own.length > 0) throw refused(`call the function ${own[0]}`);
-  const reads = new Map<string, TableName>();
-  let next = named.tables.map((parts) => tableOf(parts, desk.home));
-  while (next.length > 0) {
-    next.forEach(refuseInside);
-    const found = await findNames(desk, next);
-    next = [];
-    for (const { table, view } of found) {
-      const key = keyOf(table);
-      if (reads.has(key)) continue;
-      reads.set(key, table);
-      // In the text of a view, names are taken for those of its own schema.
-      if (view !== null) next.push(...readsOf(view).tables.map((parts) => tableOf(parts, table)));
-    }
-    next = next.filter((table) => !reads.has(keyOf(table)));
-  }
-  return { columns, reads: [...reads.values()] };
-}
-
-function keyOf({ database, schema, name }: TableName): string {
-  return JSON.stringify([database, schema, name]);
-}
-
-/** The whole name of what may be named by its last parts. */
-function tableOf(parts: readonly string[], home: Pick<TableName, 'database' | 'schema'>): TableName {
-  const [name = '', schema = home.schema, database = home.database] = parts.toReversed();
-  return { database, schema, name };
+  const reads = await readsBehind(named.tables, desk.home, {
+    readsOf: (text) => readsOf(text).tables,
+    find: (names) => findNames(desk, names),
+    refuse: refuseInside,
+  });
+  return { columns, reads };
 }
 
 /** What the workspace says of itself is no data of its tables. */

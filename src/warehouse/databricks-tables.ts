@@ -1,6 +1,7 @@
 import { databricksDialect } from './databricks-dialect.ts';
 import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import type { Desk } from './databricks-query.ts';
+import type { Found } from './reads-behind.ts';
 import { nameSql, rawSql, type Sql, sql, toStatement } from './sql.ts';
 import type { DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
 
@@ -75,13 +76,6 @@ export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
     schema,
     tables: Number(tables),
   }));
-}
-
-/** What lies under a name; the text of a view where the user may see it. */
-export interface Found {
-  table: TableName;
-  kind: DescribedTable['kind'];
-  view: string | null;
 }
 
 /** Those of the names under which something lies. */

@@ -1,11 +1,11 @@
-import { AppError } from '#base/errors.ts';
 import { describeSelect } from './databricks-describe.ts';
 import { databricksDialect } from './databricks-dialect.ts';
 import type { Desk } from './databricks-query.ts';
 import { findNames, hasSchema } from './databricks-tables.ts';
 import { stagingSchema } from './duckdb-tables.ts';
+import { refuseBinds, refuseItself, refuseOther } from './refuse-write.ts';
 import { nameSql, tableSql, toStatement } from './sql.ts';
-import type { Statement, WriteTarget } from './warehouse.ts';
+import type { Statement, TableName, WriteTarget } from './warehouse.ts';
 
 /** Without it a column's name holds no space, comma or parenthesis. */
 const anyColumnName = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')";
@@ -16,16 +16,13 @@ export async function writeTarget(
   target: WriteTarget,
   select: Statement,
 ): Promise<bigint | null> {
-  if (target.kind === 'VIEW') await refuseForView(desk, target, select);
+  if (target.kind === 'VIEW') {
+    refuseBinds(select);
+    refuseItself(target, await describeSelect(desk, select.sql), keyOf);
+  }
   const name = toStatement(tableSql(target), databricksDialect).sql;
   const [[found], isMade] = await Promise.all([findNames(desk, [target]), hasSchema(desk, target)]);
-  if (found && found.kind !== target.kind) {
-    throw new AppError(
-      'CONFLICT',
-      `${name} is a ${found.kind.toLowerCase()} already, and cannot become a ${target.kind.toLowerCase()}.`,
-      { fix: 'Take another name, or drop what is there.' },
-    );
-  }
+  refuseOther(name, target, found?.kind);
   // Asked for only where it is missing, since it takes a grant of its own.
   if (!isMade) {
     const schema = toStatement(nameSql(target.database, target.schema), databricksDialect).sql;
@@ -67,18 +64,6 @@ export async function ownTables(desk: Desk): Promise<string[]> {
   return rows.flat() as string[];
 }
 
-/** A view can hold no values, and one that reads itself would fail only when it is read. */
-async function refuseForView(desk: Desk, target: WriteTarget, select: Statement): Promise<void> {
-  if (select.binds !== undefined && select.binds.length > 0) {
-    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
-      fix: 'Write a table, or put the values into the SELECT.',
-    });
-  }
-  const { reads } = await describeSelect(desk, select.sql);
-  const key = (of: WriteTarget | (typeof reads)[number]) =>
-    [of.database, of.schema, of.name].join('.').toLowerCase();
-  if (!reads.some((of) => key(of) === key(target))) return;
-  throw new AppError('BAD_USER_INPUT', `The view ${key(target)} would read itself.`, {
-    fix: 'Give it another name, or read what it reads.',
-  });
+function keyOf({ database, schema, name }: TableName): string {
+  return JSON.stringify([database, schema, name]).toLowerCase();
 }

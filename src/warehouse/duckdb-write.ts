@@ -2,6 +2,7 @@ import { AppError } from '#base/errors.ts';
 import type { DuckDbSession } from './duckdb-session.ts';
 import { describeSelect } from './duckdb-describe.ts';
 import { keyOf, stagingPrefix, stagingSchema } from './duckdb-tables.ts';
+import { refuseBinds, refuseItself, refuseOther } from './refuse-write.ts';
 import { nameSql, tableSql, toStatement } from './sql.ts';
 import { quoteName, type Statement, type WriteTarget } from './warehouse.ts';
 
@@ -54,18 +55,8 @@ function refuseHidden({ database, schema, name }: WriteTarget): void {
 
 /** A view is bound when it is read: it can hold no values, and one that reads itself would fail only then. */
 async function refuseForView(session: DuckDbSession, target: WriteTarget, select: Statement): Promise<void> {
-  if (select.binds !== undefined && select.binds.length > 0) {
-    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
-      fix: 'Write a table, or put the values into the SELECT.',
-    });
-  }
-  const { reads } = await describeSelect(session, select.sql);
-  if (!reads.some((table) => keyOf(table) === keyOf(target))) return;
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `The view ${target.database}.${target.schema}.${target.name} would read itself.`,
-    { fix: 'Give it another name, or read what it reads.' },
-  );
+  refuseBinds(select);
+  refuseItself(target, await describeSelect(session, select.sql), keyOf);
 }
 
 async function refuseOtherKind(session: DuckDbSession, target: WriteTarget, name: string): Promise<void> {
@@ -76,11 +67,5 @@ async function refuseOtherKind(session: DuckDbSession, target: WriteTarget, name
      ) WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(name) = lower(?)`,
     [target.database, target.schema, target.name],
   )) as [WriteTarget['kind']][];
-  const kind = kinds[0]?.[0];
-  if (kind === undefined || kind === target.kind) return;
-  throw new AppError(
-    'CONFLICT',
-    `${name} is a ${kind.toLowerCase()} already, and cannot become a ${target.kind.toLowerCase()}.`,
-    { fix: 'Take another name, or drop what is there.' },
-  );
+  refuseOther(name, target, kinds[0]?.[0]);
 }

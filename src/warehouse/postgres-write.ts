@@ -4,7 +4,8 @@ import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { describeSelect } from './postgres-describe.ts';
 import { codeOf } from './postgres-errors.ts';
 import { dependentObjects, makeSchema, nameOf, stoodOn, swapIn, type Writing } from './postgres-swap.ts';
-import type { DescribedSelect, Statement, WriteTarget } from './warehouse.ts';
+import { refuseBinds, refuseItself } from './refuse-write.ts';
+import type { Statement, WriteTarget } from './warehouse.ts';
 
 const nameBytesMax = 63;
 
@@ -111,22 +112,6 @@ async function refuseForView({ rows, run }: Writing, target: WriteTarget, select
   const described = await describeSelect(rows, select.sql);
   await run({ sql: 'ROLLBACK TO SAVEPOINT described' });
   refuseItself(target, described);
-}
-
-export function refuseBinds({ binds }: Statement): void {
-  if (binds === undefined || binds.length === 0) return;
-  throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
-    fix: 'Write a table, or put the values into the SELECT.',
-  });
-}
-
-export function refuseItself(target: WriteTarget, { reads }: DescribedSelect): void {
-  if (!reads.some(({ schema, name }) => schema === target.schema && name === target.name)) return;
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `The view ${target.database}.${target.schema}.${target.name} would read itself.`,
-    { fix: 'Give it another name, or read what it reads.' },
-  );
 }
 
 /** Whether the target is there. Fails with CONFLICT where it is of the other kind. */

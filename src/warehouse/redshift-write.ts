@@ -2,15 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { codeOf } from './postgres-errors.ts';
 import { dependentObjects, nameOf, sameColumns, stoodOn, type Writing } from './postgres-swap.ts';
-import {
-  bare,
-  concurrent,
-  refuseBinds,
-  refuseItself,
-  refuseNames,
-  refuseOtherKind,
-} from './postgres-write.ts';
+import { bare, concurrent, refuseNames, refuseOtherKind } from './postgres-write.ts';
 import { describeRedshiftSelect } from './redshift-describe.ts';
+import { refuseBinds, refuseItself } from './refuse-write.ts';
 import { quoteName, type Statement, type WriteTarget } from './warehouse.ts';
 
 /**

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from 'snowflake-sdk';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
 
@@ -26,6 +27,10 @@ export interface Tokens {
   master: string;
 }
 
+/** The wait before what failed in passing is asked for again, where a login names none. */
+export const firstWaitMsDefault = 250;
+const loginTriesMax = 3;
+
 /** It says no more than we ask: its log would hold statements. */
 const quiet = { logLevel: 'OFF', additionalLogToConsole: false } as const;
 
@@ -41,9 +46,21 @@ export async function logIn(login: SnowflakeLogin): Promise<Tokens> {
 
 /**
  * Connects Snowflake's own client, which is loaded now. Fails with SnowflakeError when the account lets nobody in, and with
- * NoAnswer when it cannot be reached.
+ * NoAnswer when it cannot be reached, also not by another try.
  */
 export async function connect(login: SnowflakeLogin): Promise<Connection> {
+  const { firstWaitMs = firstWaitMsDefault } = login;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await connectOnce(login);
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || tries === loginTriesMax) throw error;
+      await sleep(firstWaitMs * 2 ** (tries - 1));
+    }
+  }
+}
+
+async function connectOnce(login: SnowflakeLogin): Promise<Connection> {
   const { default: snowflake } = await import('snowflake-sdk');
   snowflake.configure(quiet);
   const { url, password, privateKey, passphrase, token } = login;
@@ -60,8 +77,8 @@ export async function connect(login: SnowflakeLogin): Promise<Connection> {
     schema: nameOf(login.schema ?? 'PUBLIC'),
     ...(login.role !== undefined && { role: nameOf(login.role) }),
     application: 'Sluice',
-    // Whoever waits has a deadline of their own.
-    sfRetryMaxLoginRetries: 2,
+    // Its own waits are of seconds, and cannot be made shorter.
+    sfRetryMaxLoginRetries: 0,
   });
   await new Promise<void>((resolve, reject) => {
     connection.connect((error) => (error ? reject(loginError(error)) : resolve()));

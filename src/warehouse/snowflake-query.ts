@@ -54,7 +54,6 @@ const tagLengthMax = 2_000;
 /** With four times as many, a million rows took 130 MB on their way through, and with these 65. */
 const pieceRows = 1_024;
 const chunkTriesMax = 5;
-const stopMs = 10_000;
 
 /** What our SQL relies on, whatever the account, the user or the session says. */
 const always = {
@@ -74,10 +73,7 @@ const always = {
 export async function ask(session: SnowflakeSession, statement: Statement, asking: Asking): Promise<Result> {
   const { signal, deadlineMs, tag, describeOnly = false } = asking;
   const requestId = newId();
-  const stop = () => {
-    const path = `/queries/v1/abort-request?requestId=${newId()}`;
-    session.send('POST', path, { requestId }, AbortSignal.timeout(stopMs)).catch(() => undefined);
-  };
+  const stop = () => session.stop(requestId);
   const body = {
     sqlText: statement.sql,
     asyncExec: false,
@@ -187,7 +183,7 @@ async function fetchChunk(
     } catch (error) {
       signal.throwIfAborted();
       if (tries === chunkTriesMax) throw error;
-      await sleep(100 * 2 ** tries, undefined, { signal });
+      await sleep(session.firstWaitMs * 2 ** (tries - 1), undefined, { signal });
     }
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
 import { orAborted } from './or-aborted.ts';
 import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
-import { logIn, type SnowflakeLogin, type Tokens } from './snowflake-login.ts';
+import { firstWaitMsDefault, logIn, type SnowflakeLogin, type Tokens } from './snowflake-login.ts';
 
 /** An answer of Snowflake, whatever was asked. */
 export interface Reply {
@@ -14,7 +14,6 @@ export interface Reply {
 
 /** So often one request is sent; the waits between them double from the first. */
 const triesMax = 6;
-const firstWaitMsDefault = 250;
 
 /** Snowflake has the same statement only once for one request id: it can be sent again. */
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -30,12 +29,17 @@ export class SnowflakeSession implements AsyncDisposable {
   readonly #login: SnowflakeLogin;
   readonly #isOne: boolean;
   #tokens: Promise<Tokens> | null = null;
+  readonly #stopping = new Set<Promise<unknown>>();
   #closed = false;
+
+  /** The wait before what failed in passing is asked for again; each wait doubles. */
+  readonly firstWaitMs: number;
 
   /** With `isOne` it is never opened anew: what a transaction began is not gone on with outside of it. */
   constructor(login: SnowflakeLogin, { isOne = false }: { isOne?: boolean } = {}) {
     this.#login = login;
     this.#isOne = isOne;
+    this.firstWaitMs = login.firstWaitMs ?? firstWaitMsDefault;
   }
 
   /**
@@ -60,17 +64,30 @@ export class SnowflakeSession implements AsyncDisposable {
     }
   }
 
+  /** Asks Snowflake to stop a statement. Never fails: one that goes on ends by its own time limit. */
+  stop(requestId: string): void {
+    if (this.#tokens === null) return;
+    const path = `/queries/v1/abort-request?requestId=${newId()}`;
+    const asked = this.send('POST', path, { requestId }, AbortSignal.timeout(goodbyeMs)).catch(
+      () => undefined,
+    );
+    this.#stopping.add(asked);
+    void asked.then(() => this.#stopping.delete(asked));
+  }
+
   /** The next statement opens a new session: this one has no virtual warehouse, which it takes only when it begins. */
   leave(): void {
     this.#tokens?.then((tokens) => this.#end(tokens)).catch(() => undefined);
     this.#tokens = null;
   }
 
-  /** Ends the session, so that it does not wait hours for its end at Snowflake. */
+  /** Ends the session, so that it does not wait hours for its end at Snowflake, behind what is asked to stop there. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    const tokens = await this.#tokens?.catch(() => null);
-    if (tokens) await this.#end(tokens);
+    await Promise.all(this.#stopping);
+    const ended = this.#tokens?.then((tokens) => this.#end(tokens)).catch(() => undefined);
+    // Whoever is not let in soon is not waited for.
+    await Promise.race([ended, sleep(goodbyeMs, undefined, { ref: false })]);
   }
 
   async #end(tokens: Tokens): Promise<void> {
@@ -126,8 +143,7 @@ export class SnowflakeSession implements AsyncDisposable {
       });
       if (!(reply instanceof NoAnswer)) return reply;
       if (tries === triesMax) throw reply;
-      const { firstWaitMs = firstWaitMsDefault } = this.#login;
-      await sleep(firstWaitMs * 2 ** (tries - 1), undefined, { signal });
+      await sleep(this.firstWaitMs * 2 ** (tries - 1), undefined, { signal });
     }
   }
 }

@@ -2,6 +2,7 @@ import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Desk } from './snowflake-query.ts';
 import { type RowType, typeName } from './snowflake-values.ts';
+import type { Found } from './reads-behind.ts';
 import { nameSql, rawSql, type Sql, sql, toStatement } from './sql.ts';
 import type { DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
 
@@ -77,13 +78,6 @@ export async function describeSchemas(desk: Desk): Promise<DescribedSchema[]> {
     schema,
     tables: Number(tables),
   }));
-}
-
-/** What lies under a name; the text of a view where the role may see it. */
-export interface Found {
-  table: TableName;
-  kind: DescribedTable['kind'];
-  view: string | null;
 }
 
 /** Those of the names under which something lies. */

@@ -1,9 +1,9 @@
-import { AppError } from '#base/errors.ts';
 import { stagingSchema } from './duckdb-tables.ts';
 import { describeSelect } from './snowflake-describe.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Desk } from './snowflake-query.ts';
 import { findNames, hasSchema } from './snowflake-tables.ts';
+import { refuseBinds, refuseItself, refuseOther } from './refuse-write.ts';
 import { nameSql, tableSql, toStatement } from './sql.ts';
 import type { Statement, WriteTarget } from './warehouse.ts';
 
@@ -13,16 +13,13 @@ export async function writeTarget(
   target: WriteTarget,
   select: Statement,
 ): Promise<bigint | null> {
-  if (target.kind === 'VIEW') await refuseForView(desk, target, select);
+  if (target.kind === 'VIEW') {
+    refuseBinds(select);
+    refuseItself(target, await describeSelect(desk, select.sql));
+  }
   const name = toStatement(tableSql(target), snowflakeDialect).sql;
   const [[found], isMade] = await Promise.all([findNames(desk, [target]), hasSchema(desk, target)]);
-  if (found && found.kind !== target.kind) {
-    throw new AppError(
-      'CONFLICT',
-      `${name} is a ${found.kind.toLowerCase()} already, and cannot become a ${target.kind.toLowerCase()}.`,
-      { fix: 'Take another name, or drop what is there.' },
-    );
-  }
+  refuseOther(name, target, found?.kind);
   // Asked for only where it is missing, since it takes a grant of its own.
   if (!isMade) {
     const schema = toStatement(nameSql(target.database, target.schema), snowflakeDialect).sql;
@@ -58,20 +55,4 @@ export async function ownTables(desk: Desk): Promise<string[]> {
     binds: [stagingSchema],
   });
   return rows.flat() as string[];
-}
-
-/** A view can hold no values, and one that reads itself would fail only when it is read. */
-async function refuseForView(desk: Desk, target: WriteTarget, select: Statement): Promise<void> {
-  if (select.binds !== undefined && select.binds.length > 0) {
-    throw new AppError('BAD_USER_INPUT', 'A view cannot hold the binds of its SELECT.', {
-      fix: 'Write a table, or put the values into the SELECT.',
-    });
-  }
-  const { reads } = await describeSelect(desk, select.sql);
-  const { database, schema, name } = target;
-  const isItself = reads.some((of) => of.database === database && of.schema === schema && of.name === name);
-  if (!isItself) return;
-  throw new AppError('BAD_USER_INPUT', `The view ${database}.${schema}.${name} would read itself.`, {
-    fix: 'Give it another name, or read what it reads.',
-  });
 }

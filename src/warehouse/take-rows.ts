@@ -4,7 +4,8 @@ import type { Answer, ResultColumn } from './warehouse.ts';
 export const rowsMaxDefault = 10_000;
 const bytesMaxDefault = 64 * 1024 * 1024;
 
-interface Pieces {
+/** What a statement gave: its rows are fetched as they are taken. */
+export interface Pieces {
   columns: ResultColumn[];
   pieces: () => AsyncIterable<unknown[][]>;
 }

@@ -1,8 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bigQueryEngine, type BigQueryConfig } from '#warehouse/bigquery-config.ts';
-import type { BigQueryWarehouse } from '#warehouse/bigquery.ts';
+import { type BigQueryWarehouse, openBigQuery } from '#warehouse/bigquery.ts';
+import { sessionSuite } from './cloud-session.suite.ts';
 import { type BigQueryServer, startBigQueryServer } from '../support/bigquery-server/start-server.ts';
+
+interface KeyFile {
+  client_email: string;
+  private_key: string;
+}
 
 const opened: { server?: BigQueryServer; warehouse?: BigQueryWarehouse } = {};
 const server = () => opened.server!;
@@ -27,6 +33,23 @@ beforeEach(async () => {
 const endless =
   'SELECT COUNT(*) AS c FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS a, UNNEST(GENERATE_ARRAY(1, 1000000)) AS b WHERE MOD(a * b, 7) = 3';
 const many = 'SELECT n FROM UNNEST(GENERATE_ARRAY(0, 29999)) AS n ORDER BY n';
+
+sessionSuite('BigQuery', () => ({
+  open(how) {
+    const { projectId, credentials, host } = server().config;
+    const { client_email: clientEmail, private_key: privateKey } = JSON.parse(credentials) as KeyFile;
+    const login = { projectId, clientEmail, privateKey, isEmulator: true, url: `http://${host}` };
+    return openBigQuery({ ...login, ...how });
+  },
+  endless,
+  tag: 'req-1_metric__a',
+  async told() {
+    const { tokens: opened, queries, running } = await told();
+    const texts = queries.map(({ query }) => query);
+    const tags = queries.map(({ labels }) => labels.sluice_request ?? '');
+    return { texts, tags, running, opened, ended: null };
+  },
+}));
 
 describe('who signs in', () => {
   test('does so once for many statements, and once more when the token was revoked', async () => {
@@ -75,18 +98,6 @@ describe('a statement', () => {
       labels: { application: 'sluice', sluice_request: 'request_1_ä_x' },
       timeoutMs: '20000',
     });
-  });
-
-  test('is canceled at BigQuery when its deadline passes, and when nobody waits for it', async () => {
-    const before = (await told()).canceled;
-    await expect(run(endless, { deadlineMs: 300 })).rejects.toMatchObject({ code: 'WAREHOUSE_TIMEOUT' });
-    const leave = new AbortController();
-    const running = run(endless, { signal: leave.signal });
-    setTimeout(() => leave.abort(), 50);
-    await expect(running).rejects.toMatchObject({ code: 'WAREHOUSE_TIMEOUT' });
-    // The first ends by its own time limit or by the cancel, whichever comes first.
-    await expect.poll(async () => (await told()).canceled - before, { timeout: 20_000 }).toBeGreaterThan(0);
-    expect((await run('SELECT 1')).rows).toEqual([[1n]]);
   });
 
   test('comes through when BigQuery fails in passing, and when its answers break off', async () => {

@@ -129,7 +129,7 @@ describe('a type of a stream on BigQuery', () => {
       await writer.publish(null, null);
     }
     found.answer = await lab().bigQuery.run({ sql: 'SELECT * FROM raw.everything ORDER BY id' });
-    const database = lab().bigQuery.projectId;
+    const database = lab().bigQuery.database;
     const [table] = await lab().bigQuery.tables([{ database, schema: 'raw', name: 'everything' }]);
     found.types = table!.columns.map(({ dataType }) => dataType);
   });

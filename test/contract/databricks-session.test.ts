@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DBSQLClient } from '@databricks/sql';
 import { databricksEngine } from '#warehouse/databricks-config.ts';
 import { type DatabricksOptions, openDatabricks } from '#warehouse/databricks.ts';
-import { sql, toStatement } from '#warehouse/sql.ts';
+import { sessionSuite } from './cloud-session.suite.ts';
 import { type DatabricksServer, startDatabricksServer } from '../support/databricks-server/start-server.ts';
 
 const opened: { server?: DatabricksServer } = {};
@@ -30,6 +30,17 @@ const one = { sql: 'SELECT 1 AS v' };
 const many = { sql: 'SELECT id AS n FROM range(1000000)' };
 const endless = { sql: 'SELECT count(*) AS c FROM range(100000000000) AS r WHERE id % 7 = 3' };
 
+sessionSuite('Databricks', () => ({
+  // It waits for longer than a test does.
+  open: (how) => open({ ...byToken(), ...(how && { firstWaitMs: 1_000 }), ...how }),
+  endless: endless.sql,
+  tag: 'sluice:req-1 metric\\: a',
+  async told() {
+    const { sessions: opened, ...others } = await told();
+    return { ...others, opened };
+  },
+}));
+
 describe('a session of Databricks', () => {
   test('is opened by a token, and by the secret of a service principal', async () => {
     for (const how of [byToken(), bySecret()]) {
@@ -47,23 +58,6 @@ describe('a session of Databricks', () => {
       await using warehouse = open(how);
       await expect(warehouse.run(one)).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE', /lets nobody in/));
     }
-  });
-
-  test('that cannot be reached fails by the deadline', async () => {
-    await using warehouse = open({ url: 'http://127.0.0.1:1', firstWaitMs: 1_000, ...byToken() });
-    const startedAt = performance.now();
-    await expect(warehouse.run(one, { deadlineMs: 500 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
-  });
-
-  test('is one for many statements at once, and ended when the warehouse is closed', async () => {
-    const before = await told();
-    {
-      await using warehouse = open();
-      await Promise.all(Array.from({ length: 20 }, () => warehouse.run(one)));
-    }
-    const after = await told();
-    expect([after.sessions - before.sessions, after.ended - before.ended]).toEqual([1, 1]);
   });
 
   test('is in UTC and in ANSI mode, and Databricks itself ends its statements some time after their deadline', async () => {
@@ -99,23 +93,6 @@ describe('a session of Databricks', () => {
 });
 
 describe('a statement of Databricks', () => {
-  test('carries its tag, and equal questions are equal texts, however long their lists', async () => {
-    await using warehouse = open();
-    const before = await told();
-    for (const list of [['a'], ['a', 'b', 'c']]) {
-      const rows = warehouse.dialect.listRows(list, 'text');
-      const statement = toStatement(sql`SELECT count(*) FROM ${rows} AS l`, warehouse.dialect);
-      expect(statement.binds).toHaveLength(1);
-      expect((await warehouse.run(statement, { tag: 'req-1 metric: a' })).rows).toEqual([
-        [BigInt(list.length)],
-      ]);
-    }
-    const after = await told();
-    const from = before.texts.length;
-    expect(after.texts[from]).toBe(after.texts[from + 1]);
-    expect(after.tags.slice(from)).toEqual(Array(2).fill('sluice:req-1 metric\\: a'));
-  });
-
   test('that Databricks was too busy for is sent again when it asks for it, and is run once', async () => {
     await using warehouse = open();
     await warehouse.run(one);
@@ -164,13 +141,6 @@ describe('a statement of Databricks', () => {
     expect((await warehouse.run(one)).rows).toEqual([[1]]);
   });
 
-  test('that nobody waits for is stopped at Databricks', async () => {
-    await using warehouse = open();
-    const before = await told();
-    await expect(warehouse.run(endless, { deadlineMs: 300 })).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
-    await expect.poll(async () => (await told()).canceled - before.canceled).toBe(1);
-  });
-
   test('is closed at Databricks once its rows are read or left', async () => {
     await using warehouse = open();
     await warehouse.run(one);
@@ -212,12 +182,6 @@ describe('a statement of Databricks', () => {
       await server().order({ trouble: { refused: [condition, sqlState, 'Said so.'] } });
       await expect(warehouse.run(one), condition).rejects.toEqual(code(wanted));
     }
-  });
-
-  test('after the warehouse was closed fails at once', async () => {
-    const warehouse = open();
-    await warehouse[Symbol.asyncDispose]();
-    await expect((async () => warehouse.run(one))()).rejects.toEqual(code('WAREHOUSE_UNAVAILABLE', /closed/));
   });
 });
 

@@ -1,11 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
-import { BigQueryWarehouse } from '#warehouse/bigquery.ts';
-import { DatabricksWarehouse } from '#warehouse/databricks.ts';
+import { CloudWarehouse } from '#warehouse/cloud-warehouse.ts';
 import { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { PostgresWarehouse } from '#warehouse/postgres.ts';
 import { RedshiftWarehouse } from '#warehouse/redshift.ts';
-import { SnowflakeWarehouse } from '#warehouse/snowflake.ts';
 import type { Statement, Warehouse } from '#warehouse/warehouse.ts';
 
 /** Tells the statements of what is measured from those of what goes on beside it, such as a task that runs. */
@@ -62,11 +60,9 @@ async function recording(run: () => Promise<unknown>, record: (statement: Statem
 
 /** Every engine that is not embedded. */
 const remoteWarehouses: readonly Pick<Warehouse, 'run' | 'stream'>[] = [
-  BigQueryWarehouse.prototype,
-  DatabricksWarehouse.prototype,
+  CloudWarehouse.prototype,
   PostgresWarehouse.prototype,
   RedshiftWarehouse.prototype,
-  SnowflakeWarehouse.prototype,
 ];
 
 function recordRemote(

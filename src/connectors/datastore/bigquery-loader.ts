@@ -21,7 +21,7 @@ const statementMs = 3_600_000;
 
 /** Loads Parquet files into a BigQuery: a load job makes the table with its description, which is its note. */
 export function bigQueryLoader(warehouse: BigQueryWarehouse): CloudLoader {
-  const { projectId: database } = warehouse;
+  const { database } = warehouse;
   const within = (signal: AbortSignal) => ({ signal, deadlineMs: statementMs });
   return {
     title: 'BigQuery',

@@ -18,6 +18,11 @@ const keptJobs = 1_000;
 export class Jobs<T> {
   readonly #jobs = new Map<string, Job<T>>();
 
+  /** How many run now. */
+  get running(): number {
+    return [...this.#jobs.values()].filter(({ state }) => state === 'RUNNING').length;
+  }
+
   get(id: string): Job<T> {
     const job = this.#jobs.get(id);
     if (job) return job;

@@ -33,7 +33,7 @@ const troubles = {
   uploads: 0,
   bytes: 10_485_760,
 };
-const told: Told = { tokens: 0, canceled: 0, queries: [], loads: 0 };
+const told: Told = { tokens: 0, canceled: 0, running: 0, queries: [], loads: 0 };
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
@@ -50,7 +50,7 @@ process.on('message', (command: Command) => {
   if ('broken' in command) troubles.broken = command.broken;
   if ('uploads' in command) troubles.uploads = command.uploads;
   if ('bytes' in command) troubles.bytes = command.bytes;
-  process.send!({ ...told, tokens: tokens.made, loads: uploads.count });
+  process.send!({ ...told, tokens: tokens.made, running: jobs.running, loads: uploads.count });
 });
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -9,6 +9,8 @@ export interface Told {
   tokens: number;
   /** Jobs that were asked to be canceled, and were running. */
   canceled: number;
+  /** Jobs that run now. */
+  running: number;
   /** Queries that were run. */
   queries: {
     query: string;

@@ -24,6 +24,7 @@ const told: Told = {
   sessions: 0,
   ended: 0,
   canceled: 0,
+  running: 0,
   closed: 0,
   signIns: 0,
   texts: [],

@@ -7,6 +7,7 @@ import type { Given } from './values.ts';
 
 /** One statement as it runs. */
 interface Operation {
+  session: Session;
   outcome: Promise<Rows | Refusal>;
   stop: (why: Refusal) => void;
   rowsGiven: number;
@@ -88,7 +89,14 @@ export class Service {
   }
 
   async CloseSession({ sessionHandle }: { sessionHandle: { sessionId: Handle } }): Promise<object> {
-    if (this.#sessions.delete(keyOf(sessionHandle.sessionId))) this.#told.ended += 1;
+    const key = keyOf(sessionHandle.sessionId);
+    const session = this.#sessions.get(key);
+    if (this.#sessions.delete(key)) this.#told.ended += 1;
+    // What still runs ends with it.
+    for (const operation of this.#operations.values()) {
+      if (operation.session !== session) continue;
+      operation.stop(new Refusal('OPERATION_CANCELED', 'HY008', 'Operation has been closed.'));
+    }
     return { status: ok };
   }
 
@@ -186,10 +194,14 @@ export class Service {
         });
     const timeout = new Refusal('STATEMENT_TIMEOUT', '57KD0', `The statement exceeded ${session.seconds} s.`);
     const limit = setTimeout(() => stop(timeout), session.seconds * 1000);
+    this.#told.running += 1;
     const outcome = running
       .catch((error: unknown) => stopped ?? refusalOf(error))
-      .finally(() => clearTimeout(limit));
-    return { outcome, stop, rowsGiven: 0, last: null };
+      .finally(() => {
+        this.#told.running -= 1;
+        clearTimeout(limit);
+      });
+    return { session, outcome, stop, rowsGiven: 0, last: null };
   }
 
   async #fetch(operation: Operation, from: number, bytesMax: number): Promise<object> {

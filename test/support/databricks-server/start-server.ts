@@ -20,6 +20,8 @@ export interface Told {
   sessions: number;
   ended: number;
   canceled: number;
+  /** Statements that run now. */
+  running: number;
   closed: number;
   signIns: number;
   texts: string[];

@@ -45,6 +45,7 @@ const told: Told = {
   renewals: 0,
   ended: 0,
   aborted: 0,
+  running: 0,
   waits: 0,
   uploads: 0,
   stalled: 0,
@@ -220,9 +221,13 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
     () => stop(new Refusal('000630', '57014', 'Statement reached its statement timeout and was canceled.')),
     (parameters.STATEMENT_TIMEOUT_IN_SECONDS ?? 172_800) * 1000,
   );
+  told.running += 1;
   const outcome = running
     .catch((error: unknown) => stopped ?? (error as Refusal))
-    .finally(() => clearTimeout(limit));
+    .finally(() => {
+      told.running -= 1;
+      clearTimeout(limit);
+    });
   const query = { id: `q${queries.size}-${requestId}`, requestId, tag: '', outcome, stop };
   queries.set(query.id, query);
   if (queries.size > keptQueries) queries.delete(queries.keys().next().value!);

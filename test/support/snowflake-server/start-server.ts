@@ -13,6 +13,8 @@ export interface Told {
   renewals: number;
   ended: number;
   aborted: number;
+  /** Statements that run now. */
+  running: number;
   /** How often a result was asked for and was not there yet. */
   waits: number;
   /** Files that were put into the stage, and those that lie there. */
