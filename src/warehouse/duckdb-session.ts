@@ -3,6 +3,7 @@ import {
   type DuckDBExtractedStatements,
   type DuckDBPreparedStatement,
   type DuckDBType,
+  ResultReturnType,
   StatementType,
 } from '@duckdb/node-api';
 import { AppError, messageOf } from '#base/errors.ts';
@@ -29,6 +30,7 @@ export class DuckDbSession implements AsyncDisposable {
   readonly #onClosed: () => void;
   #running: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #interrupted = false;
 
   constructor(connection: DuckDBConnection, onClosed: () => void) {
     this.#connection = connection;
@@ -151,12 +153,18 @@ export class DuckDbSession implements AsyncDisposable {
     const prepared = await this.#prepare(sql);
     try {
       prepared.bind(binds.map(toDuckDb), binds.map(bindType) as DuckDBType[]);
+      const isSelect = prepared.statementType === StatementType.SELECT;
       const result = await prepared.stream();
       const types = result.columnTypes();
       const columns = result.columnNames().map((name, at) => ({ name, dataType: nameOfType(types[at]!) }));
       const next = async () => {
         const chunk = await result.fetchChunk();
-        if (!chunk || chunk.rowCount === 0) return null;
+        if (!chunk || chunk.rowCount === 0) {
+          // So the driver also ends the rows of a statement that has failed, or was stopped, after the first of them.
+          if (result.returnType === ResultReturnType.INVALID)
+            throw await this.#whyFailed({ sql, binds }, isSelect);
+          return null;
+        }
         return chunk.getRows().map((row) => row.map((value, at) => fromDuckDb(value, types[at]!)));
       };
       return { columns, next };
@@ -165,9 +173,30 @@ export class DuckDbSession implements AsyncDisposable {
     }
   }
 
+  /** The driver does not say why: the SELECT is run once more, its rows reduced to one, which computes each value again. */
+  async #whyFailed({ sql, binds = [] }: Statement, isSelect: boolean): Promise<unknown> {
+    if (this.#interrupted) return new Error('INTERRUPT Error: Interrupted!');
+    const unknown = new AppError('WAREHOUSE_UNAVAILABLE', 'The statement failed after its first rows.', {
+      fix: 'Try again; when it goes on, ask for fewer rows or columns to find the one that cannot be computed.',
+    });
+    if (!isSelect) return unknown;
+    const again = `SELECT max(hash(each)) FROM (${sql.replace(/[;\s]+$/, '')}\n) AS each`;
+    const prepared = await this.#prepare(again).catch(() => null);
+    try {
+      prepared?.bind(binds.map(toDuckDb), binds.map(bindType) as DuckDBType[]);
+      await prepared?.run();
+      return unknown;
+    } catch (error) {
+      return error;
+    } finally {
+      prepared?.destroySync();
+    }
+  }
+
   /** Stops what `work` runs here when the signal aborts, and rejects with the signal's reason at the latest then. */
   async interruptible<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
+    this.#interrupted = false;
     let nag: NodeJS.Timeout | undefined;
     // Once is not enough: DuckDB forgets an interrupt that arrives before its statement has begun.
     const stop = () => {
@@ -184,6 +213,7 @@ export class DuckDbSession implements AsyncDisposable {
   }
 
   interrupt(): void {
+    this.#interrupted = true;
     if (!this.#closed) this.#connection.interrupt();
   }
 

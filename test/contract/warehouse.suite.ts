@@ -53,6 +53,15 @@ export function warehouseSuite(name: string, openLab: () => Promise<WarehouseLab
 
 type LabOf = () => WarehouseLab;
 
+/** A SELECT of 300,000 rows, of which the engine cannot compute one. */
+function failingAt(labOf: LabOf, row: number): string {
+  const value = toText(
+    labOf().warehouse.dialect.cast(rawSql(`CASE WHEN n = ${row} THEN 'x' ELSE '1' END`), 'integer'),
+    labOf().warehouse.dialect,
+  );
+  return `SELECT n, ${value} AS v FROM (${labOf().numbers(300_000)}) AS r`;
+}
+
 const oddNames: readonly string[] = ['odd "name".x', 'Größe "x".y', 'select', "it's", 'a;b -- c'];
 
 /** The name as the engine keeps it when it is written without quotes. */
@@ -230,6 +239,14 @@ function streams(labOf: LabOf): void {
   test('of SQL that the engine refuses fails with BAD_USER_INPUT', async () => {
     const pieces = labOf().warehouse.stream({ sql: 'SELECT * FROM nowhere_at_all' });
     await expect(Array.fromAsync(pieces)).rejects.toEqual(code('BAD_USER_INPUT'));
+  });
+
+  test('that fails after its first rows says so, and never seems to have given all', async () => {
+    const { warehouse } = labOf();
+    const statement = { sql: failingAt(labOf, 250_000) };
+    await expect(Array.fromAsync(warehouse.stream(statement))).rejects.toEqual(code('BAD_USER_INPUT'));
+    const whole = { rowsMax: 1_000_000, bytesMax: Infinity };
+    await expect(warehouse.run(statement, whole)).rejects.toEqual(code('BAD_USER_INPUT'));
   });
 }
 

@@ -25,6 +25,32 @@ const run = (sql: string, binds: Bind[] = []) => warehouse.run({ sql, binds });
 /** Runs for minutes when nobody stops it. */
 const endless = 'SELECT count(*) FROM range(100000000000) r (n) WHERE n % 7 = 3';
 
+describe('a statement that fails after its first rows', () => {
+  const whole = { rowsMax: 1_000_000, bytesMax: Infinity };
+  const failing = `SELECT n, error(CASE WHEN n = $1 THEN 'row ' || n || ' is bad' END) AS v
+    FROM range(0, 300000) AS r (n);`;
+
+  test('says why, with the same binds', async () => {
+    const statement = { sql: failing, binds: [250_000n] };
+    const error = { code: 'BAD_USER_INPUT', message: expect.stringContaining('row 250000 is bad') };
+    await expect(warehouse.run(statement, whole)).rejects.toMatchObject(error);
+    await expect(Array.fromAsync(warehouse.stream(statement))).rejects.toMatchObject(error);
+    expect((await warehouse.run({ ...statement, binds: [-1n] }, whole)).rows).toHaveLength(300_000);
+  });
+
+  test('is WAREHOUSE_TIMEOUT when its time was over, and not the rows that it had given by then', async () => {
+    const late = 'SELECT n FROM range(100000000000) AS r (n) WHERE n < 200000';
+    const stopped = { code: 'WAREHOUSE_TIMEOUT' };
+    await expect(warehouse.run({ sql: late }, { ...whole, deadlineMs: 1_000 })).rejects.toMatchObject(
+      stopped,
+    );
+    const leave = new AbortController();
+    const running = warehouse.run({ sql: late }, { ...whole, signal: leave.signal });
+    setTimeout(() => leave.abort(), 1_000);
+    await expect(running).rejects.toMatchObject(stopped);
+  });
+});
+
 describe('values', () => {
   test.each([
     ['9007199254740993::BIGINT', 9_007_199_254_740_993n],

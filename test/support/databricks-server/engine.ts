@@ -3,6 +3,7 @@ import {
   DuckDBInstance,
   type DuckDBPreparedStatement,
   type DuckDBResult,
+  ResultReturnType,
 } from '@duckdb/node-api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { batchOf, type ResultShape, shapeOf } from './arrow.ts';
@@ -58,7 +59,12 @@ export class Rows implements AsyncDisposable {
   async #read(): Promise<Batch | null> {
     try {
       const chunk = await this.#result.fetchChunk();
-      if (!chunk || chunk.rowCount === 0) return null;
+      if (!chunk || chunk.rowCount === 0) {
+        // So the driver also ends the rows of a statement that failed after the first of them.
+        if (this.#result.returnType === ResultReturnType.INVALID)
+          throw new Error('Conversion Error: a later row cannot be computed');
+        return null;
+      }
       return { batch: batchOf(chunk, this.shape), rowCount: chunk.rowCount };
     } catch (error) {
       throw refusalOf(error);
