@@ -14,6 +14,8 @@ export interface Load {
 
 export interface Loaded {
   answersPerSecond: number;
+  /** CPU milliseconds that the calling process took for each answer: those of the server, where it runs there. */
+  cpuMs: number;
   /** Of each answer, sorted. */
   ms: number[];
 }
@@ -25,15 +27,20 @@ export interface Loaded {
  */
 export async function load(options: Load): Promise<Loaded> {
   const child = fork(import.meta.filename, { serialization: 'advanced' });
+  const before = process.cpuUsage();
   child.send(options);
-  const [told] = (await once(child, 'message')) as [{ loaded: Loaded } | { failed: string }];
+  const [told] = (await once(child, 'message')) as [{ loaded: Sent } | { failed: string }];
+  const { user, system } = process.cpuUsage(before);
   child.kill();
   if ('failed' in told) throw new Error(told.failed);
-  return told.loaded;
+  const { loaded } = told;
+  return { ...loaded, cpuMs: (user + system) / 1_000 / loaded.ms.length };
 }
 
+type Sent = Omit<Loaded, 'cpuMs'>;
+
 /** Over bare sockets: a client of HTTP would take as much of the machine as the server. */
-async function run(options: Load): Promise<Loaded> {
+async function run(options: Load): Promise<Sent> {
   const { connections, seconds } = options;
   const ms: number[] = [];
   let sent = 0;

@@ -1,16 +1,14 @@
 import { AppError } from '#base/errors.ts';
-import { shareNext } from '#base/share-next.ts';
-import type { Datastore } from '#generated/prisma/client.ts';
-import type { Db } from '#store/open-store.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import type { CachePolicy, CacheStatus } from '#warehouse/result-cache.ts';
 import { toStatement, type Sql } from '#warehouse/sql.ts';
 import type { Answer, Statement } from '#warehouse/warehouse.ts';
-import { lookBehind } from './behind.ts';
 import type { CatalogDeps } from './deps.ts';
+import type { OpenableRow } from './datastores.ts';
 import type { CatalogedTable } from './mappings.ts';
 import type { Reader } from './memory.ts';
 import { addCost, type Meter, metered, noCost } from './meter.ts';
+import { readOrigin } from './origin.ts';
 import { withoutAddress } from './without-address.ts';
 
 export type { CacheStatus };
@@ -68,13 +66,13 @@ export async function askWarehouse(
   const tag = `${asker.requestId} ${operation}`;
   const statement = toStatement(question.sql, dialectOf(datastore.engine));
   const cost = noCost();
-  let row: Datastore | undefined;
+  let row: OpenableRow | undefined;
   const asked = await deps.datastores.cache
     .ask(
       { datastoreId: datastore.id, statement, rowsMax, keep },
       {
         policy: async () => {
-          const read = await policyOf(deps.store.db, asker.projectId, question);
+          const read = await policyOf(deps, asker.projectId, question);
           ({ row } = read);
           return read.policy;
         },
@@ -98,11 +96,11 @@ const lower = { HIT: 'hit', MISS: 'miss', SHARED: 'shared', STALE: 'stale' } as 
 
 /** An answer also goes with its datastore, so that nothing of it is served once its settings changed. */
 async function policyOf(
-  db: Db,
+  { store }: CatalogDeps,
   projectId: string,
   { datastore, tableIds, keep }: WarehouseQuestion,
-): Promise<{ policy: CachePolicy & { freshness: FreshnessOf }; row: Datastore }> {
-  const { row, behind } = await originOf(db)({ projectId, datastoreId: datastore.id, tableIds });
+): Promise<{ policy: CachePolicy & { freshness: FreshnessOf }; row: OpenableRow }> {
+  const { row, ids, oldest } = await readOrigin(store, { projectId, datastoreId: datastore.id, tableIds });
   if (!row) {
     throw new AppError('NOT_FOUND', `The project has no datastore "${datastore.name}" any more.`, {
       fix: 'List them with the query datastores.',
@@ -111,42 +109,12 @@ async function policyOf(
   const { maxAgeSeconds = null, staleSeconds = 0 } = cacheConfigOf(row.config);
   const maxAgeMs = maxAgeSeconds === null ? null : maxAgeSeconds * 1000;
   const policy = {
-    freshness: behind.oldest,
-    tags: behind.ids.length === 0 ? [] : [datastore.id, ...behind.ids],
+    freshness: oldest,
+    tags: ids.length === 0 ? [] : [datastore.id, ...ids],
     maxAgeMs: sooner(maxAgeMs, keep?.maxAgeMs ?? null),
     staleMs: keep ? keep.staleMs : staleSeconds * 1000,
   };
   return { policy, row };
-}
-
-interface Origin {
-  projectId: string;
-  datastoreId: string;
-  tableIds: readonly string[];
-}
-
-const origins = new WeakMap<Db, ReturnType<typeof readOrigins>>();
-
-/** How to read from where answers come: questions over the same tables, asked at the same time, read it together. */
-function originOf(db: Db): ReturnType<typeof readOrigins> {
-  const known = origins.get(db) ?? readOrigins(db);
-  origins.set(db, known);
-  return known;
-}
-
-function readOrigins(db: Db) {
-  return shareNext(
-    ({ projectId, datastoreId, tableIds }: Origin) => [projectId, datastoreId, ...tableIds].join(' '),
-    async ({ projectId, datastoreId, tableIds }: Origin) => {
-      const [row, behind] = await Promise.all([
-        db.datastore.findFirst({
-          where: { id: datastoreId, projectId, deletedAt: null },
-        }),
-        lookBehind(db, projectId, tableIds),
-      ]);
-      return { row, behind };
-    },
-  );
 }
 
 function sooner(one: number | null, other: number | null): number | null {

@@ -1,9 +1,8 @@
-import { Prisma } from '#generated/prisma/client.ts';
 import type { Db } from '#store/open-store.ts';
 import type { TableName } from '#warehouse/warehouse.ts';
 
 /** A table whose rows an answer shows: the table that was asked, or one behind it. */
-interface Behind {
+export interface Behind {
   asked: string;
   id: string;
   /** A view that a transformation made: its rows are those of what the transformation reads. */
@@ -14,7 +13,7 @@ interface Behind {
 }
 
 /** When something was last written, and by which task; both null when no task wrote it. */
-interface Written {
+export interface Written {
   syncedAt: Date | null;
   taskId: string | null;
   /** Of a copy of tables of the project: when the oldest of them had been written as it was copied. Left out where unknown. */
@@ -76,7 +75,8 @@ export async function oldestWriteOf(
   return (await lookBehind(db, projectId, ids)).oldest.syncedAt;
 }
 
-function oldestOf(behind: readonly Behind[]): Written {
+/** When the oldest of these was written; null as soon as one of them never was by a task. */
+export function oldestOf(behind: readonly Behind[]): Written {
   let oldest: Written = { syncedAt: null, taskId: null };
   for (const { computed, syncedAt, taskId, originalSyncedAt } of behind) {
     if (computed) continue;
@@ -87,20 +87,28 @@ function oldestOf(behind: readonly Behind[]): Written {
   return oldest;
 }
 
-/** UNION drops what was found before, so that views which stand behind each other end too. */
-function readBehind(db: Db, projectId: string, tableIds: readonly string[]): Promise<Behind[]> {
-  const inputs = Prisma.sql`table_feed f JOIN transformation_input i ON i.transformation_id = f.transformation_id`;
-  return db.$queryRaw<Behind[]>`/* prepared: tables_behind */
-    WITH RECURSIVE behind(asked, id) AS (
-      SELECT id, id FROM catalog_table
-      WHERE project_id = ${projectId}::uuid AND id = ANY(${[...tableIds]}::uuid[])
-      UNION
-      SELECT behind.asked, i.table_id
-      FROM behind JOIN catalog_table t ON t.id = behind.id AND t.kind = 'VIEW', ${inputs}
-      WHERE f.table_id = behind.id
-    )
-    SELECT behind.asked::text AS asked, t.id::text AS id, t.synced_at AS "syncedAt", t.task_id::text AS "taskId",
-      t.kind = 'VIEW' AND EXISTS (SELECT 1 FROM ${inputs} WHERE f.table_id = t.id) AS computed,
+/**
+ * What stands behind the tables $2 of the project $1, a row of Behind each, as `behind` for what follows. UNION drops what was found
+ * before, so that views which stand behind each other end too.
+ */
+export const withBehind = `WITH RECURSIVE found(asked, id) AS (
+    SELECT id, id FROM catalog_table
+    WHERE project_id = $1::uuid AND id = ANY($2::uuid[])
+    UNION
+    SELECT found.asked, i.table_id
+    FROM found JOIN catalog_table t ON t.id = found.id AND t.kind = 'VIEW',
+      table_feed f JOIN transformation_input i ON i.transformation_id = f.transformation_id
+    WHERE f.table_id = found.id
+  ), behind AS (
+    SELECT found.asked::text AS asked, t.id::text AS id, t.synced_at AS "syncedAt", t.task_id::text AS "taskId",
+      t.kind = 'VIEW' AND EXISTS (
+        SELECT 1 FROM table_feed f JOIN transformation_input i ON i.transformation_id = f.transformation_id WHERE f.table_id = t.id
+      ) AS computed,
       (SELECT f.original_synced_at FROM table_feed f WHERE f.table_id = t.id AND f.task_id = t.task_id LIMIT 1) AS "originalSyncedAt"
-    FROM behind JOIN catalog_table t ON t.id = behind.id AND t.project_id = ${projectId}::uuid`;
+    FROM found JOIN catalog_table t ON t.id = found.id AND t.project_id = $1::uuid
+  )`;
+
+function readBehind(db: Db, projectId: string, tableIds: readonly string[]): Promise<Behind[]> {
+  const text = `/* prepared: tables_behind */ ${withBehind} SELECT * FROM behind`;
+  return db.$queryRawUnsafe<Behind[]>(text, projectId, [...tableIds]);
 }

@@ -36,6 +36,9 @@ export class NotHere extends AppError {
   }
 }
 
+/** What a datastore is opened by. */
+export type OpenableRow = Pick<Datastore, 'id' | 'projectId' | 'name' | 'engine' | 'config' | 'secrets'>;
+
 /** The open warehouses of this process, one handle a datastore, opened when first asked for. */
 export interface Datastores extends AsyncDisposable {
   /** What they answered. */
@@ -48,7 +51,7 @@ export interface Datastores extends AsyncDisposable {
    */
   open(projectId: string, name?: string): Promise<OpenDatastore>;
   /** A datastore whose row was just read. Fails as open does. */
-  openRow(row: Datastore): Promise<OpenDatastore>;
+  openRow(row: OpenableRow): Promise<OpenDatastore>;
   /** The home whose serving process alone opens that datastore; null when any process can. Fails as open does. */
   homeOf(projectId: string, name?: string): Promise<string | null>;
   /** Closes a datastore that is deleted; what still runs there is stopped. */
@@ -105,7 +108,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
   );
   const find = async (projectId: string, name: string | undefined) =>
     findDatastore(await datastoresOf(projectId), name);
-  const warehouseOf = (row: Datastore): Promise<Warehouse> => {
+  const warehouseOf = (row: OpenableRow): Promise<Warehouse> => {
     const settings = settingsOf(row);
     const known = open.get(row.id);
     if (known?.settings === settings) return known.opening;
@@ -118,7 +121,7 @@ export function openDatastores(options: DatastoresOptions): Datastores {
     return opening;
   };
 
-  const openRow = async (row: Datastore) => {
+  const openRow = async (row: OpenableRow) => {
     const homeId = homeOfRow(row);
     if (homeId !== null && (homeId !== options.homeId || !options.opensEmbedded))
       throw new NotHere(row.name, homeId);
@@ -159,11 +162,11 @@ async function close(opening: Promise<Warehouse>, why?: string): Promise<void> {
 }
 
 /** What an engine elsewhere is opened with: changed, by whichever process, it is opened anew. A file stays where it is. */
-function settingsOf({ engine, config, secrets }: Datastore): string {
+function settingsOf({ engine, config, secrets }: OpenableRow): string {
   return engine === 'DUCKDB' ? '' : JSON.stringify([config, secrets]);
 }
 
-async function openRemote(options: DatastoresOptions, row: Datastore): Promise<Warehouse> {
+async function openRemote(options: DatastoresOptions, row: OpenableRow): Promise<Warehouse> {
   const engine = remoteEngines[row.engine];
   if (!engine) {
     throw new AppError('WAREHOUSE_UNAVAILABLE', `This build cannot open "${row.name}" on ${row.engine}.`, {
@@ -174,7 +177,7 @@ async function openRemote(options: DatastoresOptions, row: Datastore): Promise<W
 }
 
 /** The file is named as its datastore, and lies in a folder of its project, since DuckDB names the database after it. */
-async function openEmbedded(options: DatastoresOptions, row: Datastore): Promise<Warehouse> {
+async function openEmbedded(options: DatastoresOptions, row: OpenableRow): Promise<Warehouse> {
   const file = textOf(row, 'file') ?? `${embeddedName}.duckdb`;
   const path = join(options.home, 'warehouses', row.projectId, file);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -194,12 +197,12 @@ function findDatastore(rows: readonly Datastore[], name: string | undefined): Da
   });
 }
 
-function homeOfRow(row: Datastore): string | null {
+function homeOfRow(row: OpenableRow): string | null {
   return row.engine === 'DUCKDB' ? textOf(row, 'home') : null;
 }
 
 /** What the catalog itself keeps in a config: the home that serves a DuckDB file, and the file where it is not the first. */
-function textOf({ config }: Datastore, key: 'home' | 'file'): string | null {
+function textOf({ config }: OpenableRow, key: 'home' | 'file'): string | null {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) return null;
   const value = config[key];
   return typeof value === 'string' ? value : null;

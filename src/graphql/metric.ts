@@ -1,10 +1,12 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { builder } from './builder.ts';
 import { connectionOf, pageCost } from './connection.ts';
+import { askerOf, type Context, viewerOf } from './context.ts';
 import { createdOrder } from './created-order.ts';
 import { listRows, nameHolds } from './lists.ts';
 import { awaitLookup, awaitPage } from './metric-loader.ts';
 import { Resource, resourceFields } from './resource.ts';
-import { findRow, whichOne } from './rows.ts';
+import { rowsOf, selectionOf, whichOne } from './rows.ts';
 
 const MetricKind = builder.enumType('MetricKind', {
   description: 'What a metric is made of.',
@@ -73,9 +75,33 @@ builder.queryFields((t) => ({
       name: t.arg.string({ description: 'Its name, exactly. Null to find it by id.' }),
     },
     resolve: (_root, args, context, info) =>
-      awaitLookup(
-        context,
-        findRow<typeof Metric.$inferType>(context, info, 'Metric', whichOne('Metric', args)),
-      ),
+      awaitLookup(context, findMetric(context, info, whichOne('Metric', args))),
   }),
 }));
+
+type MetricRow = typeof Metric.$inferType;
+
+/** Remembered whole by the project's revision, but where rows of others are selected with it: these change without it. One statement, where it is not. */
+async function findMetric(
+  context: Context,
+  info: GraphQLResolveInfo,
+  where: { id?: string; name?: string },
+): Promise<MetricRow | null> {
+  const selection = selectionOf(context, info, 'Metric');
+  const memory = hasColumnsOnly(selection) ? context.app.catalog.memory.of(askerOf(context)) : null;
+  const name = `row of metric ${JSON.stringify(where)}`;
+  const known = memory?.get(name) as MetricRow | undefined;
+  if (known) return known;
+  const { rows, scope } = rowsOf('Metric');
+  const found = await rows(context.app.store.db).findFirst({
+    ...(memory === null && selection),
+    where: { AND: [where, scope(viewerOf(context))] },
+  });
+  // Names of no metric are not remembered: there is no end of them.
+  if (found) memory?.set(name, found);
+  return found as MetricRow | null;
+}
+
+function hasColumnsOnly({ select = {} }: { select?: object }): boolean {
+  return Object.values(select).every((selected) => selected === true);
+}

@@ -18,13 +18,14 @@ export type StoreRole = 'serve' | 'worker' | 'migrate';
 
 const prismaConnectionsMax = 10;
 const rawConnectionsMax = 5;
+const rawConnectionsMin = 2;
 const oldestVersion = 14;
 const closeStepMs = 2_000;
 
 /** The metadata store: PostgreSQL, migrated and open. */
 export interface Store extends AsyncDisposable {
   db: Db;
-  /** Five connections at most, for raw SQL and streams. */
+  /** Five connections at most, for raw SQL and prepared statements. */
   pool: Pool;
   databaseUrl: string;
   /** The same for as long as the home folder exists. */
@@ -73,6 +74,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const pool = new Pool({
     connectionString: databaseUrl,
     max: rawConnectionsMax,
+    // These stay, with the statements that are prepared there.
+    min: rawConnectionsMin,
     application_name: name,
     keepAlive: true,
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { openDatastores } from '#catalog/datastores.ts';
+import { readOrigin } from '#catalog/origin.ts';
 import type { PostgresOptions } from '#warehouse/postgres-protocol.ts';
 import { type Data, openTestGraphql, type TestGraphql, type Variables } from '../../support/graphql.ts';
 import { openPostgresWarehouse, type TestPostgresWarehouse } from '../../support/postgres-warehouse.ts';
@@ -80,6 +81,27 @@ test('a secret that an update leaves out is kept, and other settings count from 
   expect(updated.datastore).toMatchObject({ config: { schema: 'public' }, providedSecrets: ['password'] });
   expect(await pathOf()).toBe('public');
   expect((await update({ ...said, password: null })).datastore.providedSecrets).toEqual([]);
+});
+
+test('it is opened once, and again once its settings have changed, however a question comes to it', async () => {
+  const { datastore } = await create({ name: 'once' });
+  const { store, datastores } = gql.app.catalog;
+  const byName = async () => (await datastores.open(ada.projectId, 'once')).warehouse;
+  const byQuestion = async () => {
+    const { id } = await store.db.datastore.findFirstOrThrow({ where: { name: 'once' } });
+    const asked = { projectId: ada.projectId, datastoreId: id, tableIds: [] };
+    return (await datastores.openRow((await readOrigin(store, asked)).row!)).warehouse;
+  };
+  const first = await byName();
+  expect(await byQuestion()).toBe(first);
+  await run(
+    'updateDatastore',
+    { id: datastore.id, config: { ...server, schema: 'public' } },
+    'datastore { id }',
+  );
+  const second = await byQuestion();
+  expect(second).not.toBe(first);
+  expect(await byName()).toBe(second);
 });
 
 test('a statement that runs while the settings change, or its datastore is deleted, is told that', async () => {

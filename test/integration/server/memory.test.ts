@@ -83,10 +83,10 @@ const aggregationTo = (aggregation: string, column: string | null) =>
     [JSON.stringify({ aggregation, column })],
   );
 
-test('a kept answer asks the store who asks and for the metric, and for nothing that it is made of', async () => {
+test('a kept answer asks the store who asks, and neither for the metric nor for what it is made of', async () => {
   expect(await value()).toBe(7);
   const made = await storeStatements(value);
-  expect(made.length, made.join('\n')).toBe(2);
+  expect(made.length, made.join('\n')).toBe(1);
   await name();
   expect((await storeStatements(name)).length).toBe(1);
 });
@@ -104,6 +104,21 @@ test('a definition that any process changes counts for the very next request, on
   expect(await value()).toBe(6);
   await aggregationTo('COUNT', null);
   expect(await value()).toBe(7);
+});
+
+test('what a metric is called, that it is gone, and who made it count for the very next request', async () => {
+  const shown = async () => (await ask('{ metric(name: "events") { title } }')).metric;
+  const maker = async () =>
+    (await ask('{ metric(name: "events") { createdBy { username } } }')).metric.createdBy.username as string;
+  expect([await shown(), await maker()]).toEqual([{ title: 'events' }, 'ada']);
+  await other.query(`UPDATE metric SET title = 'All events' WHERE name = 'events'`);
+  await other.query(`UPDATE member SET username = 'lovelace' WHERE username = 'ada'`);
+  expect([await shown(), await maker()]).toEqual([{ title: 'All events' }, 'lovelace']);
+  await other.query(`UPDATE metric SET deleted_at = now() WHERE name = 'events'`);
+  expect(await shown()).toBeNull();
+  await other.query(`UPDATE metric SET deleted_at = NULL WHERE name = 'events'`);
+  await other.query(`UPDATE member SET username = 'ada' WHERE username = 'lovelace'`);
+  expect([await shown(), await maker()]).toEqual([{ title: 'All events' }, 'ada']);
 });
 
 test('a mapping that any process changes counts for the very next request, for entities and for metrics', async () => {
@@ -160,5 +175,5 @@ test('one project does not forget for another, and none is told what another rem
     "CREATE TABLE raw.events AS SELECT 1 AS id, TIMESTAMPTZ '2026-01-01 00:00:00Z' AS at",
   ]);
   await mapEntity(gql, bob, { kind: 'EVENT', table: 'raw.events', key: 'id', at: 'at' });
-  expect((await storeStatements(value)).length).toBe(2);
+  expect((await storeStatements(value)).length).toBe(1);
 });
