@@ -124,7 +124,7 @@ function topJoin({ dialect }: RowSource, largest: TopSql, dimensions: readonly S
   const on = dimensions.map(({ sql: own, type }, at) => {
     const kept = nameSql('top', `d${at}`);
     const keptType = largest.columns[at]!.type;
-    if (keptType === type) return dialect.same(kept, own);
+    if (keptType === type) return dialect.same(kept, own, type);
     return dialect.same(dialect.cast(kept, 'text', keptType), dialect.cast(own, 'text', type));
   });
   return sql`LEFT JOIN ${nameSql('top')} ON ${allOf(on)}`;

@@ -74,8 +74,8 @@ export interface Dialect {
   /** The text holds the part, in any case. */
   contains(text: Sql, part: string): Sql;
   startsWith(text: Sql, part: string): Sql;
-  /** Both are equal, or both NULL: the condition of a join, too. They are of one type. */
-  same(left: Sql, right: Sql): Sql;
+  /** Both are equal, or both NULL: the condition of a join, too. They are of one type; texts when it is left out. */
+  same(left: Sql, right: Sql, type?: ValueType): Sql;
   /** The text so that it is sorted and compared by its bytes. Left out where the engine does that by itself. */
   byBytes?(text: Sql): Sql;
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */

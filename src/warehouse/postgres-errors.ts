@@ -5,6 +5,8 @@ import { interruptedError, type Interruption } from './interruption.ts';
 const troubles = /^(08|53|57P|58|F0|XX)/;
 /** Another one writes, or holds what is to be written. */
 const conflicts = /^(40001|40P01|55P03|55006)$/;
+/** So Redshift says it, with the SQLSTATE of an internal error: 1023 is "Serializable isolation violation on table". */
+const redshiftConflicts = /^1023\b|conflict with concurrent transaction/i;
 
 /**
  * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with PostgreSQL's own words, one
@@ -21,13 +23,14 @@ export function statementError(
   const message = messageOf(error);
   // The server's own limit, or somebody who canceled it there.
   if (code === '57014') return interruptedError('deadline', null, error);
-  if (code === '' || troubles.test(code)) {
+  const isConflict = conflicts.test(code) || redshiftConflicts.test(message);
+  if (!isConflict && (code === '' || troubles.test(code))) {
     return new AppError('WAREHOUSE_UNAVAILABLE', `The warehouse could not run the statement: ${message}`, {
       fix: "Try again; when it goes on, look into the server's log.",
       cause: error,
     });
   }
-  if (conflicts.test(code)) {
+  if (isConflict) {
     return new AppError('CONFLICT', `Somebody else is at what the statement writes: ${message}`, {
       fix: 'Try again.',
       cause: error,

@@ -33,14 +33,19 @@ export function bindType(bind: Bind): number {
   return types.size === 0 ? 0 : arrayOids[oids.text]!;
 }
 
-const momentOids: Partial<Record<ValueType, number>> = { date: 1082, timestamp: 1114, timestamptz: 1184 };
+const castOids: Partial<Record<ValueType, number>> = {
+  boolean: oids.bool,
+  date: 1082,
+  timestamp: 1114,
+  timestamptz: 1184,
+};
 
 /**
  * What a text bind is declared as. A cast from text to a date or a timestamp depends on the session, so that the server would do
  * it again for each row; one that arrives as what it is cast to is read once. The types of all others are left to the cast.
  */
 export function textType(castTo: ValueType | undefined, textOid: number): number {
-  return (castTo && momentOids[castTo]) ?? textOid;
+  return (castTo && castOids[castTo]) ?? textOid;
 }
 
 /** The value of a bind as the protocol takes it, in text but for bytes. */

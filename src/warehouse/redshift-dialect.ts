@@ -1,6 +1,6 @@
 import type { Aggregate, Dialect, Grain, HashedValue, JsonType, ValueType } from './dialect.ts';
 import { joinedTexts } from './row-hash.ts';
-import { joinSql, nameSql, rawSql, sql, type Sql } from './sql.ts';
+import { joinSql, nameSql, rawSql, sql, type Sql, typedBind } from './sql.ts';
 import { quoteName } from './warehouse.ts';
 
 /** Without its length a VARCHAR has 256 bytes, and a DECIMAL no digits behind its point. There is no type for UUIDs: they are text. */
@@ -54,11 +54,7 @@ export const redshiftDialect: Dialect = {
   placeholder: (n) => `$${n}`,
   valueType: (dataType) => valueTypes.get(dataType.replace(/\s*\([^)]*\)/, '')) ?? 'other',
   cast,
-  // It takes no empty texts.
-  tryCast: (value, type) =>
-    type === 'json'
-      ? sql`CASE WHEN IS_VALID_JSON(${asText(value)}) THEN JSON_PARSE(${asText(value)}) END`
-      : sql`TRY_CAST(NULLIF(TRIM(${asText(value)}), '') AS ${rawSql(typeNames[type])})`,
+  tryCast,
   listRows(list, type) {
     const rows = chunksOf(list.map((item) => JSON.stringify(textOf(item)))).map(
       (json) => sql`SELECT ${itemOf('item', type)} AS ${nameSql('item')} FROM ${listSql(json)}`,
@@ -85,7 +81,7 @@ export const redshiftDialect: Dialect = {
   contains: (text, part) => sql`(STRPOS(LOWER(${text}), LOWER(${part})) > 0)`,
   startsWith: (text, part) => sql`(LEFT(${text}, LENGTH(${part})) = ${part})`,
   // An equality, so that a join on it is a hash join.
-  same: (left, right) => sql`${sameText(left)} = ${sameText(right)}`,
+  same: (left, right, type) => sql`${sameText(left, type)} = ${sameText(right, type)}`,
   instant(value, type) {
     if (type === 'timestamptz') return value;
     return sql`(CAST(${value} AS TIMESTAMP) AT TIME ZONE 'UTC')`;
@@ -106,14 +102,33 @@ export const redshiftDialect: Dialect = {
     sql`MD5(${joinedTexts(values.map(exactText), (text) => sql`CAST(LENGTH(${text}) AS VARCHAR(10))`)})`,
 };
 
+/** It has no cast between texts and booleans: those that are bound arrive as booleans. */
 function cast(value: Sql, type: ValueType, from?: ValueType): Sql {
   if (type === 'json') return sql`JSON_PARSE(${value})`;
   if (from === 'json') return sql`JSON_SERIALIZE(${value})`;
-  return sql`CAST(${value} AS ${rawSql(typeNames[type])})`;
+  const isText = typeNames[type] === typeNames.text;
+  if (isText && from === 'boolean')
+    return sql`CASE WHEN ${value} THEN 'true' WHEN NOT ${value} THEN 'false' END`;
+  const given = type === 'boolean' ? typedBind(value, type) : value;
+  return sql`CAST(${given} AS ${rawSql(typeNames[type])})`;
 }
 
 function asText(value: Sql): Sql {
   return sql`CAST(${value} AS ${rawSql(typeNames.text)})`;
+}
+
+/** TRY_CAST takes no empty texts, and of the casts of a text neither that to a boolean nor that to a text. */
+function tryCast(value: Sql, type: ValueType): Sql {
+  const text = asText(value);
+  if (typeNames[type] === typeNames.text) return text;
+  if (type === 'json') return sql`CASE WHEN CAN_JSON_PARSE(${text}) THEN JSON_PARSE(${text}) END`;
+  if (type === 'boolean') return booleanOf(sql`LOWER(TRIM(${text}))`);
+  return sql`TRY_CAST(NULLIF(TRIM(${text}), '') AS ${rawSql(typeNames[type])})`;
+}
+
+/** A text in small letters as the boolean that Redshift takes it for. */
+function booleanOf(text: Sql): Sql {
+  return sql`CASE WHEN ${text} IN ('t', 'true', 'y', 'yes', '1') THEN TRUE WHEN ${text} IN ('f', 'false', 'n', 'no', '0') THEN FALSE END`;
 }
 
 function textOf(item: Item): string {
@@ -143,16 +158,17 @@ function listSql(json: string): Sql {
 /** Elements are texts, each cast to what it is: a number in JSON would be a double. */
 function itemOf(item: string, type: ValueType): Sql {
   const text = rawSql(`CAST(${item} AS ${typeNames.text})`);
-  return typeNames[type] === typeNames.text ? text : cast(text, type);
+  if (typeNames[type] === typeNames.text) return text;
+  return type === 'boolean' ? booleanOf(text) : cast(text, type);
 }
 
 function objectOf(json: Sql, held: JsonType): Sql {
-  const object = held === 'json' ? json : redshiftDialect.tryCast(json, 'json');
+  const object = held === 'json' ? json : tryCast(json, 'json');
   return sql`CASE WHEN IS_OBJECT(${object}) THEN ${object} END`;
 }
 
-function sameText(value: Sql): Sql {
-  return sql`COALESCE('=' || ${asText(value)}, '')`;
+function sameText(value: Sql, type: ValueType | undefined): Sql {
+  return sql`COALESCE('=' || ${cast(value, 'text', type)}, '')`;
 }
 
 /** What a clock in UTC shows. */

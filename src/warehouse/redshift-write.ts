@@ -23,7 +23,7 @@ export async function writeRedshiftTarget(
       refuseBinds(select);
       refuseItself(target, await describeRedshiftSelect(writing.rows, select.sql, schema));
     }
-    await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${quoteName(target.schema)}` });
+    await makeSchema(writing, target.schema);
     const isThere = await refuseOtherKind(writing, target);
     return target.kind === 'VIEW'
       ? await writeView(writing, target, select.sql, isThere)
@@ -37,11 +37,17 @@ export async function writeRedshiftTarget(
 export async function writeRedshiftOwn(writing: Writing, name: string, select: Statement): Promise<bigint> {
   const target = { database: '', schema: stagingSchema, name, kind: 'TABLE' } as const;
   try {
-    await writing.run({ sql: `CREATE SCHEMA IF NOT EXISTS ${quoteName(stagingSchema)}` });
+    await makeSchema(writing, stagingSchema);
     return await writeTable(writing, target, select, await refuseOtherKind(writing, target));
   } catch (error) {
     throw concurrent(error) ?? error;
   }
+}
+
+/** Makes a schema where it is missing. That takes a right on the database, which IF NOT EXISTS asks for even where it is not. */
+async function makeSchema({ rows, run }: Writing, schema: string): Promise<void> {
+  const found = await rows({ sql: 'SELECT 1 FROM pg_namespace WHERE nspname = $1', binds: [schema] });
+  if (found.length === 0) await run({ sql: `CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}` });
 }
 
 async function writeTable(

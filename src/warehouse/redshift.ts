@@ -15,7 +15,8 @@ const redshiftKind: PostgresKind = {
   SET statement_timeout TO 0`,
   // Quoted names then mean themselves, capitals too. A server that does not know it is told apart by its version.
   newerSettings: 'SET enable_case_sensitive_identifier TO TRUE',
-  clean: ['ROLLBACK', 'DEALLOCATE ALL', 'RESET query_group'],
+  // A prepared statement can be done away with by its name alone there.
+  clean: ['ROLLBACK', 'RESET query_group'],
   begin: { read: 'BEGIN READ ONLY', write: 'BEGIN READ WRITE' },
   limits: (timeoutMs, name) => [
     `SET LOCAL statement_timeout TO ${timeoutMs}`,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { aggregations, type Aggregation, type Grain, grains, type ValueType } from '#warehouse/dialect.ts';
+import { aggregations, type Aggregation, grains, type ValueType } from '#warehouse/dialect.ts';
 import { joinSql, nameSql, rawSql, type Sql, sql, toStatement } from '#warehouse/sql.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
+import { clockOf, isoOf, moments, numberOf, startOf } from '../support/periods.ts';
 
 const code = (wanted: string) => expect.objectContaining({ code: wanted }) as unknown;
 
@@ -200,6 +201,35 @@ function dialects(labOf: () => DialectLab): void {
         expect(Number(await value(condition)), `${at} ${other}`).toBe(at === other ? 1 : 0);
       }
     }
+    const booleans = [true, false, null].map((each) => d().cast(sql`${each}`, 'boolean'));
+    const equal = booleans.map((left) => booleans.map((right) => d().same(left, right, 'boolean')));
+    const [found] = await ask(
+      sql`SELECT ${joinSql(equal.flat().map((each, at) => sql`CASE WHEN ${each} THEN ${1n} ELSE ${0n} END AS ${nameSql(`v${at}`)}`))}`,
+    );
+    expect(found!.map(Number)).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1]);
+  });
+
+  test('writes booleans as "true" and "false", and reads those of texts', async () => {
+    const boolean = (of: boolean | string | null) => d().cast(sql`${of}`, 'boolean');
+    for (const [given, wanted] of [
+      [true, 'true'],
+      ['false', 'false'],
+      [null, null],
+    ] as const) {
+      expect(await value(d().cast(boolean(given), 'text', 'boolean'))).toBe(wanted);
+    }
+    expect(await value(d().tryCast(sql`${'true'}`, 'boolean'))).toBe(true);
+    expect(await value(d().tryCast(sql`${'false'}`, 'boolean'))).toBe(false);
+    expect(await value(d().tryCast(sql`${''}`, 'boolean'))).toBeNull();
+  });
+
+  test('tries JSON of every kind, objects and lists alike', async () => {
+    const isRead = async (text: string) => (await value(d().tryCast(sql`${text}`, 'json'))) !== null;
+    expect([await isRead('{"a": 1}'), await isRead('[1, 2, 3]'), await isRead('{"a"')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   test('looks for text as it stands: % and _ mean themselves', async () => {
@@ -326,8 +356,8 @@ function dialects(labOf: () => DialectLab): void {
         const aheadMs = clockOf(zone, moment) - moment;
         const ahead = zone === 'UTC' ? null : sql`${BigInt(aheadMs)}`;
         const types: [ValueType, string][] = [
-          ['timestamptz', `${iso(moment)}Z`],
-          ['timestamp', iso(moment)],
+          ['timestamptz', `${isoOf(moment)}Z`],
+          ['timestamp', isoOf(moment)],
         ];
         const cases = grains.flatMap((grain) => types.map(([type, text]) => ({ grain, type, text })));
         const numbers = cases.map(
@@ -344,22 +374,6 @@ function dialects(labOf: () => DialectLab): void {
   );
 }
 
-const moments = [
-  '2026-03-29T00:59:59.999Z',
-  '2026-03-29T01:00:00.000Z',
-  '2026-10-25T00:30:00.000Z',
-  '2026-10-25T01:30:00.000Z',
-  '2026-03-08T06:59:00.000Z',
-  '2026-03-08T07:00:00.000Z',
-  '2026-11-01T05:30:00.000Z',
-  '2026-11-01T06:30:00.000Z',
-  '2024-02-29T23:30:00.000Z',
-  '2024-12-31T18:29:59.000Z',
-  '2024-12-31T18:30:00.000Z',
-  '2027-01-03T12:00:00.000Z',
-  '1969-12-31T23:59:59.999Z',
-].map((text) => Date.parse(text));
-
 const hashedTypes = [
   'text',
   'integer',
@@ -370,58 +384,3 @@ const hashedTypes = [
   'boolean',
   'json',
 ] as const;
-
-/** What a zone's clock shows, as if it were UTC: slowly, and with nothing of Sluice in it. */
-function clockOf(timeZone: string, ms: number): number {
-  const format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
-  return Date.parse(`${format.format(ms).replace(' ', 'T')}Z`) + (((ms % 1000) + 1000) % 1000);
-}
-
-/** The number of the period that begins when the clock shows that. */
-function numberOf(grain: Grain, startMs: number, aheadMs: number): number {
-  const date = new Date(startMs);
-  const sinceMs = startMs - Date.parse('0001-01-01T00:00:00Z');
-  switch (grain) {
-    case 'YEAR':
-      return date.getUTCFullYear();
-    case 'QUARTER':
-      return date.getUTCFullYear() * 4 + date.getUTCMonth() / 3;
-    case 'MONTH':
-      return date.getUTCFullYear() * 12 + date.getUTCMonth();
-    case 'WEEK':
-      return sinceMs / (7 * 86_400_000);
-    case 'DAY':
-      return sinceMs / 86_400_000;
-    case 'HOUR':
-    case 'MINUTE':
-    default:
-      return (sinceMs - aheadMs) / 1000;
-  }
-}
-
-function startOf(grain: Grain, ms: number): number {
-  const date = new Date(ms);
-  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()];
-  switch (grain) {
-    case 'YEAR':
-      return Date.UTC(year, 0, 1);
-    case 'QUARTER':
-      return Date.UTC(year, month - (month % 3), 1);
-    case 'MONTH':
-      return Date.UTC(year, month, 1);
-    case 'WEEK':
-      return Date.UTC(year, month, day - ((date.getUTCDay() + 6) % 7));
-    case 'DAY':
-      return Date.UTC(year, month, day);
-    case 'HOUR':
-      return Date.UTC(year, month, day, date.getUTCHours());
-    case 'MINUTE':
-    default:
-      return Date.UTC(year, month, day, date.getUTCHours(), date.getUTCMinutes());
-  }
-}
-
-/** Without its zone: what a TIMESTAMP holds. */
-function iso(ms: number): string {
-  return new Date(ms).toISOString().slice(0, -1);
-}

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openRedshift } from '#warehouse/redshift.ts';
 import { openPostgresWarehouse } from '../support/postgres-warehouse.ts';
@@ -39,6 +40,65 @@ test('a stream is fetched in pieces by a cursor, with the binds of its statement
   const pieces = await Array.fromAsync(lab.warehouse.stream(statement));
   expect(pieces.map(({ rows }) => rows.length)).toEqual([1_000, 1_000, 500]);
   expect(pieces[2]!.rows.at(-1)).toEqual([2500, 'x']);
+});
+
+test('a connection serves one statement after the other: what cleans it is SQL of Redshift', async () => {
+  await using lab = await openLab();
+  const pidOf = async () => (await lab.warehouse.run({ sql: 'SELECT pg_backend_pid()' })).rows[0]![0];
+  const first = await pidOf();
+  expect([await pidOf(), await pidOf()]).toEqual([first, first]);
+  const streamed = await Array.fromAsync(lab.warehouse.stream({ sql: 'SELECT pg_backend_pid()' }));
+  expect(streamed[0]!.rows[0]![0]).toBe(first);
+});
+
+test('who owns a schema writes there, and needs no right on the database', async () => {
+  await using started = await startRedshiftServer();
+  await using owner = await openRedshift(started.server);
+  const { database, username } = started.server;
+  const select = { sql: 'SELECT 1 AS a' };
+  await owner.write({ database, schema: 'made', name: 'own', kind: 'TABLE' }, select);
+  const role = `writer_${randomBytes(6).toString('hex')}`;
+  await started.load([
+    `CREATE ROLE ${role} LOGIN PASSWORD 'x'`,
+    `ALTER SCHEMA made OWNER TO ${role}`,
+    `GRANT USAGE ON SCHEMA redshift TO ${role}`,
+    `GRANT SELECT ON ALL TABLES IN SCHEMA redshift TO ${role}`,
+  ]);
+  try {
+    await using writer = await openRedshift({ ...started.server, username: role, password: 'x' });
+    await writer.write({ database, schema: 'made', name: 'another', kind: 'TABLE' }, select);
+    expect((await writer.run({ sql: 'SELECT a FROM made.another' })).rows).toEqual([[1]]);
+    await expect(
+      writer.write({ database, schema: 'more', name: 'another', kind: 'TABLE' }, select),
+    ).rejects.toMatchObject({ code: 'BAD_USER_INPUT', fix: expect.stringContaining('GRANT') as unknown });
+  } finally {
+    await started.load([
+      `REASSIGN OWNED BY ${role} TO "${username}"`,
+      `DROP OWNED BY ${role}`,
+      `DROP ROLE ${role}`,
+    ]);
+  }
+});
+
+test('two transactions that get into each other are a conflict, though Redshift calls it an internal error', async () => {
+  await using started = await startRedshiftServer();
+  await using warehouse = await openRedshift(started.server);
+  const said = [
+    `'1023' USING ERRCODE = 'XX000', DETAIL = 'Serializable isolation violation on table - 100167'`,
+    `'could not complete because of conflict with concurrent transaction' USING ERRCODE = 'XX000'`,
+  ];
+  for (const words of said) {
+    await started.load([
+      `CREATE OR REPLACE FUNCTION met() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE ${words}; END $$`,
+    ]);
+    await expect(warehouse.run({ sql: 'SELECT met()' })).rejects.toMatchObject({ code: 'CONFLICT' });
+  }
+  await started.load([
+    `CREATE OR REPLACE FUNCTION met() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE '1005' USING ERRCODE = 'XX000'; END $$`,
+  ]);
+  await expect(warehouse.run({ sql: 'SELECT met()' })).rejects.toMatchObject({
+    code: 'WAREHOUSE_UNAVAILABLE',
+  });
 });
 
 warehouseSuite('Redshift', async () => ({

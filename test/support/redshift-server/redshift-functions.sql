@@ -15,7 +15,7 @@ CREATE FUNCTION redshift.json_parse(text) RETURNS redshift.super LANGUAGE sql IM
   AS $$ SELECT $1::jsonb::redshift.super $$;
 CREATE FUNCTION redshift.json_serialize(redshift.super) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT $1::text::varchar $$;
-CREATE FUNCTION redshift.is_valid_json(text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
+CREATE FUNCTION redshift.can_json_parse(text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT pg_input_is_valid($1, 'jsonb') $$;
 CREATE FUNCTION redshift.is_object(redshift.super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT jsonb_typeof($1) = 'object' $$;
@@ -29,12 +29,28 @@ CREATE FUNCTION redshift.datediff(unit text, since timestamp, until timestamp) R
   AS $$ SELECT CAST(extract(epoch FROM date_trunc(unit, until) - date_trunc(unit, since)) AS bigint)
     / CASE unit WHEN 'day' THEN 86400 ELSE 1 END $$;
 
+-- Of a text it gives no boolean and no text, and nothing of a blank one.
 CREATE FUNCTION redshift.try_cast(value text, of anyelement) RETURNS anyelement LANGUAGE plpgsql IMMUTABLE
   AS $$ BEGIN
+    IF pg_typeof(of) IN ('boolean'::regtype, 'varchar'::regtype, 'text'::regtype) THEN
+      RAISE 'TRY_CAST from character varying to % is not supported', pg_typeof(of) USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF trim(value) = '' THEN RAISE 'TRY_CAST of a blank text' USING ERRCODE = 'feature_not_supported'; END IF;
     EXECUTE format('SELECT CAST($1 AS %s)', pg_typeof(of)) INTO of USING value;
     RETURN of;
   EXCEPTION WHEN data_exception THEN RETURN NULL;
   END $$;
+
+-- There is no cast between texts and booleans; what is written in quotes is no text yet.
+CREATE FUNCTION redshift.no_cast(of text, into_type text) RETURNS text LANGUAGE plpgsql IMMUTABLE
+  AS $$ BEGIN RAISE 'cannot cast type % to %', of, into_type USING ERRCODE = 'cannot_coerce'; END $$;
+CREATE FUNCTION redshift.no_text(boolean) RETURNS varchar LANGUAGE sql IMMUTABLE
+  AS $$ SELECT redshift.no_cast('boolean', 'character varying')::varchar $$;
+CREATE FUNCTION redshift.no_boolean(varchar) RETURNS boolean LANGUAGE sql IMMUTABLE
+  AS $$ SELECT redshift.no_cast('character varying', 'boolean') IS NULL $$;
+UPDATE pg_cast SET castfunc = 'redshift.no_text'::regproc
+  WHERE castsource = 'boolean'::regtype AND casttarget IN ('varchar'::regtype, 'text'::regtype);
+CREATE CAST (varchar AS boolean) WITH FUNCTION redshift.no_boolean(varchar);
 
 CREATE VIEW redshift.svv_tables AS
   SELECT table_catalog, table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema <> 'redshift';

@@ -9,6 +9,8 @@ import { translate } from './translate.ts';
 /** A server that takes what our dialect writes for Redshift, and the config that leads there. */
 export interface RedshiftServer extends AsyncDisposable {
   server: PostgresOptions;
+  /** Runs statements of PostgreSQL as who owns the database. */
+  load: (statements: readonly string[]) => Promise<void>;
 }
 
 /** Starts it over an empty database of PostgreSQL. See README.md for what of Redshift it has. */
@@ -45,6 +47,7 @@ export async function startRedshiftServer(): Promise<RedshiftServer> {
   const { port } = proxy.address() as AddressInfo;
   return {
     server: { ...postgres.server, host: '127.0.0.1', port, ssl: { mode: 'disable' } },
+    load: postgres.load,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }

@@ -3,6 +3,8 @@ export function translate(text: string): string {
   let translated = text
     .replaceAll(/\b(enable_case_sensitive_identifier|query_group)\b/g, 'redshift.$1')
     .replace('SELECT version()', 'SELECT redshift.version()')
+    // Its grammar is older than these, and has no word that fits there.
+    .replaceAll(/\b(DEALLOCATE|DISCARD|CLOSE) ALL\b/g, '$1 "not of Redshift" ALL')
     .replaceAll('format_type(', 'redshift.type_name(')
     .replaceAll('JSON_SERIALIZE(', 'redshift.json_serialize(')
     .replaceAll(/\b(DATEADD|DATEDIFF)\((\w+),/g, "$1('$2',")
