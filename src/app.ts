@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { AccountDeps } from '#accounts/deps.ts';
 import { openSecretBox, type SecretBox } from '#accounts/secrets.ts';
 import { createLog, type Log } from '#base/log.ts';
+import type { FindBreaks } from '#catalog/breaks.ts';
 import { createEmbeddedDatastore, type Datastores, openDatastores } from '#catalog/datastores.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import { Memory } from '#catalog/memory.ts';
@@ -14,9 +15,11 @@ import { followFolder } from '#endpoints/follow-folder.ts';
 import { openRates } from '#endpoints/rates.ts';
 import { openRegistry } from '#endpoints/registry.ts';
 import { openUsage } from '#endpoints/usage.ts';
+import { metricBreaks } from '#metrics/broken-metrics.ts';
 import { openSeries } from '#metrics/open-series.ts';
 import type { SignalDeps } from '#metrics/signal-deps.ts';
 import { startSignals } from '#metrics/start-signals.ts';
+import { formulaBreaks } from '#pipelines/broken-formulas.ts';
 import type { PipelineDeps } from '#pipelines/deps.ts';
 import { startWorkers } from '#pipelines/start-workers.ts';
 import { openTaskFeed } from '#pipelines/task-feed.ts';
@@ -63,7 +66,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
   opening.use(await followWrites(store, datastores.cache, log));
   const queue = opening.use(await openQueue(store, log));
 
-  const catalog: CatalogDeps = { store, log, secrets, datastores, memory: new Memory(), now };
+  const catalog: CatalogDeps = { store, log, secrets, datastores, memory: new Memory(), findBreaks, now };
   const accounts: AccountDeps = {
     store,
     log,
@@ -81,6 +84,7 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     datastores,
     connectors: { source: sourceConnector, destination: destinationConnector },
     series: (projectId, question, signal) => openSeries(metrics, { projectId, signal }, question),
+    findBreaks,
     feed: opening.use(await openTaskFeed(store, log)),
     filesRoot: config.filesRoot,
     pipesDir,
@@ -105,6 +109,11 @@ export async function openApp(config: Config, role: Role, overrides: Overrides =
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
+
+const findBreaks: FindBreaks = async (...change) => [
+  ...(await metricBreaks(...change)),
+  ...(await formulaBreaks(...change)),
+];
 
 async function openEndpoints(
   config: Config,

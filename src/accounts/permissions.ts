@@ -148,11 +148,13 @@ const typeNeeds: Record<string, Need> = {
   TaskLogBatch: 'CONTROL_READ',
 
   EntityMapping: 'CONTROL_READ',
+  Break: 'CONTROL_READ',
   User: 'DATA_READ',
   Organization: 'DATA_READ',
   Event: 'DATA_READ',
 
   Metric: 'DATA_READ',
+  MetricProblem: 'DATA_READ',
   MetricSeries: 'DATA_READ',
   MetricPoint: 'DATA_READ',
   MetricTable: 'DATA_READ',

@@ -24,6 +24,8 @@ export interface MapEntityInput extends Partial<Record<keyof MappedColumns, Mayb
   /** Copies that entities are read from. */
   servedFrom?: Maybe<TableReference>;
   aliasServedFrom?: Maybe<TableReference>;
+  /** Whether to go on though metrics, signals or transformations would not work any more. */
+  allowBreaking?: Maybe<boolean>;
 }
 
 export const mappedFields = ['name', 'email', 'at', 'createdAt', 'userKey', 'organizationKey'] as const;

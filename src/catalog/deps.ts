@@ -1,6 +1,7 @@
 import type { SecretBox } from '#accounts/secrets.ts';
 import type { Log } from '#base/log.ts';
 import type { Store } from '#store/open-store.ts';
+import type { FindBreaks } from './breaks.ts';
 import type { Datastores } from './datastores.ts';
 import type { Memory } from './memory.ts';
 
@@ -11,5 +12,7 @@ export interface CatalogDeps {
   secrets: SecretBox;
   datastores: Datastores;
   memory: Memory;
+  /** What a change of mappings or columns breaks of what floors above define. */
+  findBreaks: FindBreaks;
   now(): Date;
 }

@@ -22,20 +22,33 @@ export async function findTable(
     const message = 'There is no table of that id in this project.';
     return { problem: { code: 'NOT_FOUND', path, message, fix: 'List the tables with the query tables.' } };
   }
-  const { name } = reference;
+  const [found] = await findTables(db, projectId, [reference.name], path);
+  return found!;
+}
+
+/** The tables that are meant by names, in their order, or what is wrong with each. One statement beside those of the tables found. */
+export async function findTables(
+  db: Db | Tx,
+  projectId: string,
+  names: readonly string[],
+  path: readonly string[],
+): Promise<({ table: CatalogedTable } | { problem: Problem })[]> {
+  if (names.length === 0) return [];
   const known = await db.catalogTable.findMany({
     where: { projectId, goneAt: null },
     select: { id: true, database: true, schema: true, name: true, datastore: { select: { name: true } } },
     orderBy: [{ schema: 'asc' }, { name: 'asc' }],
   });
   const named = known.map((each) => ({ ...each, fqn: fqnOf(each, each.datastore.name) }));
-  const exact = named.filter((each) => each.fqn === name);
-  const found = exact.length > 0 ? exact : named.filter((each) => shortNames(each).includes(name));
-  if (found.length === 1) {
-    const table = await loadTable(db, projectId, { id: found[0]!.id });
-    if (table) return { table };
-  }
-  return { problem: found.length > 1 ? ambiguous(name, found, path) : unknown(name, named, path) };
+  return Promise.all(
+    names.map(async (name) => {
+      const exact = named.filter((each) => each.fqn === name);
+      const found = exact.length > 0 ? exact : named.filter((each) => shortNames(each).includes(name));
+      const table = found.length === 1 ? await loadTable(db, projectId, { id: found[0]!.id }) : null;
+      if (table) return { table };
+      return { problem: found.length > 1 ? ambiguous(name, found, path) : unknown(name, named, path) };
+    }),
+  );
 }
 
 interface Named {

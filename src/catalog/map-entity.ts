@@ -11,19 +11,32 @@ import {
   type MapEntityInput,
   mappedFields,
 } from './check-mapping.ts';
+import { type Break, BreakingError, lockDefinitions } from './breaks.ts';
 import type { CatalogDeps } from './deps.ts';
 import { findCopies } from './find-copies.ts';
-import { findTable, listed } from './find-table.ts';
-import { type CatalogedTable, loadMappings, type Mapping } from './mappings.ts';
+import { findTable } from './find-table.ts';
+import { type CatalogedTable, loadMappings, type Mapping, type Mappings } from './mappings.ts';
 import { servingProblems } from './served-from.ts';
 
 export type { MapEntityInput } from './check-mapping.ts';
 
+/** A mapping that was changed, and what does not work any more with it. */
+export interface Mapped {
+  mapping: Mapping;
+  breaks: Break[];
+}
+
+/** A kind that is mapped no more, and what does not work any more without it. */
+export interface Unmapped {
+  kind: EntityKind;
+  breaks: Break[];
+}
+
 /**
  * Says which table holds the entities of a kind and which columns are what, in place of what was said before. Fails with
- * InputError, with every problem at once.
+ * InputError, with every problem at once; with BreakingError for what would not work any more, unless that is allowed.
  */
-export async function mapEntity(deps: CatalogDeps, viewer: Viewer, input: MapEntityInput): Promise<Mapping> {
+export async function mapEntity(deps: CatalogDeps, viewer: Viewer, input: MapEntityInput): Promise<Mapped> {
   const { db } = deps.store;
   const { projectId } = viewer;
   const found = await findTable(db, projectId, input.table, ['table']);
@@ -44,15 +57,34 @@ export async function mapEntity(deps: CatalogDeps, viewer: Viewer, input: MapEnt
     alias: asked.alias && { ...asked.alias, servedFrom: copies.aliasTable },
     servedFrom: copies.table,
   };
-  await db.$transaction(async (tx) => {
-    // What is said of one kind is checked with what is said of the others.
-    await tx.$queryRaw`SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(${`mappings/${projectId}`}, 0))`;
-    const others = await loadMappings(tx, projectId);
-    const unanswerable = servingProblems({ ...others, [input.kind]: mapping }, input.kind);
+  return db.$transaction(async (tx) => {
+    const before = await lockMappings(tx, projectId);
+    const after = { ...before, [input.kind]: mapping };
+    const unanswerable = servingProblems(after, input.kind);
     if (unanswerable.length > 0) throw new InputError(unanswerable);
+    const breaks = await checkBreaks(deps, tx, viewer, { before, after, allowed: input.allowBreaking });
     await saveMapping(tx, projectId, mapping, deps.now());
+    return { mapping, breaks };
   });
-  return mapping;
+}
+
+/** The mappings of the project. What is said of one kind is checked with what is said of the others, and with what is made of them. */
+async function lockMappings(tx: Tx, projectId: string): Promise<Mappings> {
+  await tx.$queryRaw`SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(${`mappings/${projectId}`}, 0))`;
+  await lockDefinitions(tx, projectId);
+  return loadMappings(tx, projectId);
+}
+
+async function checkBreaks(
+  deps: CatalogDeps,
+  tx: Tx,
+  { projectId }: Viewer,
+  change: { before: Mappings; after: Mappings; allowed?: boolean | null | undefined },
+): Promise<Break[]> {
+  const { before, after, allowed } = change;
+  const breaks = await deps.findBreaks(tx, projectId, { mappings: before }, { mappings: after });
+  if (breaks.length > 0 && !allowed) throw new BreakingError(breaks, ['kind']);
+  return breaks;
 }
 
 function mappingOfInput(
@@ -99,41 +131,24 @@ async function saveMapping(tx: Tx, projectId: string, mapping: Mapping, at: Date
   });
 }
 
-/** Forgets which table holds the entities of a kind. Fails with InputError: nothing is mapped, or something needs it. */
-export async function unmapEntity(deps: CatalogDeps, viewer: Viewer, kind: EntityKind): Promise<EntityKind> {
-  const { db } = deps.store;
+/**
+ * Forgets which table holds the entities of a kind. Fails with InputError when nothing is mapped; with BreakingError for what
+ * would not work any more, unless that is allowed.
+ */
+export async function unmapEntity(
+  deps: CatalogDeps,
+  viewer: Viewer,
+  { kind, allowBreaking: allowed }: { kind: EntityKind; allowBreaking?: boolean | null | undefined },
+): Promise<Unmapped> {
   const { projectId } = viewer;
-  const made = [
-    ...(await metricsOver(deps, projectId, kind)),
-    ...(await formulasOver(deps, projectId, kind)),
-  ];
-  if (made.length > 0) {
-    const message = `Of ${kind} are made: ${listed(made)}.`;
-    throw inputError('IN_USE', ['kind'], message, 'Change or delete them first.');
-  }
-  const { count } = await db.entityMapping.deleteMany({ where: { projectId, kind } });
-  if (count > 0) return kind;
-  throw inputError('NOT_FOUND', ['kind'], `No table is mapped to ${kind} in this project.`);
-}
-
-async function metricsOver({ store }: CatalogDeps, projectId: string, kind: EntityKind): Promise<string[]> {
-  const metrics = await store.db.metric.findMany({
-    where: { projectId, deletedAt: null, kind: { in: ['SIMPLE', 'CONVERSION'] } },
-    select: { name: true, kind: true, definition: true },
-    orderBy: { name: 'asc' },
+  return deps.store.db.$transaction(async (tx) => {
+    const before = await lockMappings(tx, projectId);
+    if (!before[kind]) {
+      throw inputError('NOT_FOUND', ['kind'], `No table is mapped to ${kind} in this project.`);
+    }
+    const { [kind]: _gone, ...after } = before;
+    const breaks = await checkBreaks(deps, tx, viewer, { before, after, allowed });
+    await tx.entityMapping.deleteMany({ where: { projectId, kind } });
+    return { kind, breaks };
   });
-  const isOver = ({ kind: metricKind, definition }: (typeof metrics)[number]) =>
-    metricKind === 'CONVERSION'
-      ? kind === 'EVENT'
-      : (definition as { simple?: { entity?: unknown } }).simple?.entity === kind;
-  return metrics.filter(isOver).map(({ name }) => `the metric "${name}"`);
-}
-
-async function formulasOver({ store }: CatalogDeps, projectId: string, kind: EntityKind): Promise<string[]> {
-  const transformations = await store.db.transformation.findMany({
-    where: { projectId, deletedAt: null, formula: { path: ['entity'], equals: kind } },
-    select: { name: true },
-    orderBy: { name: 'asc' },
-  });
-  return transformations.map(({ name }) => `the transformation "${name}"`);
 }

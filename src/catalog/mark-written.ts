@@ -1,9 +1,10 @@
 import type { WrittenTable } from '#connectors/contract.ts';
 import type { Db } from '#store/open-store.ts';
 import type { Datastores } from './datastores.ts';
+import { keyOfTable } from './reads.ts';
 import { type Feed, saveTables } from './save-tables.ts';
 import { announceWritten } from './written.ts';
-import type { TableName } from '#warehouse/warehouse.ts';
+import type { DescribedColumn, DescribedTable, TableName } from '#warehouse/warehouse.ts';
 
 interface Written {
   projectId: string;
@@ -16,20 +17,29 @@ interface Written {
   reads?: { datastore: string; tables: readonly TableName[]; syncedAt?: Date | null } | null;
 }
 
+/** The columns that tables had before they were written, by the tables' ids: of those that have lost some, or have others of a name. */
+export type ColumnsBefore = ReadonlyMap<string, readonly DescribedColumn[]>;
+
 /**
  * Marks a table as written by a task at a time, with its columns and row count of now, and drops the answers that were made
- * from it. Fails as Datastores.open does; all answers are then dropped.
+ * from it. Returns what columns it had where it has lost any. Fails as Datastores.open does; all answers are then dropped.
  */
-export async function markWritten(db: Db, datastores: Datastores, written: Written): Promise<void> {
+export async function markWritten(db: Db, datastores: Datastores, written: Written): Promise<ColumnsBefore> {
   try {
-    await announceWritten(db, datastores.cache, await saveWritten(db, datastores, written));
+    const { ids, before } = await saveWritten(db, datastores, written);
+    await announceWritten(db, datastores.cache, ids);
+    return before;
   } catch (error) {
     datastores.cache.clear();
     throw error;
   }
 }
 
-async function saveWritten(db: Db, datastores: Datastores, written: Written): Promise<string[]> {
+async function saveWritten(
+  db: Db,
+  datastores: Datastores,
+  written: Written,
+): Promise<{ ids: string[]; before: ColumnsBefore }> {
   const { projectId, taskId, table, at, feed } = written;
   const { warehouse } = await datastores.open(projectId, table.datastore);
   const { id: datastoreId } = await db.datastore.findFirstOrThrow({
@@ -37,10 +47,41 @@ async function saveWritten(db: Db, datastores: Datastores, written: Written): Pr
     select: { id: true },
   });
   const tables = await warehouse.tables([table]);
+  const before = await columnsBefore(db, datastoreId, tables);
   const ids = await saveTables(db, { projectId, datastoreId, tables, at, writtenBy: { taskId, feed } });
   if (written.reads && 'jobId' in feed)
     await saveReads(db, { ...feed, projectId, reads: written.reads, ids });
-  return ids;
+  return { ids, before };
+}
+
+async function columnsBefore(
+  db: Db,
+  datastoreId: string,
+  tables: readonly DescribedTable[],
+): Promise<ColumnsBefore> {
+  const known = await db.catalogTable.findMany({
+    where: {
+      datastoreId,
+      goneAt: null,
+      OR: tables.map(({ database, schema, name }) => ({ database, schema, name })),
+    },
+    select: { id: true, database: true, schema: true, name: true, columns: true },
+  });
+  const before = known.map((row): [string, DescribedColumn[], DescribedTable | undefined] => [
+    row.id,
+    // Written by the catalog alone, in this shape.
+    row.columns as unknown as DescribedColumn[],
+    tables.find((table) => keyOfTable(table) === keyOfTable(row)),
+  ]);
+  return new Map(
+    before.flatMap(([id, had, now]) =>
+      had.every((column) => now?.columns.some((each) => isSame(each, column))) ? [] : [[id, had]],
+    ),
+  );
+}
+
+function isSame(one: DescribedColumn, other: DescribedColumn): boolean {
+  return one.name === other.name && one.dataType === other.dataType;
 }
 
 /** What the stream of the job reads from now on; tables that the catalog has not met yet are left out. */

@@ -1,13 +1,13 @@
-import { mapEntity, unmapEntity } from '#catalog/map-entity.ts';
+import { type Mapped, mapEntity, type Unmapped, unmapEntity } from '#catalog/map-entity.ts';
 import type { TableReference } from '#catalog/find-table.ts';
 import type { Mapping } from '#catalog/mappings.ts';
 import { readPropertyNames } from '#entities/property-names.ts';
-import type { EntityKind as Kind } from '#generated/prisma/enums.ts';
+import { attemptBreaking, Break, type Changed } from './break.ts';
 import { builder } from './builder.ts';
 import { viewerOf } from './context.ts';
 import { freshReadsOf } from './entity-reads.ts';
 import { readGlobalId } from './global-id.ts';
-import { attempt, payloadType } from './payload.ts';
+import { payloadType } from './payload.ts';
 import { readRow } from './rows.ts';
 import { EntityKind, Table } from './table.ts';
 
@@ -83,6 +83,11 @@ builder.queryField('entityMapping', (t) =>
   }),
 );
 
+const allowBreaking =
+  'Whether to go on though metrics, signals or transformations would not work any more. Null or false refuses that.';
+const breaks =
+  'The metrics, signals and transformations that worked before and do not work with it; with userErrors, those for which it was refused. Needs CONTROL_READ.';
+
 const MapEntityInput = builder.inputType('MapEntityInput', {
   description:
     'Which table holds users, organizations or events, and which columns are what. What is left out is not mapped; nothing is guessed.',
@@ -128,42 +133,52 @@ const MapEntityInput = builder.inputType('MapEntityInput', {
       description:
         'A copy of aliasTable with aliasKey and canonicalKey, needed in each datastore where users or events are read and aliasTable does not lie. Null without one.',
     }),
+    allowBreaking: t.boolean({ description: allowBreaking }),
   }),
 });
 
-const MapEntityPayload = payloadType<Mapping>('MapEntityPayload', 'What mapEntity answers.', (t) => ({
+const MapEntityPayload = payloadType<Changed<Mapped>>('MapEntityPayload', 'What mapEntity answers.', (t) => ({
   mapping: t.field({
     type: EntityMapping,
     nullable: true,
     description: 'The mapping as it is now. Null when there are userErrors. Needs CONTROL_READ.',
-    resolve: ({ value }) => value,
+    resolve: ({ value }) => value?.value?.mapping,
   }),
+  breaks: t.field({ type: [Break], description: breaks, resolve: ({ value }) => [...value!.breaks] }),
 }));
 
 const UnmapEntityInput = builder.inputType('UnmapEntityInput', {
   description: 'Which kind is to be mapped to no table.',
-  fields: (t) => ({ kind: t.field({ type: EntityKind, required: true, description: 'The kind.' }) }),
+  fields: (t) => ({
+    kind: t.field({ type: EntityKind, required: true, description: 'The kind.' }),
+    allowBreaking: t.boolean({ description: allowBreaking }),
+  }),
 });
 
-const UnmapEntityPayload = payloadType<Kind>('UnmapEntityPayload', 'What unmapEntity answers.', (t) => ({
-  kind: t.field({
-    type: EntityKind,
-    nullable: true,
-    description: 'The kind that is mapped no more. Null when there are userErrors.',
-    resolve: ({ value }) => value,
+const UnmapEntityPayload = payloadType<Changed<Unmapped>>(
+  'UnmapEntityPayload',
+  'What unmapEntity answers.',
+  (t) => ({
+    kind: t.field({
+      type: EntityKind,
+      nullable: true,
+      description: 'The kind that is mapped no more. Null when there are userErrors.',
+      resolve: ({ value }) => value?.value?.kind,
+    }),
+    breaks: t.field({ type: [Break], description: breaks, resolve: ({ value }) => [...value!.breaks] }),
   }),
-}));
+);
 
 builder.mutationFields((t) => ({
   mapEntity: t.field({
     type: MapEntityPayload,
     description:
-      'Says which table holds users, organizations or events, in place of what was said before. Touches no table. Needs CONTROL_WRITE.',
+      'Says which table holds users, organizations or events, in place of what was said before. Refused when metrics, signals or transformations would not work any more, unless allowBreaking. Touches no table. Needs CONTROL_WRITE.',
     args: {
       input: t.arg({ type: MapEntityInput, required: true, description: 'The table and its columns.' }),
     },
     resolve: (_root, { input }, context) =>
-      attempt(() =>
+      attemptBreaking(() =>
         mapEntity(context.app.catalog, viewerOf(context), {
           ...input,
           table: referenceOf(input.table),
@@ -176,10 +191,10 @@ builder.mutationFields((t) => ({
   unmapEntity: t.field({
     type: UnmapEntityPayload,
     description:
-      'Forgets which table holds the entities of a kind; IN_USE when metrics or transformations are made of them. Touches no table. Needs CONTROL_WRITE.',
+      'Forgets which table holds the entities of a kind. Refused when metrics, signals or transformations would not work any more, unless allowBreaking. Touches no table. Needs CONTROL_WRITE.',
     args: { input: t.arg({ type: UnmapEntityInput, required: true, description: 'The kind.' }) },
     resolve: (_root, { input }, context) =>
-      attempt(() => unmapEntity(context.app.catalog, viewerOf(context), input.kind)),
+      attemptBreaking(() => unmapEntity(context.app.catalog, viewerOf(context), input)),
   }),
 }));
 

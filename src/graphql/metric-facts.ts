@@ -1,4 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql';
+import type { Problem } from '#base/errors.ts';
 import { describeMetrics, type MetricFacts } from '#metrics/describe-metrics.ts';
 import { batched } from './batch.ts';
 import { builder } from './builder.ts';
@@ -16,7 +17,24 @@ const unknown: MetricFacts = {
   tableIds: [],
   freshness: { syncedAt: null, taskId: null },
   usedBy: [],
+  problems: [],
 };
+
+const MetricProblem = builder.objectRef<Problem>('MetricProblem').implement({
+  description: 'Why a metric cannot be asked as it is defined. Needs DATA_READ.',
+  fields: (t) => ({
+    message: t.exposeString('message', { description: 'What does not hold any more, and what is there.' }),
+    path: t.stringList({
+      description: 'Where in the definition, such as ["definition", "simple", "measure", "column"].',
+      resolve: ({ path }) => [...path],
+    }),
+    fix: t.string({
+      nullable: true,
+      description: 'What the reader can do. Null when the message says it all.',
+      resolve: ({ fix }) => fix,
+    }),
+  }),
+});
 
 const underWay = new WeakMap<Context, Promise<Map<string, MetricFacts>>>();
 
@@ -62,6 +80,14 @@ builder.prismaObjectFields('Metric', (t) => ({
       const { usedBy } = await factsOf(context, id);
       return readEach<typeof Metric.$inferType>(context, info, 'Metric', usedBy);
     },
+  }),
+  problems: t.field({
+    type: [MetricProblem],
+    description:
+      'Why it cannot be asked as it is defined, such as a column that is gone, without asking the warehouse. Empty when it can.',
+    complexity: listed,
+    select: { id: true },
+    resolve: async ({ id }, _args, context) => (await factsOf(context, id)).problems,
   }),
 }));
 

@@ -1,7 +1,7 @@
 import type { Problem } from '#base/errors.ts';
 import { nearest } from '#base/nearest.ts';
 import { entityFilterSql } from '#catalog/filter-sql.ts';
-import { attempt, checkSimple, invalid } from './check-simple.ts';
+import { attempt, checkSimple, invalid, joinProblems } from './check-simple.ts';
 import {
   type ConversionDefinition,
   type CumulativeDefinition,
@@ -35,15 +35,24 @@ export async function checkDefinition(
       'A metric is defined by exactly one of simple, ratio, derived, cumulative and conversion.';
     return [invalid(['definition'], message, 'Give one of them, and leave the others out.')];
   }
-  if (known.kind === 'SIMPLE' || known.kind === 'CONVERSION') {
-    const ground = await loadGround(deps, projectId, [known]);
-    if (known.kind === 'CONVERSION') return checkConversion(ground, known.conversion);
-    return checkSimple(ground, known.simple);
-  }
-  const problems = checkNames(metrics, metric.name, known);
+  const named = namedIn(known);
+  const names = Array.isArray(named) ? named.map(({ name }) => name) : [];
+  const ground = await loadGround(deps, projectId, [known, ...measuresOf(metrics, names)]);
+  return definitionProblems(ground, metrics, metric.name, known);
+}
+
+/** What is wrong with a definition on its ground, which holds what it and all that it is made of name. */
+export function definitionProblems(
+  ground: Ground,
+  metrics: KnownMetrics,
+  own: string,
+  known: KnownDefinition,
+): Problem[] {
+  if (known.kind === 'CONVERSION') return checkConversion(ground, known.conversion);
+  if (known.kind === 'SIMPLE') return checkSimple(ground, known.simple);
+  const problems = checkNames(metrics, own, known);
   if (known.kind === 'CUMULATIVE') problems.push(...checkWindow(known.cumulative));
   if (problems.length > 0) return problems;
-  const ground = await loadGround(deps, projectId, measuresOf(metrics, usedBy(known)));
   if (known.kind === 'RATIO') return checkRatio(ground, metrics, known.ratio);
   return known.kind === 'CUMULATIVE' ? checkCumulated(metrics, known.cumulative) : [];
 }
@@ -233,5 +242,5 @@ function checkConversion(ground: Ground, conversion: ConversionDefinition): Prob
     const made = attempt(at(step), () => entityFilterSql(placed.value, conversion[step]));
     if ('problem' in made) problems.push(made.problem);
   }
-  return problems;
+  return [...problems, ...joinProblems(at(), placed.value)];
 }

@@ -1,5 +1,6 @@
 import { AppError, type Problem, type ProblemCode } from '#base/errors.ts';
 import { propertyFilterSql } from '#catalog/filter-sql.ts';
+import type { RowSource } from '#catalog/row-source.ts';
 import type { SimpleDefinition } from './definition.ts';
 import { measuredSql, timeOf } from './leaf-sql.ts';
 import { type Ground, type Rows, rowsOf } from './rows.ts';
@@ -79,7 +80,13 @@ function checkColumns(rows: Rows, simple: SimpleDefinition): Problem[] {
       );
     else check(at('dimensions', String(index)), () => source.column(path));
   }
-  return problems;
+  return [...problems, ...joinProblems(at(rows.entity === null ? 'table' : 'entity'), source)];
+}
+
+/** What keeps the tables that the columns of a source come from, such as aliases, from being joined. */
+export function joinProblems(path: readonly string[], source: RowSource): Problem[] {
+  const joined = attempt(path, () => source.from());
+  return 'problem' in joined ? [joined.problem] : [];
 }
 
 /** What was made, or the AppError that kept it from being made, as a problem at that path. */

@@ -1,6 +1,7 @@
-import { AppError } from '#base/errors.ts';
+import { AppError, type Problem } from '#base/errors.ts';
 import { oldestWrites } from '#catalog/behind.ts';
 import type { FreshnessOf } from '#catalog/ask.ts';
+import { brokenMetrics } from './broken-metrics.ts';
 import { conditionSql, measuredSql, timeOf } from './leaf-sql.ts';
 import { type Leaf, leavesOf, measureTree } from './measure-tree.ts';
 import type { MetricDeps } from './deps.ts';
@@ -19,6 +20,8 @@ export interface MetricFacts {
   freshness: FreshnessOf;
   /** Ids of the metrics that are made of it, directly or through others. */
   usedBy: string[];
+  /** Why it cannot be asked as it is defined. Empty when it can. */
+  problems: Problem[];
 }
 
 /** The facts of all metrics of the project, by their ids. As many statements whatever their number. */
@@ -30,11 +33,13 @@ export async function describeMetrics(
   const metrics = await loadMetrics(db, projectId);
   const definitions = [...metrics.values()].map(({ definition }) => definition);
   const ground = await loadGround(deps, projectId, definitions);
+  const broken = brokenMetrics(ground, metrics);
   const described = [...metrics.values()].map(({ id, name }) => ({
     id,
     dimensions: dimensionsOf(ground, metrics, name),
     tableIds: tablesOf(ground, metrics, name),
     usedBy: usersOf(metrics, name).map((user) => user.id),
+    problems: broken.get(name) ?? [],
   }));
   const allTables = [...new Set(described.flatMap(({ tableIds }) => tableIds))];
   const writes = await oldestWrites(db, projectId, allTables);

@@ -1,4 +1,5 @@
 import { AppError } from '#base/errors.ts';
+import { lockDefinitions } from '#catalog/breaks.ts';
 import type { Db, Tx } from '#store/open-store.ts';
 import { knownDefinition, type MetricDefinition, readDefinition } from './definition.ts';
 import type { MetricDeps } from './deps.ts';
@@ -75,9 +76,9 @@ function namesIn(definition: MetricDefinition): string[] {
 }
 
 /**
- * Writes what was checked against the project's metrics, while those that count for it are the same: `check` is given them
- * all, may take its time, and gives the write; when others have changed one that counts, it is asked again. Fails with
- * CONFLICT when that goes on and on.
+ * Writes what was checked against the project's metrics, while those that count for it and the mappings are the same: `check`
+ * is given them all, may take its time, and gives the write; when others have changed one that counts, it is asked again.
+ * Fails with CONFLICT when that goes on and on.
  */
 export async function whileMetricsStay<T>(
   deps: MetricDeps,
@@ -86,22 +87,27 @@ export async function whileMetricsStay<T>(
   check: (metrics: LoadedMetrics) => Promise<(tx: Tx) => Promise<T>>,
 ): Promise<T> {
   const { db } = deps.store;
-  const stateOf = (metrics: LoadedMetrics) =>
-    counting(metrics)
-      .map(({ id, revision }) => `${id}/${revision}`)
-      .sort()
-      .join();
+  const stateOf = async (tx: Db | Tx, metrics: LoadedMetrics) => {
+    const states = counting(metrics).map(({ id, revision }) => `${id}/${revision}`);
+    const mappings = await tx.entityMapping.findMany({ where: { projectId }, orderBy: { kind: 'asc' } });
+    return JSON.stringify([states.sort(), mappings]);
+  };
   for (let tries = 0; tries < triesMax; tries += 1) {
     const metrics = await loadMetrics(db, projectId);
+    const state = await stateOf(db, metrics);
     const write = await check(metrics);
     const written = await db.$transaction(async (tx) => {
-      await tx.$queryRaw`SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(${`metrics/${projectId}`}, 0))`;
-      if (stateOf(await loadMetrics(tx, projectId)) !== stateOf(metrics)) return null;
+      await lockDefinitions(tx, projectId);
+      if ((await stateOf(tx, await loadMetrics(tx, projectId))) !== state) return null;
       return { value: await write(tx) };
     });
     if (written) return written.value;
   }
-  throw new AppError('CONFLICT', 'The metrics that this one stands on were changed all the while.', {
-    fix: 'Try again.',
-  });
+  throw new AppError(
+    'CONFLICT',
+    'The metrics or mappings that this one stands on were changed all the while.',
+    {
+      fix: 'Try again.',
+    },
+  );
 }

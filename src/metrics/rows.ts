@@ -1,13 +1,13 @@
 import { AppError, type Problem } from '#base/errors.ts';
-import { findTable, shortNames } from '#catalog/find-table.ts';
+import { findTables, shortNames } from '#catalog/find-table.ts';
 import { type CatalogedTable, loadMappings, loadTables, type Mappings } from '#catalog/mappings.ts';
 import { entitySource, mappingOf, type RowSource, tableSource } from '#catalog/row-source.ts';
 import { fqnOf } from '#catalog/tables.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
+import type { Db, Tx } from '#store/open-store.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import type { KnownDefinition, SimpleDefinition } from './definition.ts';
-import type { MetricDeps } from './deps.ts';
 
 /** More words than this between dots are no whole name: there would be too many ways to cut it. */
 const wordsMax = 10;
@@ -36,9 +36,9 @@ export interface Ground {
 /** The times that entities have by themselves. */
 const timeOf: Record<EntityKind, string> = { USER: 'createdAt', ORGANIZATION: 'createdAt', EVENT: 'at' };
 
-/** Reads the mappings, unless they are given, and the tables that definitions name: one statement each, where each names one. */
+/** Reads the mappings, unless they are given, and the tables that definitions name: one statement each, and one more where a name is not that of one table. */
 export async function loadGround(
-  { store: { db } }: Pick<MetricDeps, 'store'>,
+  { store: { db } }: { store: { db: Db | Tx } },
   projectId: string,
   definitions: readonly KnownDefinition[],
   given?: Promise<Mappings>,
@@ -53,11 +53,12 @@ export async function loadGround(
     const exact = near.filter((table) => fqnOf(table, table.datastore.name) === name);
     const meant = exact.length > 0 ? exact : near.filter((table) => shortNames(table).includes(name));
     if (meant.length === 1) tables.set(name, meant[0]!);
-    else {
-      const found = await findTable(db, projectId, { name }, ['definition', 'simple', 'table']);
-      if ('problem' in found) missing.set(name, found.problem);
-      else tables.set(name, found.table);
-    }
+  }
+  const others = names.filter((name) => !tables.has(name));
+  const path = ['definition', 'simple', 'table'];
+  for (const [at, found] of (await findTables(db, projectId, others, path)).entries()) {
+    if ('problem' in found) missing.set(others[at]!, found.problem);
+    else tables.set(others[at]!, found.table);
   }
   return { mappings, tables, missing };
 }

@@ -1,5 +1,6 @@
 import type { SecretBox } from '#accounts/secrets.ts';
 import type { Log } from '#base/log.ts';
+import type { FindBreaks } from '#catalog/breaks.ts';
 import type { Datastores } from '#catalog/datastores.ts';
 import type { ConnectorContext, SeriesQuestion } from '#connectors/contract.ts';
 import type { destinationConnector, sourceConnector } from '#connectors/registry.ts';
@@ -22,6 +23,8 @@ export interface PipelineDeps {
     question: SeriesQuestion,
     signal: AbortSignal,
   ) => ReturnType<NonNullable<ConnectorContext['series']>>;
+  /** What a change of columns breaks of what is defined over tables. */
+  findBreaks: FindBreaks;
   /** This process's ear for changes of tasks: openTaskFeed(store, log). */
   feed: TaskFeed;
   filesRoot: string;

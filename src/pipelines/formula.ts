@@ -76,7 +76,7 @@ export function formulaSelect(from: Sql, columns: readonly FormulaColumn[], dial
 }
 
 /** Each name that an expression may use, and its path. Where a field and a property share one, it is the field. */
-function namesOf(mappings: Mappings, kind: EntityKind): [name: string, path: string][] {
+export function namesOf(mappings: Mappings, kind: EntityKind): [name: string, path: string][] {
   const mapping = mappingOf(mappings, kind);
   const fields = entityFields[kind].filter((field) => mapping.columns[field] !== undefined);
   const names: [string, string][] = ['key', ...fields].map((field) => [field, field]);

@@ -14,6 +14,7 @@ import { oldestWriteOf } from '#catalog/behind.ts';
 import { markWritten } from '#catalog/mark-written.ts';
 import { messageOf } from '#base/errors.ts';
 import { Prisma, type Job, type TaskStream } from '#generated/prisma/client.ts';
+import { brokenWords } from './broken-words.ts';
 import { streamName } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
 import { columnsInWords, count, counted, throughput } from './log-words.ts';
@@ -243,7 +244,7 @@ async function remember(
   if (result.table) {
     try {
       const { db } = deps.store;
-      await markWritten(db, deps.datastores, {
+      const before = await markWritten(db, deps.datastores, {
         projectId: job.projectId,
         taskId: hold.task.id,
         table: result.table,
@@ -251,6 +252,7 @@ async function remember(
         feed: { jobId: job.id, stream: streamName(selection) },
         reads: result.reads,
       });
+      for (const line of await brokenWords(deps, job.projectId, before)) progress.log('WARN', line);
     } catch (error) {
       deps.log.error('A written table could not be marked fresh.', { taskId: hold.task.id, error });
       progress.log('WARN', `The rows are written, but the catalog could not be updated: ${messageOf(error)}`);

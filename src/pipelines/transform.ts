@@ -4,6 +4,7 @@ import { ConnectorError } from '#connectors/contract.ts';
 import { nameOf } from '#catalog/reads.ts';
 import type { TaskStream } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
+import { brokenWords } from './broken-words.ts';
 import { checkTargetKind, checkWriters, keepInputs } from './check-target.ts';
 import { streamName } from './check-streams.ts';
 import type { Formula } from './formula.ts';
@@ -59,7 +60,7 @@ async function makeTarget(
   const at = deps.now();
   // Another run that has the task by now tells the catalog itself.
   await hold.flush();
-  await markWritten(deps.store.db, deps.datastores, {
+  const before = await markWritten(deps.store.db, deps.datastores, {
     projectId,
     taskId: hold.task.id,
     table: { ...table, datastore: transformation.datastore.name },
@@ -73,6 +74,7 @@ async function makeTarget(
       ? `Made ${targetName(transformation)}`
       : `Wrote ${counted(rowsWritten, 'row')} to ${targetName(transformation)}`;
   hold.log('INFO', stream, `${done} in ${took}.`);
+  for (const line of await brokenWords(deps, projectId, before)) hold.log('WARN', stream, line);
   await hold.flush();
 }
 

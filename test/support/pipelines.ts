@@ -66,6 +66,7 @@ export async function openTestPipelines(
     homeId,
     now: options.now ?? (() => new Date()),
     parallel: 2,
+    findBreaks: () => Promise.resolve([]),
   };
   const viewer = await createProject(deps);
   const open = opening.move();

@@ -36,6 +36,7 @@ export async function openTestCatalog(): Promise<TestCatalog> {
     secrets,
     datastores,
     memory: new Memory(),
+    findBreaks: () => Promise.resolve([]),
     now: () => new Date(),
   };
   const open = opening.move();

@@ -295,8 +295,12 @@ test('a kind that metrics and formulas are made of stays mapped', async () => {
     ada,
     'mutation { unmapEntity(input: { kind: EVENT }) { kind userErrors { code message } } }',
   );
-  const message = 'Of EVENT are made: the metric "clicks", the transformation "doubled".';
-  expect(unmapEntity).toEqual({ kind: null, userErrors: [{ code: 'IN_USE', message }] });
+  const why = 'would not work any more: No table is mapped to EVENT in this project.';
+  const messages = [`The metric "clicks" ${why}`, `The transformation "doubled" ${why}`];
+  expect(unmapEntity).toEqual({
+    kind: null,
+    userErrors: messages.map((message) => ({ code: 'IN_USE', message })),
+  });
 });
 
 function isFix(fix: unknown): boolean {

@@ -99,7 +99,7 @@ test('a metric whose table is gone says so when it is asked, and can still be li
 
 test('a page of metrics with all that is known of them costs as many statements as one of them', async () => {
   const query = (first: number) =>
-    `{ metrics(first: ${first}) { nodes { name title dimensions definition tables { name } usedBy { name } freshness { syncedAt } } } }`;
+    `{ metrics(first: ${first}) { nodes { name title dimensions definition tables { name } usedBy { name } freshness { syncedAt } problems { message } } } }`;
   const statements = 7;
   await expectStatements(statements, () => gql.ask(ada, query(8)));
   await expectStatements(statements, () => gql.ask(ada, query(20)));

@@ -109,6 +109,7 @@ test('a key that reads data reaches data, who it is, and nothing else', async ()
     'Freshness',
     'Metric',
     'MetricPoint',
+    'MetricProblem',
     'MetricSeries',
     'MetricTable',
     'Organization',

@@ -264,7 +264,10 @@ test('a formula reads the properties of a JSON column, named ones by their names
     [3, null],
   ];
   expect(await sql(emma, 'SELECT * FROM made.ages ORDER BY key')).toEqual(ages);
-  await mapUsers(emma, ', propertiesColumn: "properties", properties: ["age", "odd name"]');
+  await mapUsers(
+    emma,
+    ', propertiesColumn: "properties", properties: ["age", "odd name"], allowBreaking: true',
+  );
   const named = [
     { name: 'age', expression: 'CAST(age AS INTEGER)' },
     { name: 'odd', expression: '"odd name"' },

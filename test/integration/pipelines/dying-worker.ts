@@ -78,6 +78,7 @@ await runTask(
     homeId,
     now: () => new Date(),
     parallel: 1,
+    findBreaks: () => Promise.resolve([]),
   },
   taskId,
   new AbortController().signal,
