@@ -39,7 +39,9 @@ export function pagesQuestion(
   const { named, names } = numbered([parent, ...reader.columns]);
   const take = page.size + 1;
   const place = nameSql('place');
-  const select = sql`SELECT ${names} FROM (SELECT ${named}, row_number() OVER (PARTITION BY ${column.sql} ORDER BY ${ordered.orderBy(page)}) AS ${place} FROM ${source.from()} WHERE ${where}) AS ${nameSql('ranked')} WHERE ${place} <= ${rawSql(String(take))} ORDER BY ${place}`;
+  // BigQuery's windows take no floats for their parts.
+  const each = column.type === 'float' ? parent : column.sql;
+  const select = sql`SELECT ${names} FROM (SELECT ${named}, row_number() OVER (PARTITION BY ${each} ORDER BY ${ordered.orderBy(page)}) AS ${place} FROM ${source.from()} WHERE ${where}) AS ${nameSql('ranked')} WHERE ${place} <= ${rawSql(String(take))} ORDER BY ${place}`;
   return { source, sql: select, most: parents.length * take, reader };
 }
 

@@ -13,6 +13,9 @@ const rules: ReadRules = {
   hasDashes: true,
 };
 
+/** So many tables a dry run has named at most: of more, those count too that the texts name. */
+const namedMax = 50;
+
 /**
  * The columns of a SELECT and all that it reads, as a dry run says; and the views that it names, and that those name, as their
  * texts say.
@@ -20,7 +23,7 @@ const rules: ReadRules = {
 export async function describeSelect(desk: Desk, select: string): Promise<DescribedSelect> {
   const run = await desk.dryRun({ sql: select });
   refuseOthers(run);
-  const reads = new Map(run.tables.map((table) => [keyOf(table), table]));
+  const reads = new Map([...run.tables, ...run.views].map((table) => [keyOf(table), table]));
   const { projectId } = desk.rest.login;
   let next = namesIn(select, { database: projectId, schema: desk.settings.dataset });
   for (const table of [...reads.values(), ...next]) refuseInside(table);
@@ -31,11 +34,13 @@ export async function describeSelect(desk: Desk, select: string): Promise<Descri
     const found = await Promise.all(fresh.map((table) => findTable(desk, table)));
     next = [];
     for (const [at, resource] of found.entries()) {
-      if (resource === null || kindOf(resource) !== 'VIEW') continue;
-      const view = fresh[at]!;
-      reads.set(keyOf(view), view);
+      if (resource === null) continue;
+      const table = fresh[at]!;
+      const isView = kindOf(resource) === 'VIEW';
+      if (isView || run.tables.length >= namedMax) reads.set(keyOf(table), table);
+      if (!isView) continue;
       const text = resource.view?.query ?? resource.materializedView?.query ?? '';
-      next.push(...namesIn(text, view));
+      next.push(...namesIn(text, table));
     }
   }
   return { columns: run.columns, reads: [...reads.values()] };

@@ -40,7 +40,16 @@ export function isPassing({ status, reason }: BigQueryError): boolean {
   return passing.has(reason) || [408, 429, 500, 502, 503, 504].includes(status);
 }
 
-const passing = new Set(['rateLimitExceeded', 'jobRateLimitExceeded', 'backendError', 'internalError']);
+const passing = new Set(['rateLimitExceeded', 'backendError', 'internalError']);
+
+const passingOfJobs = new Set(['jobBackendError', 'jobInternalError', 'jobRateLimitExceeded']);
+
+/**
+ * Whether a job has failed that may go well when it is made anew. Asked again, BigQuery only repeats what it said of that job.
+ */
+export function isJobPassing({ status, reason }: BigQueryError): boolean {
+  return passingOfJobs.has(reason) || (status === 0 && passing.has(reason));
+}
 
 /** What is at fault outside of the statement. */
 const unavailable: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
-import { BigQueryError } from './bigquery-errors.ts';
-import type { BigQueryRest } from './bigquery-rest.ts';
+import { BigQueryError, isJobPassing, isPassing } from './bigquery-errors.ts';
+import { type BigQueryRest, firstWaitMsDefault } from './bigquery-rest.ts';
 import { decoderOf, type Field, parametersOf, type RawRow, typeName } from './bigquery-values.ts';
 import { orAborted } from './or-aborted.ts';
 import type { Answer, ResultColumn, Statement, TableName } from './warehouse.ts';
@@ -35,7 +35,10 @@ export interface Result {
 export interface DryRun {
   statementType: string;
   columns: ResultColumn[];
+  /** Of views the tables behind them. BigQuery has named fifty at most. */
   tables: TableName[];
+  /** Those that BigQuery names; there may be others. */
+  views: TableName[];
   /** Functions and procedures of the project. */
   routines: string[];
   bytesProcessed: bigint;
@@ -58,6 +61,12 @@ export interface JobReference {
   location?: string;
 }
 
+interface TableReference {
+  projectId: string;
+  datasetId: string;
+  tableId: string;
+}
+
 interface Page {
   jobComplete: boolean;
   jobReference?: JobReference;
@@ -67,6 +76,8 @@ interface Page {
   totalRows?: string;
 }
 
+/** So often a statement becomes a job. */
+const jobsMax = 3;
 /** So long the first answer is held back for a statement that runs; it is known by no name until then, to be canceled. */
 const firstHeldMs = 2_000;
 const heldMs = 10_000;
@@ -76,8 +87,34 @@ const stopMs = 10_000;
 /** Whole microseconds, where a number of seconds would lose them. */
 const exact = { 'formatOptions.useInt64Timestamp': 'true' };
 
-/** Runs one statement that reads and waits for its result; its job is canceled, too, when the signal aborts. */
-export async function ask(
+/** Runs one statement that may be run twice, and waits for its result; its job is canceled, too, when the signal aborts. */
+export function ask(
+  rest: BigQueryRest,
+  settings: QuerySettings,
+  statement: Statement,
+  asking: Asking,
+): Promise<Result> {
+  return anew(rest, asking.signal, () => askOnce(rest, settings, statement, asking));
+}
+
+/** A job that failed in passing is made again under another name, a few times. */
+async function anew<T>(
+  { login: { firstWaitMs = firstWaitMsDefault } }: BigQueryRest,
+  signal: AbortSignal,
+  run: (jobs: number) => Promise<T>,
+): Promise<T> {
+  for (let jobs = 1; ; jobs += 1) {
+    try {
+      return await run(jobs);
+    } catch (error) {
+      const mayGoWell = error instanceof BigQueryError && isJobPassing(error);
+      if (!mayGoWell || jobs === jobsMax || signal.aborted) throw error;
+    }
+    await sleep(firstWaitMs * 2 ** jobs * (0.5 + Math.random()), undefined, { signal });
+  }
+}
+
+async function askOnce(
   rest: BigQueryRest,
   settings: QuerySettings,
   statement: Statement,
@@ -98,7 +135,7 @@ export async function ask(
   // Not by the caller's signal: only its answer says which job to cancel.
   const held = AbortSignal.timeout(firstHeldMs + stopMs);
   const request = { method: 'POST' as const, path: '/queries', body, signal: held, sendUntil: signal };
-  const sent = rest.send(request) as Promise<Page>;
+  const sent = rest.send(request).catch(asOfJob) as Promise<Page>;
   try {
     return await finished(rest, await orAborted(sent, signal), asking);
   } catch (error) {
@@ -109,6 +146,12 @@ export async function ask(
     }
     throw error;
   }
+}
+
+/** A query that BigQuery refuses in passing, with a reason, has failed at once or was not taken: both may be tried anew. */
+function asOfJob(error: unknown): never {
+  const isOfJob = error instanceof BigQueryError && isPassing(error) && error.reason !== '';
+  throw isOfJob ? new BigQueryError(error.message, error.reason) : error;
 }
 
 /** Runs a query as a job by that name, which is made once however often it is sent. Canceled when the signal aborts. */
@@ -124,8 +167,11 @@ export async function askAsJob(
     jobTimeoutMs: String(asking.deadlineMs),
     query: { ...queryOf(rest, settings, statement), ...more },
   };
-  const job = await insertJob(rest, settings, { jobId, configuration }, asking.signal);
-  return finished(rest, { jobComplete: false, jobReference: job }, rests);
+  return anew(rest, asking.signal, async (jobs) => {
+    const name = jobs === 1 ? jobId : `${jobId}_${jobs}`;
+    const job = await insertJob(rest, settings, { jobId: name, configuration }, asking.signal);
+    return finished(rest, { jobComplete: false, jobReference: job }, rests);
+  });
 }
 
 /** Makes a job by that name, or finds it made. */
@@ -171,7 +217,8 @@ export async function dryRun(
       query?: {
         statementType?: string;
         schema?: { fields?: Field[] };
-        referencedTables?: { projectId: string; datasetId: string; tableId: string }[];
+        referencedTables?: TableReference[];
+        referencedLogicalViews?: TableReference[];
         referencedRoutines?: { datasetId?: string; routineId: string }[];
       };
     };
@@ -180,19 +227,21 @@ export async function dryRun(
     statementType = '',
     schema,
     referencedTables = [],
+    referencedLogicalViews = [],
     referencedRoutines = [],
   } = statistics.query ?? {};
   return {
     statementType,
     columns: columnsOf(schema?.fields ?? []),
-    tables: referencedTables.map((each) => ({
-      database: each.projectId,
-      schema: each.datasetId,
-      name: each.tableId,
-    })),
+    tables: referencedTables.map(tableOf),
+    views: referencedLogicalViews.map(tableOf),
     routines: referencedRoutines.map(({ datasetId, routineId }) => `${datasetId ?? ''}.${routineId}`),
     bytesProcessed: BigInt(statistics.totalBytesProcessed ?? 0),
   };
+}
+
+function tableOf({ projectId, datasetId, tableId }: TableReference): TableName {
+  return { database: projectId, schema: datasetId, name: tableId };
 }
 
 /** Asks BigQuery to stop the job. Never fails: a job that goes on ends by its own time limit. */
@@ -209,21 +258,26 @@ export function cancel(rest: BigQueryRest, job: JobReference | undefined): Promi
 
 /** Waits for a job that is no query. Fails with BigQueryError for one that failed. */
 export async function jobDone(rest: BigQueryRest, job: JobReference, signal: AbortSignal): Promise<object> {
-  const path = `/jobs/${encodeURIComponent(job.jobId)}`;
   for (let waitMs = 50; ; waitMs = Math.min(2_000, waitMs * 2)) {
-    const { status, statistics } = (await rest.send({
-      method: 'GET',
-      path,
-      query: { location: job.location },
-      signal,
-    })) as {
-      status: { state: string; errorResult?: { reason: string; message: string } };
-      statistics: object;
-    };
-    if (status.errorResult) throw new BigQueryError(status.errorResult.message, status.errorResult.reason);
-    if (status.state === 'DONE') return statistics;
+    const { state, statistics } = await jobState(rest, job, signal);
+    if (state === 'DONE') return statistics;
     await sleep(waitMs, undefined, { signal });
   }
+}
+
+async function jobState(
+  rest: BigQueryRest,
+  { jobId, location }: JobReference,
+  signal: AbortSignal,
+): Promise<{ state: string; statistics: object }> {
+  const path = `/jobs/${encodeURIComponent(jobId)}`;
+  const { status, statistics } = (await rest.send({ method: 'GET', path, query: { location }, signal })) as {
+    status: { state: string; errorResult?: { reason: string; message: string } };
+    statistics: object;
+  };
+  const { state, errorResult } = status;
+  if (errorResult) throw new BigQueryError(errorResult.message, errorResult.reason);
+  return { state, statistics };
 }
 
 function queryOf(
@@ -256,8 +310,15 @@ async function finished(rest: BigQueryRest, first: Page, { signal, pageRows }: A
   const stop = () => void cancel(rest, job);
   if (!page.jobComplete) signal.addEventListener('abort', stop, { once: true });
   try {
-    while (!page.jobComplete)
-      page = await pageOf(rest, job, { timeoutMs: heldMs, maxResults: pageRows }, signal);
+    while (!page.jobComplete) {
+      const asked = pageOf(rest, job, { timeoutMs: heldMs, maxResults: pageRows }, signal);
+      page = await asked.catch(async (error: unknown) => {
+        if (!job || !(error instanceof BigQueryError) || !isPassing(error)) throw error;
+        // It may be of the job, or of the way to it: the job says so itself.
+        await jobState(rest, job, signal);
+        return page;
+      });
+    }
   } finally {
     signal.removeEventListener('abort', stop);
   }

@@ -28,7 +28,7 @@ export interface Request {
 
 /** So often one request is sent; the waits between them double from the first. */
 const triesMax = 6;
-const firstWaitMsDefault = 250;
+export const firstWaitMsDefault = 250;
 
 /** A text to be sent, with the headers that say what it is. */
 interface Sent {

@@ -99,8 +99,10 @@ async function upload(
     if (answer.status !== 308) {
       return (JSON.parse(answer.text) as { jobReference: JobReference }).jobReference;
     }
-    const [, last] = /^bytes=0-(\d+)$/.exec(answer.headers.get('range') ?? '') ?? [];
-    sent = last === undefined ? 0 : Number(last) + 1;
+    const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(answer.headers.get('range') ?? '') ?? [];
+    const there = last === undefined ? 0 : Number(last) + 1;
+    if (there <= sent && (resumes += 1) > resumesMax) throw new Error('the file does not arrive there');
+    sent = there;
   }
 }
 

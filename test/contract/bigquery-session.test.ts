@@ -113,6 +113,28 @@ describe('a statement', () => {
     expect((await run('SELECT 1')).rows).toEqual([[1n]]);
   });
 
+  test.each([
+    [400, 'jobBackendError'],
+    [400, 'jobRateLimitExceeded'],
+    [403, 'rateLimitExceeded'],
+    [503, 'backendError'],
+  ])(
+    'whose job fails in passing (%i %s) is made anew, since that job stays failed',
+    async (status, reason) => {
+      await server().order({ failing: { status, reason, count: 1 } });
+      expect((await run(`SELECT '${reason}' AS v`)).rows).toEqual([[reason]]);
+      const target = { database: 'sluice-session', schema: 'made', name: 'anew', kind: 'TABLE' } as const;
+      await server().order({ failing: { status, reason, count: 1 } });
+      expect(await opened.warehouse!.write(target, { sql: 'SELECT 1 AS n' })).toBe(1n);
+    },
+  );
+
+  test('whose jobs go on failing says so', async () => {
+    await server().order({ failing: { status: 400, reason: 'jobInternalError', count: 100 } });
+    await expect(run('SELECT 1')).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE' });
+    await server().order({ failing: { status: 400, reason: '', count: 0 } });
+  });
+
   test('whose pages break or fail on their way gives every row once', async () => {
     let next = 0n;
     for await (const { rows } of opened.warehouse!.stream({ sql: many })) {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { StreamSelection, WriterNotes } from '#connectors/contract.ts';
+import type { StreamPlan, StreamSelection, WriterNotes } from '#connectors/contract.ts';
 import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import type { Answer } from '#warehouse/warehouse.ts';
 import { type BigQueryLab, openBigQueryLab } from '../support/bigquery-lab.ts';
@@ -17,14 +17,19 @@ afterAll(() => opened.lab?.[Symbol.asyncDispose]());
 const never = new AbortController().signal;
 
 /** Writes a table of one column `v` of these values, each as DuckDB's SQL. */
-async function write(type: string, values: string[], more: Partial<StreamSelection> = {}) {
+async function write(
+  type: string,
+  values: string[],
+  more: Partial<StreamSelection> = {},
+  ties: StreamPlan['ties'] = null,
+) {
   await using session = await datastoreDestination.open({}, lab().context());
   await using writer = await session.stream(originOf(), selectionOf('types', more));
   await writer.begin(columnsOf({ id: 'INTEGER', v: type }), false);
   const rows = values.map((value, at) => `(${at}, CAST(${value} AS ${type}))`);
   const scan = `SELECT CAST(id AS INTEGER) AS id, v FROM (VALUES ${rows.join(', ')}) t (id, v)`;
   await writer.stage(partOf(scan), 'p', never, () => undefined);
-  return (await writer.publish(null, null)).rowsWritten;
+  return (await writer.publish(null, ties)).rowsWritten;
 }
 const arrived = async (table: string) =>
   (await lab().bigQuery.run({ sql: `SELECT v FROM raw.\`${table}\` ORDER BY id` })).rows.flat();
@@ -158,6 +163,27 @@ describe('a type of a stream on BigQuery', () => {
   ])('%s that BigQuery cannot hold, %s, makes the column text', async (type, value) => {
     const writing = write(type, [value], { destinationTable: 'odd' });
     await expect(writing).rejects.toMatchObject({ name: 'ColumnMisfit', column: 'v' });
+  });
+});
+
+describe('what BigQuery groups by no window', () => {
+  test.each([
+    ['DOUBLE', ['0.1', "'NaN'", 'NULL'], '0.5'],
+    ['BIGINT[]', ['[1, 2]', '[]', 'NULL'], '[3]'],
+  ] as const)('%s is told apart among rows of the last cursor value', async (type, held, more) => {
+    const table = { destinationTable: `ties_${type[0]}`, writeMode: 'APPEND' } as const;
+    const ties = { column: 'id', value: '0' };
+    expect(await write(type, [held[0]], table)).toBe(1n);
+    expect(await write(type, [held[0]], table, ties)).toBe(0n);
+    expect(await write(type, [more, held[1], held[2]], table, ties)).toBe(3n);
+  });
+
+  test('a float in the key tells rows apart', async () => {
+    const table = { destinationTable: 'floats', writeMode: 'UPSERT' as const, primaryKey: ['v'] };
+    expect(await write('DOUBLE', ['0.1', '0.5', '0.1'], table)).toBe(2n);
+    expect(await write('DOUBLE', ['0.5', '0.7'], table)).toBe(2n);
+    expect(new Set(await arrived('floats'))).toEqual(new Set([0.1, 0.5, 0.7]));
+    expect(await arrived('floats')).toHaveLength(3);
   });
 });
 

@@ -1,5 +1,5 @@
 import { AppError } from '#base/errors.ts';
-import { ConnectorError } from '#connectors/contract.ts';
+import { type ColumnType, ConnectorError } from '#connectors/contract.ts';
 import { bigQueryDialect } from '#warehouse/bigquery-dialect.ts';
 import { BigQueryError } from '#warehouse/bigquery-errors.ts';
 import {
@@ -18,6 +18,7 @@ import { bigQueryColumnType, bigQueryConvert, bigQueryTravel } from './bigquery-
 import type { CloudLoader, EngineTable, Replacement } from './cloud-loader.ts';
 
 const statementMs = 3_600_000;
+const asTextOnly: ReadonlySet<ColumnType['kind']> = new Set(['json', 'list', 'float32', 'float64']);
 
 /** Loads Parquet files into a BigQuery: a load job makes the table with its description, which is its note. */
 export function bigQueryLoader(warehouse: BigQueryWarehouse): CloudLoader {
@@ -30,8 +31,8 @@ export function bigQueryLoader(warehouse: BigQueryWarehouse): CloudLoader {
     noteLengthMax: 16_000,
     travel: bigQueryTravel,
     convert: bigQueryConvert,
-    comparable: (value, { kind }) =>
-      kind === 'json' || kind === 'list' ? sql`TO_JSON_STRING(${value})` : value,
+    // JSON can be grouped by nothing, and a window takes no floats for its parts.
+    comparable: (value, { kind }) => (asTextOnly.has(kind) ? sql`TO_JSON_STRING(${value})` : value),
     async run(statement, signal) {
       const options = { ...within(signal), rowsMax: 1_000_000, bytesMax: Infinity };
       return (await warehouse.run(statement, options)).rows;

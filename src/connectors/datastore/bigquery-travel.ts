@@ -36,8 +36,11 @@ const moment = (type: 'DATETIME' | 'TIMESTAMP', kind: 'timestamp' | 'timestamptz
       : within('TIMESTAMP', '9999-12-31 23:59:59.999999'),
 });
 
+/** NULL stays NULL, of which TO_JSON makes the null of JSON. */
+const orNull = (value: Sql, made: Sql) => sql`IF(${value} IS NULL, NULL, ${made})`;
+
 /** What its parser refuses, such as numbers of too many digits, stays as the text that it is. */
-const readJson = (value: Sql) => sql`COALESCE(SAFE.PARSE_JSON(${value}), TO_JSON(${value}))`;
+const readJson = (value: Sql) => orNull(value, sql`COALESCE(SAFE.PARSE_JSON(${value}), TO_JSON(${value}))`);
 
 const plain: Record<Exclude<ColumnType['kind'], 'decimal' | 'list'>, ColumnTravel> = {
   boolean: same('BOOL', { kind: 'boolean' }),
@@ -145,7 +148,7 @@ export function bigQueryColumnType(dataType: string): ColumnType {
 export function bigQueryConvert(value: Sql, from: ColumnType, to: ColumnType): Sql {
   if (to.kind !== 'text') {
     const { type } = bigQueryTravel(to);
-    return type === 'JSON' ? sql`TO_JSON(${value})` : sql`CAST(${value} AS ${rawSql(type)})`;
+    return type === 'JSON' ? orNull(value, sql`TO_JSON(${value})`) : sql`CAST(${value} AS ${rawSql(type)})`;
   }
   switch (from.kind) {
     case 'time':
@@ -156,7 +159,7 @@ export function bigQueryConvert(value: Sql, from: ColumnType, to: ColumnType): S
       return sql`FORMAT_TIMESTAMP('%E4Y-%m-%d %H:%M:%E*S', ${value}) || '+00'`;
     case 'json':
     case 'list':
-      return sql`IF(${value} IS NULL, NULL, TO_JSON_STRING(${value}))`;
+      return orNull(value, sql`TO_JSON_STRING(${value})`);
     case 'bytes':
       return sql`TO_HEX(${value})`;
     default:

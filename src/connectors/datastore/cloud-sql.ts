@@ -96,7 +96,7 @@ export function lastVersions(publishing: Publishing): Sql {
     sql`${partNumber} DESC`,
     sql`${order} DESC`,
   ];
-  const keys = primaryKey.map((name) => keyOf(publishing, name));
+  const keys = primaryKey.map((name) => comparableKey(publishing, name));
   const version = sql`ROW_NUMBER() OVER (PARTITION BY ${joinSql(keys)} ORDER BY ${joinSql(newest)})`;
   const kept = sql`${namesOf(publishing)}, ${removed}`;
   return sql`SELECT ${kept} FROM (SELECT ${kept}, ${version} AS _sluice_version FROM (${staged(publishing)}) AS s) AS n WHERE _sluice_version = 1`;
@@ -181,6 +181,13 @@ export function mergeSql(publishing: Publishing): Sql {
 
 function keyOf({ columns }: Publishing, key: string): Sql {
   return nameSql(columns.find(({ name }) => columnKey(name) === columnKey(key))?.name ?? key);
+}
+
+/** A column of the key, as windows take it. */
+function comparableKey(publishing: Publishing, key: string): Sql {
+  const of = publishing.columns.find(({ name }) => columnKey(name) === columnKey(key));
+  const value = keyOf(publishing, key);
+  return of ? publishing.loader.comparable(value, of.type) : value;
 }
 
 /** Equal keys; types differ only while the target is being rewritten. */

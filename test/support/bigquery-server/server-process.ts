@@ -32,7 +32,10 @@ const troubles = {
   isSpared: false,
   uploads: 0,
   bytes: 10_485_760,
+  failing: { status: 400, reason: '', count: 0 },
 };
+/** Queries by the ids of their requests: sent twice they are run once. */
+const requests = new Map<string, Job<Outcome>>();
 const told: Told = { tokens: 0, canceled: 0, running: 0, queries: [], loads: 0 };
 
 const server = createServer((request, response) => {
@@ -49,6 +52,7 @@ process.on('message', (command: Command) => {
   if ('trouble' in command) Object.assign(troubles, { message: 'trouble', path: '' }, command.trouble);
   if ('broken' in command) troubles.broken = command.broken;
   if ('uploads' in command) troubles.uploads = command.uploads;
+  if ('failing' in command) troubles.failing = { ...command.failing };
   if ('bytes' in command) troubles.bytes = command.bytes;
   process.send!({ ...told, tokens: tokens.made, running: jobs.running, loads: uploads.count });
 });
@@ -106,7 +110,9 @@ async function takeFile(
   const taken = await uploads.take(url.pathname.split('/')[2]!, request, isBroken);
   if (isBroken) return void response.destroy();
   if ('received' in taken) {
-    const range = taken.received > 0 ? { range: `bytes=0-${taken.received - 1}` } : {};
+    // Google's own documents write it both ways.
+    const unit = uploads.count % 2 === 0 ? 'bytes=' : '';
+    const range = taken.received > 0 ? { range: `${unit}0-${taken.received - 1}` } : {};
     return void response.writeHead(308, range).end();
   }
   const { configuration, jobReference } = taken.request;
@@ -161,6 +167,7 @@ interface QueryRequest extends QueryConfiguration {
   timeoutMs?: number;
   jobTimeoutMs?: string;
   maxResults?: number;
+  requestId?: string;
 }
 
 interface JobRequest {
@@ -191,6 +198,9 @@ function beginQuery(
   const job = jobs.begin(
     { query, labels },
     async (onStart) => {
+      const { status, reason } = troubles.failing;
+      if ((troubles.failing.count -= 1) >= 0)
+        throw new Refusal(status, reason, 'The job encountered an error.');
       if (maximumBytesBilled !== undefined && Number(maximumBytesBilled) < troubles.bytes) {
         const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${troubles.bytes} or higher required.`;
         throw new Refusal(400, 'bytesBilledLimitExceeded', message);
@@ -204,8 +214,9 @@ function beginQuery(
 }
 
 async function runQuery(request: QueryRequest): Promise<object> {
-  const { labels, jobTimeoutMs: timeoutMs, timeoutMs: heldMs = 10_000, maxResults } = request;
-  const job = beginQuery(request, { labels, timeoutMs });
+  const { labels, jobTimeoutMs: timeoutMs, timeoutMs: heldMs = 10_000, maxResults, requestId } = request;
+  const job = requests.get(requestId ?? '') ?? beginQuery(request, { labels, timeoutMs });
+  if (requestId !== undefined) requests.set(requestId, job);
   const asked = new URLSearchParams({ timeoutMs: String(heldMs) });
   if (maxResults !== undefined) asked.set('maxResults', String(maxResults));
   return queryResults(job, asked);

@@ -19,6 +19,10 @@ export const macros = [
   'PARSE_JSON(x) AS CAST(x AS JSON)',
   `JSON_VALUE(x) AS CASE WHEN json_type(x) IN ('OBJECT', 'ARRAY') THEN NULL ELSE json_extract_string(x, '$') END`,
   `TO_JSON_STRING(x) AS coalesce(CAST(to_json(x) AS VARCHAR), 'null')`,
+  // Of NULL it makes the null of JSON, and so no NULL.
+  `JSON_OF(x) AS coalesce(to_json(x), CAST('null' AS JSON))`,
+  `PARTED(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT', 'JSON')
+     THEN error('Partitioning by expression of type ' || typeof(x) || ' is not allowed') ELSE x END`,
   `JSON_FIELD(x, k) AS json_extract(x, '/' || replace(replace(k, '~', '~0'), '/', '~1'))`,
   `JSON_NAMES(x) AS list_transform(json_keys(x), lambda k: CASE WHEN regexp_full_match(k, '[A-Za-z_][A-Za-z0-9_]*')
      THEN k ELSE CAST(to_json(k) AS VARCHAR) END)`,
@@ -122,6 +126,7 @@ class Writer {
     }
     if (kind === 'word' && tokens[at - 1]?.text !== '.') {
       if (text === 'INTERVAL') return this.#interval(tokens, at);
+      if (text === 'PARTITION') return this.#partition(tokens, at);
       if (text === 'SAFE' && tokens[at + 1]?.text === '.' && tokens[at + 2]?.text === 'PARSE_JSON') {
         const end = closing(tokens, at + 3);
         return [`TRY_CAST(${this.write(tokens.slice(at + 4, end))} AS JSON)`, end + 1];
@@ -170,6 +175,8 @@ class Writer {
       case 'JSON_VALUE':
       case 'TO_JSON_STRING':
         return `${name}(${this.#field(inside)})`;
+      case 'TO_JSON':
+        return `JSON_OF(${this.write(inside)})`;
       case 'FORMAT':
         return `FORMAT_T(${written()[1]})`;
       // What MD5 gives is hexadecimal already.
@@ -231,6 +238,19 @@ class Writer {
     at += 2;
     const place = named('"offset"');
     return [`(SELECT unnest(${list}) AS ${item}, generate_subscripts(${list}, 1) - 1 AS ${place})`, at];
+  }
+
+  /** PARTITION BY of a window, which takes no floats and no JSON. */
+  #partition(tokens: Token[], at: number): [string, number] {
+    let end = at + 2;
+    for (let depth = 0; end < tokens.length; end += 1) {
+      const { kind, text } = tokens[end]!;
+      if (kind === 'sign' && text === '(') depth += 1;
+      if (kind === 'sign' && text === ')' && (depth -= 1) < 0) break;
+      if (depth === 0 && kind === 'word' && ['ORDER', 'ROWS', 'RANGE'].includes(text)) break;
+    }
+    const parts = splitAt(tokens.slice(at + 2, end), (token) => token.kind === 'sign' && token.text === ',');
+    return [`PARTITION BY ${parts.map((part) => `PARTED(${this.write(part)})`).join(', ')}`, end];
   }
 
   #interval(tokens: Token[], at: number): [string, number] {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { bigQueryEngine } from '#warehouse/bigquery-config.ts';
+import { describeSelect } from '#warehouse/bigquery-describe.ts';
 import { bigQueryDialect } from '#warehouse/bigquery-dialect.ts';
 import { BigQueryError, errorOf, statementError } from '#warehouse/bigquery-errors.ts';
+import type { Desk } from '#warehouse/bigquery-query.ts';
 import { asScript } from '#warehouse/bigquery-script.ts';
 import { bigQueryTokens } from '#warehouse/bigquery-tokens.ts';
 import { decoderOf, type Field, parametersOf, typeName } from '#warehouse/bigquery-values.ts';
@@ -77,6 +79,43 @@ describe('the tokens of a statement', () => {
       expect(bigQueryTokens(bigQueryDialect.quoteText(each))).toMatchObject([{ kind: 'text', text: each }]);
       expect(bigQueryTokens(bigQueryDialect.quoteName(each))).toMatchObject([{ kind: 'name', text: each }]);
     }
+  });
+});
+
+describe('a SELECT of which BigQuery says what it reads', () => {
+  const table = (name: string) => ({ database: 'p', schema: 'd', name });
+  const resource = (tableId: string) => ({
+    tableReference: { projectId: 'p', datasetId: 'd', tableId },
+    type: 'TABLE',
+  });
+  const described = async (select: string, said: { tables: string[]; views: string[] }) => {
+    const desk = {
+      rest: {
+        login: { projectId: 'p' },
+        send: async ({ path }: { path: string }) => resource(path.split('/').at(-1)!),
+      },
+      settings: { dataset: 'd' },
+      dryRun: async () => ({
+        statementType: 'SELECT',
+        columns: [],
+        tables: said.tables.map(table),
+        views: said.views.map(table),
+        routines: [],
+      }),
+    };
+    return (await describeSelect(desk as unknown as Desk, select)).reads.map(({ name }) => name);
+  };
+
+  test('reads the views that BigQuery names, also where its text does not show them', async () => {
+    expect(await described('FROM v |> WHERE TRUE', { tables: ['t'], views: ['v'] })).toEqual(['t', 'v']);
+  });
+
+  test('reads every table that it names, also when BigQuery names no more than fifty', async () => {
+    const all = Array.from({ length: 60 }, (_, at) => `t${at}`);
+    const select = all.map((name) => `SELECT 1 FROM ${name}`).join(' UNION ALL ');
+    expect(await described(select, { tables: all.slice(0, 50), views: [] })).toEqual(all);
+    // A correlated array, which is named as a table is.
+    expect(await described('SELECT 1 FROM t0, t0.list', { tables: ['t0'], views: [] })).toEqual(['t0']);
   });
 });
 
