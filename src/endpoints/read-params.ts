@@ -90,6 +90,14 @@ function leftOut(param: ParamDeclaration): Read {
   return { problem: { code: 'REQUIRED', path: [param.name], message: `${param.name} is missing.`, fix } };
 }
 
+/** What is bound where a call leaves the parameter out; null without a default. */
+export function defaultOf(param: ParamDeclaration): ParamValue | null | readonly ParamValue[] {
+  if (param.default === undefined) return null;
+  const read = readValue(param, param.default, 'json');
+  // A declaration whose default is wrong is not served.
+  return typeof read === 'object' && read !== null && 'problem' in read ? null : read;
+}
+
 /** A value, or a list of them, as it is bound. */
 export function readValue(param: ParamDeclaration, raw: unknown, from: 'text' | 'json'): Read {
   if (!param.list) return readScalar(param, raw, from);
@@ -112,7 +120,12 @@ function readScalar(
 ): ParamValue | { problem: Problem } {
   const value =
     typeof raw === 'string' ? readers[param.type](raw) : from === 'json' ? ofJson(param.type, raw) : null;
-  if (value === null) return wrong(param, raw, `must be ${words[param.type]}`);
+  if (value === null) {
+    const read = wrong(param, raw, `must be ${words[param.type]}`);
+    if (from === 'text' && isMomentWithoutPlus(param, raw))
+      read.problem.fix = 'Write "+" as %2B: in a URL it is a space.';
+    return read;
+  }
   const lacking = lackOf(param, value);
   return lacking === null ? value : wrong(param, raw, lacking);
 }
@@ -175,6 +188,10 @@ function readMoment(text: string): string | null {
     return null;
   const digits = fraction.slice(0, 6);
   return `${moment.toISOString().slice(0, 19)}${digits === '' ? '' : `.${digits}`}Z`;
+}
+
+function isMomentWithoutPlus({ type }: ParamDeclaration, raw: unknown): boolean {
+  return type === 'datetime' && readMoment(String(raw).replace(/ (?=\d\d:\d\d$)/, '+')) !== null;
 }
 
 /** What the declaration asks for beyond the type; null when the value has it. */

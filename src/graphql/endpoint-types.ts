@@ -17,7 +17,7 @@ import {
 import { jsonOfValue } from '#base/json-value.ts';
 import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
 import { enumName, graphqlName, isGraphqlEnum, typeName } from '#endpoints/names.ts';
-import { paramsOfJson, type ReadParams, wordsOf } from '#endpoints/read-params.ts';
+import { defaultOf, paramsOfJson, type ReadParams, wordsOf } from '#endpoints/read-params.ts';
 import { cursorAt, type EndpointAnswer } from '#endpoints/run.ts';
 import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
 import type { Context } from './context.ts';
@@ -199,7 +199,7 @@ function paramArgs(
     args[graphqlName(param.name)] = {
       type: param.required ? new GraphQLNonNull(type) : type,
       description: param.description ?? `${wordsOf(param)[0]!.toUpperCase()}${wordsOf(param).slice(1)}.`,
-      ...(param.default !== undefined && { defaultValue: inputDefault(one, param.default) }),
+      ...(param.default !== undefined && { defaultValue: inputDefault(one, defaultOf(param)) }),
     };
   }
   return args;

@@ -39,36 +39,48 @@ export interface RestRequest {
 export interface RestAnswer {
   status: number;
   headers: Record<string, string>;
-  /** Pieces come as they are taken; HEAD takes none. */
+  /** Pieces come as they are taken; HEAD and 304 take none. */
   body: string | AsyncIterable<string> | null;
   /** Told after a body of pieces: { "sluice-truncated": "true" } when rows were left out. */
   trailers?: () => Record<string, string>;
 }
 
-const methods = 'GET, HEAD, OPTIONS';
+export const methods = 'GET, HEAD, OPTIONS';
 
 /** Answers a request of a data endpoint; failures are answers too. */
 export async function answerCall(app: App, request: RestRequest): Promise<RestAnswer> {
   let endpoint: Endpoint | undefined;
   try {
     endpoint = await findEndpoint(app, request);
-    if (request.method === 'OPTIONS')
-      return { status: 204, headers: { allow: methods, ...crossOrigin(endpoint) }, body: null };
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      const error = new AppError('BAD_USER_INPUT', `${request.method} is not answered here.`, {
-        fix: `Use one of ${methods}.`,
-      });
-      return withHeaders(failure(app, request, error, 405), { allow: methods });
-    }
-    for (const scope of endpoint.scopes ?? []) demand(request.viewer, scope);
-    return withHeaders(await answerRows(app, request, endpoint), lasting(endpoint));
+    const answer = answerMethod(app, request) ?? (await answerFound(app, request, endpoint));
+    return withHeaders(answer, { ...lasting(endpoint), ...crossOrigin(endpoint) });
   } catch (error) {
     const rate =
       error instanceof RateLimited
         ? { ...rateHeaders(error.state), 'retry-after': String(error.state.resetSeconds) }
         : {};
-    return withHeaders(failure(app, request, error), { ...(endpoint && lasting(endpoint)), ...rate });
+    const headers = endpoint ? { ...lasting(endpoint), ...crossOrigin(endpoint), ...rate } : rate;
+    return withHeaders(failure(app, request, error), headers);
   }
+}
+
+/** The answer to a request that does not read; undefined to one that does. */
+export function answerMethod(
+  app: App,
+  request: Pick<RestRequest, 'method' | 'requestId'>,
+): RestAnswer | undefined {
+  const { method } = request;
+  if (method === 'GET' || method === 'HEAD') return undefined;
+  if (method === 'OPTIONS') return { status: 204, headers: { allow: methods }, body: null };
+  const error = new AppError('BAD_USER_INPUT', `${method} is not answered here.`, {
+    fix: `Use one of ${methods}.`,
+  });
+  return withHeaders(failure(app, request, error, 405), { allow: methods });
+}
+
+async function answerFound(app: App, request: RestRequest, endpoint: Endpoint): Promise<RestAnswer> {
+  for (const scope of endpoint.scopes ?? []) demand(request.viewer, scope);
+  return answerRows(app, request, endpoint);
 }
 
 /** That of the viewer's project, or one that is open to all. Whoever may not know of it cannot tell it from none. */
@@ -175,9 +187,9 @@ function whole(
     etag: written.etag,
     ...cacheHeaders(endpoint, answer),
     ...(answer.rate && rateHeaders(answer.rate)),
-    ...crossOrigin(endpoint),
   };
-  if (isKnown(request.headers['if-none-match'], written.etag)) return { status: 304, headers, body: null };
+  if (isKnown(request.headers['if-none-match'], written.etag))
+    return { status: 304, headers, body: written.body };
   return { status: 200, headers: { ...headers, 'content-type': contentTypes[format] }, body: written.body };
 }
 
@@ -223,7 +235,6 @@ async function streamed(
       'content-type': contentTypes[format],
       'cache-control': endpoint.scopes === null ? 'no-cache' : 'private, no-cache',
       trailer: 'Sluice-Truncated',
-      ...crossOrigin(endpoint),
     },
     body: body(),
     trailers: () => ({ 'sluice-truncated': String(truncated) }),
@@ -274,11 +285,16 @@ function rateHeaders({ limit, remaining, resetSeconds }: RateState): Record<stri
   };
 }
 
-/** Pages of any origin may read what anybody may. */
+/** Pages of any origin may read what anybody may, failures too. To send Authorization they are not let: it is no "*". */
 function crossOrigin({ scopes }: Endpoint): Record<string, string> {
-  return scopes === null
-    ? { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' }
-    : {};
+  if (scopes !== null) return {};
+  return {
+    'access-control-allow-origin': '*',
+    'access-control-allow-methods': methods,
+    'access-control-allow-headers': '*',
+    'access-control-expose-headers': '*',
+    'cross-origin-resource-policy': 'cross-origin',
+  };
 }
 
 /** What is answered in place of rows, in the same envelope. */

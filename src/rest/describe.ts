@@ -3,7 +3,7 @@ import type { Viewer } from '#accounts/viewer.ts';
 import type { App } from '#app.ts';
 import { declarationSchema } from '#endpoints/declaration-schema.ts';
 import { contentTypes } from './formats.ts';
-import { failure, type RestAnswer } from './call.ts';
+import { answerMethod, failure, type RestAnswer } from './call.ts';
 import { openApiOf } from './openapi.ts';
 
 /** What tells of the endpoints, below /api; undefined for any other path. */
@@ -11,7 +11,9 @@ export async function answerDescription(
   app: App,
   asked: { path: string; method: string; viewer: Viewer | null; requestId: string },
 ): Promise<RestAnswer | undefined> {
-  if (asked.method !== 'GET' && asked.method !== 'HEAD') return undefined;
+  if (asked.path !== 'endpoint.schema.json' && asked.path !== 'openapi.json') return undefined;
+  const other = answerMethod(app, asked);
+  if (other) return other;
   if (asked.path === 'endpoint.schema.json') {
     // Editors read it without signing in, from wherever they are.
     return json(declarationSchema, {
@@ -19,7 +21,6 @@ export async function answerDescription(
       'cache-control': 'public, max-age=3600',
     });
   }
-  if (asked.path !== 'openapi.json') return undefined;
   try {
     demand(asked.viewer, 'SIGNED_IN');
     const { all } = await app.endpoints.registry.of(asked.viewer!.projectId);

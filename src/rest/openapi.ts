@@ -1,7 +1,9 @@
+import { jsonOfValue } from '#base/json-value.ts';
 import type { Json } from '#connectors/contract.ts';
 import { defaults } from '#endpoints/declaration-schema.ts';
 import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
 import { fieldName, typeName } from '#endpoints/names.ts';
+import { defaultOf } from '#endpoints/read-params.ts';
 import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
 
 type Schema = { [keyword: string]: Json };
@@ -94,7 +96,7 @@ function paramOf(param: ParamDeclaration): Schema {
     in: 'query',
     ...(description !== undefined && { description }),
     required: required ?? false,
-    schema: { ...schema, ...(isDefault && { default: param.default as Json }) },
+    schema: { ...schema, ...(isDefault && { default: jsonOfValue(defaultOf(param)) as Json }) },
     ...(list && { style: 'form', explode: true }),
   };
 }
@@ -107,10 +109,19 @@ function valueSchema(param: ParamDeclaration): Schema {
     ...(type === 'string' && !param.enum && { maxLength: param.maxLength ?? defaults.maxLength }),
     ...(minLength !== undefined && { minLength }),
     // The whole value has to fit.
-    ...(pattern !== undefined && { pattern: `^(?:${pattern})$` }),
+    ...(pattern !== undefined && isOfScripts(pattern) && { pattern: `^(?:${pattern})$` }),
     ...(minimum !== undefined && { minimum }),
     ...(maximum !== undefined && { maximum }),
   };
+}
+
+/** Whether those who read the document can: it has the patterns of JavaScript, and RE2 has some that are none there. */
+function isOfScripts(pattern: string): boolean {
+  try {
+    return new RegExp(pattern, 'u').unicode;
+  } catch {
+    return false;
+  }
 }
 
 function pageParams({ pages }: Endpoint): Schema[] {

@@ -1,12 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { Exchange } from './exchange.ts';
+import { methods } from '#rest/call.ts';
+import { type Exchange, refused } from './exchange.ts';
 import { makePage, type Page, sendPage } from './page.ts';
 
 let page: Promise<Page> | undefined;
 
 /** Sends the page on which the data endpoints are read and tried. */
 export async function sendApiPage(exchange: Exchange): Promise<void> {
+  const { method } = exchange.request;
+  if (method === 'OPTIONS') {
+    exchange.response.writeHead(204, { allow: methods }).end();
+    return;
+  }
+  if (method !== 'GET' && method !== 'HEAD') {
+    throw refused(405, 'BAD_USER_INPUT', `${method} is not answered here.`, `Use one of ${methods}.`, {
+      allow: methods,
+    });
+  }
   // 2 MB that most processes never send: made when first asked for, then kept.
   page ??= makeApiPage();
   sendPage(exchange, await page);

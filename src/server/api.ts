@@ -19,7 +19,26 @@ export async function answerApi(exchange: Exchange, server: GraphqlServer): Prom
   const { response } = exchange;
   const leave = new AbortController();
   response.once('close', () => leave.abort(gone));
-  await send(exchange, await answerOf(exchange, server, leave.signal));
+  const answer = await answerOf(exchange, server, leave.signal);
+  const { body } = answer;
+  const isWhole = body === null || typeof body === 'string';
+  await send(exchange, isWhole ? answer : { ...answer, body: tellingBreak(exchange, body, leave.signal) });
+}
+
+/** Rows that cannot be given to their end: the log says why, since of what was sent by then nothing can be taken back. */
+async function* tellingBreak(
+  { request, requestId, log }: Exchange,
+  body: AsyncIterable<string>,
+  left: AbortSignal,
+): AsyncGenerator<string> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (!left.aborted) log.warn('An answer broke off before its end.', { requestId, error });
+    // It has no chunks, of which the last would be missing: a connection that was merely closed would end a whole body.
+    if (request.httpVersion === '1.0') request.socket.resetAndDestroy();
+    throw error;
+  }
 }
 
 async function answerOf(exchange: Exchange, server: GraphqlServer, signal: AbortSignal): Promise<RestAnswer> {
@@ -64,14 +83,15 @@ async function send(
     // A compressed answer is the same one, in other bytes.
     const etag = response.getHeader('etag');
     if (typeof etag === 'string' && !etag.startsWith('W/')) response.setHeader('etag', `W/${etag}`);
-  } else if (typeof body === 'string') {
+  } else if (typeof body === 'string' && status !== 304) {
     response.setHeader('content-length', Buffer.byteLength(body));
   }
-  response.writeHead(status);
-  if (request.method === 'HEAD') {
-    response.end();
+  if (request.method === 'HEAD' || status === 304) {
+    if (status === 304) response.removeHeader('content-encoding');
+    response.writeHead(status).end();
     return;
   }
+  response.writeHead(status);
   if (typeof body === 'string' && !compressed) {
     response.end(body);
     return;

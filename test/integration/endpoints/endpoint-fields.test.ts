@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
+import type { ParamDeclaration } from '#endpoints/declaration.ts';
+import { openApiOf } from '#rest/openapi.ts';
 import { declared, publish, signUpWithUsers } from '../../support/endpoints.ts';
-import { openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
+import { type Data, openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
 
 let gql: TestGraphql;
 let viewer: Viewer;
@@ -74,4 +76,50 @@ test('a column that a table gets later changes nothing, and one that it loses is
   expect((await gql.answer(viewer, ask)).errors[0]?.message).toBe(
     'The query of "things" does not give size any more.',
   );
+});
+
+test('a default may be written in any way that a call may, and is the same in GraphQL, over REST and in OpenAPI', async () => {
+  const query = `SELECT id, CAST(:a AS VARCHAR) AS a, CAST(:b AS VARCHAR) AS b, CAST(:c AS VARCHAR) AS c, CAST(:d AS VARCHAR) AS d,
+    CAST(:e AS VARCHAR) AS e, :f AS f FROM raw.users WHERE id = 1 AND active NOT IN (:g)`;
+  const params: ParamDeclaration[] = [
+    { name: 'a', type: 'boolean', default: 'true' },
+    { name: 'b', type: 'number', default: '1.5' },
+    { name: 'c', type: 'datetime', default: '2026-01-01 00:00:00.123456789+01:00' },
+    { name: 'd', type: 'integer', default: '12' },
+    { name: 'e', type: 'uuid', default: 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11' },
+    { name: 'f', type: 'string', enum: ['x', 'y'], default: 'y' },
+    { name: 'g', type: 'boolean', list: true, default: ['true'] },
+  ];
+  const metadata = { name: 'written', version: 1 };
+  await publish(gql, viewer, declared({ metadata, route: '/written', query, params }));
+  const { data } = await gql.ask(viewer, '{ data { written { nodes { a b c d e f } } } }');
+  expect(data.written.nodes).toEqual([
+    {
+      a: 'true',
+      b: '1.5',
+      c: '2025-12-31 23:00:00.123+00',
+      d: '12',
+      e: 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+      f: 'y',
+    },
+  ]);
+  const { __type } = await gql.ask(
+    viewer,
+    '{ __type(name: "Data") { fields { name args { name defaultValue } } } }',
+  );
+  const { args } = __type.fields.find(({ name }: { name: string }) => name === 'written');
+  expect(args.map(({ defaultValue }: { defaultValue: string }) => defaultValue).slice(0, 7)).toEqual([
+    'true',
+    '1.5',
+    '"2025-12-31T23:00:00.123Z"',
+    '12',
+    '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"',
+    'y',
+    '[true]',
+  ]);
+  const { all } = await gql.app.endpoints.registry.of(viewer.projectId);
+  const { paths } = openApiOf(all) as Data;
+  const schemas = paths['/v1/written'].get.parameters.map(({ schema }: Data) => schema.default).slice(0, 7);
+  const e = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
+  expect(schemas).toEqual([true, 1.5, '2025-12-31T23:00:00.123456Z', 12, e, 'y', [true]]);
 });

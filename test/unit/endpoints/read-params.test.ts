@@ -83,3 +83,11 @@ test('every wrong parameter is named at once, a required one and unknown ones to
   const many = new URLSearchParams(Array.from({ length: 4_000 }, (_, index) => [`x${index}`, '']));
   expect(paramsOfUrl([], many, []).problems.length).toBeLessThan(20);
 });
+
+test('a moment whose "+" became a space in the URL is refused, and says how to write it', () => {
+  const declared: ParamDeclaration[] = [{ name: 'since', type: 'datetime' }];
+  const fixOf = (query: string) => paramsOfUrl(declared, new URLSearchParams(query), []).problems[0]?.fix;
+  expect(fixOf('since=2026-01-01T00:00:00+01:00')).toBe('Write "+" as %2B: in a URL it is a space.');
+  expect(fixOf('since=2026-01-01T00:00:00%2B01:00')).toBeUndefined();
+  expect(fixOf('since=2026-02-30T00:00:00+01:00')).toMatch(/^Give an RFC 3339/);
+});
