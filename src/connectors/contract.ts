@@ -222,6 +222,8 @@ export interface PlanFrom {
   asText: string[];
   /** Who reads: what a source keeps for a stream is kept by it. Needed for a difference alone. */
   origin?: WriteOrigin;
+  /** The parts that an earlier attempt of this very task has staged, by their ids. None when left out. */
+  staged?: readonly string[];
 }
 
 export interface StreamPlan extends AsyncDisposable {

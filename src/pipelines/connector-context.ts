@@ -19,18 +19,19 @@ export function connectorContext(
     signal: use.signal,
     log: use.log,
     datastore: (name) => deps.datastores.open(projectId, name),
-    compared: (jobIds) => comparedBy(deps, jobIds),
+    compared: (jobIds) => comparedBy(deps, projectId, jobIds),
     ...(deps.series && { series: (question) => deps.series!(projectId, question, use.signal) }),
   };
 }
 
-/** What each job that is or was compares now. */
+/** What each job that is or was in the project compares now: those of others may share the datastore, and are theirs to tidy up after. */
 async function comparedBy(
   { store }: PipelineDeps,
+  projectId: string,
   jobIds: readonly string[],
 ): Promise<Map<string, StreamSelection[]>> {
   const jobs = await store.db.job.findMany({
-    where: { id: { in: [...jobIds] } },
+    where: { projectId, id: { in: [...jobIds] } },
     select: { id: true, deletedAt: true, streams: true },
   });
   return new Map(

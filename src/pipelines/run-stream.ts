@@ -81,7 +81,8 @@ async function moveOnce(run: TaskRun, selection: StreamSelection, progress: Stre
     const { asText, resume } = progress.checkpoint;
     const state = await startOf(run, selection, progress, writer);
     const syncedAt = reads && (await oldestWriteOf(run.deps.store.db, job.projectId, reads));
-    await using plan = await run.source.plan(selection, { state, resume, asText, origin });
+    const held = writer.staged.map(({ partId }) => partId);
+    await using plan = await run.source.plan(selection, { state, resume, asText, origin, staged: held });
     const staged = await beginWriting(run, plan, writer, progress);
     await stageParts(run, { plan, writer, staged, progress });
     await publish(run, selection, { plan, writer, progress, reads: reads && { ...reads, syncedAt } });

@@ -33,6 +33,6 @@ function wayOf(job: JobEnds, selection: StreamSelection): string {
   const { syncMode, cursorField, destinationTable, difference, primaryKey } = selection;
   const ends = [job.sourceId, job.destinationId];
   const way = [...ends, streamName(selection), syncMode, cursorField, destinationTable];
-  // What a difference remembers it knows by the key.
-  return JSON.stringify(difference ? [...way, 'difference', primaryKey] : way);
+  // What a difference remembers it knows by the key, in whatever order that is named.
+  return JSON.stringify(difference ? [...way, 'difference', primaryKey.toSorted()] : way);
 }

@@ -106,4 +106,6 @@ export interface Dialect {
 export interface HashedValue {
   value: Sql;
   dataType: string;
+  /** The same in every row. */
+  isConstant?: true;
 }

@@ -104,16 +104,44 @@ export const duckDbDialect: Dialect = {
   addMonths: (instant, months) => sql`(${instant} + to_months(${months}))`,
   hasBit: (number, bit) => sql`(${number} & ${rawSql(String(2n ** BigInt(bit)))}) <> 0`,
   aggregate,
-  // JSON says where each value begins and what is NULL, in a third of the CPU that texts behind their lengths take: 0.7 s for a
-  // million rows of ten columns. As a number the hash takes half the place of its text.
-  rowHash: (values) => sql`md5_number(CAST(json_array(${joinSql(values.map(hashed))}) AS VARCHAR))`,
+  rowHash,
 };
 
-/** JSON would write numbers within JSON anew, and the zone of a moment is slow to find; of the infinite ones there is no number. */
-function hashed({ value, dataType }: HashedValue): Sql {
-  if (dataType.toUpperCase() === 'JSON') return sql`CAST(${value} AS VARCHAR)`;
-  if (valueTypes.get(dataType.toUpperCase()) !== 'timestamptz') return value;
-  return sql`coalesce(CAST(epoch_us(${value}) AS VARCHAR), CAST(${value} AS VARCHAR))`;
+/**
+ * Types of at most 64 bits: hash() maps their values one to one but for NULL and the two zeros of floats. Its hash of a text is
+ * no use: 9,025 texts that differ in their 8th and 16th letter have 256 hashes.
+ */
+const plainType =
+  /^(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|DATE|TIME|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?|DECIMAL\((\d|1[0-8]), ?\d+\))$/i;
+
+/**
+ * Two hashes of the plain columns, of 64 bits each and mixed differently, over the MD5 of the others. For a million rows of
+ * seven plain columns and three others it takes 0.5 s of CPU, where an MD5 of all ten takes 0.9 s. In the MD5, JSON says where
+ * each value begins and what is NULL, in a third of what texts behind their lengths take.
+ */
+function rowHash(values: readonly HashedValue[]): Sql {
+  const columns = values.filter(({ isConstant }) => !isConstant);
+  const plain = columns.filter(({ dataType }) => plainType.test(dataType));
+  const others = columns.filter((value) => !plain.includes(value));
+  // A date and a number may be the same 64 bits.
+  const types = columns.map((value) => (plain.includes(value) ? value.dataType : '')).join('|');
+  const constants = values.filter(({ isConstant }) => isConstant).map(({ value }) => value);
+  const once = plain.flatMap(({ value, dataType }) =>
+    /^(FLOAT|DOUBLE)$/i.test(dataType) ? [value, sql`signbit(${value})`] : [value],
+  );
+  const twice = plain.flatMap(({ value }) => [sql`hash(${value})`, sql`${value} IS NULL`]);
+  const halves = [once, twice].map(
+    (half) => sql`CAST(hash(${joinSql([...half, ...constants, rawSql(`'${types}'`)])}) AS UHUGEINT)`,
+  );
+  // As a number the hash takes half the place of its text.
+  const both = sql`${halves[0]!} * 18446744073709551616 + ${halves[1]!}`;
+  if (others.length === 0) return sql`(${both})`;
+  return sql`xor(md5_number(CAST(json_array(${joinSql(others.map(inJson))}) AS VARCHAR)), ${both})`;
+}
+
+/** JSON would write numbers within JSON anew. */
+function inJson({ value, dataType }: HashedValue): Sql {
+  return dataType.toUpperCase() === 'JSON' ? sql`CAST(${value} AS VARCHAR)` : value;
 }
 
 function aggregate({ aggregation, value, percentile, where }: Aggregate): Sql {

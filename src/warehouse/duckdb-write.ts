@@ -19,14 +19,24 @@ export async function writeTarget(
   return make(session, target, select);
 }
 
-/** Makes a table of Sluice's own, as Warehouse.writeOwn says. */
-export async function writeOwn(session: DuckDbSession, name: string, select: Statement): Promise<bigint> {
+/** Makes a table of Sluice's own, as Warehouse.writeOwn says, and runs another statement at the same moment. */
+export async function writeOwn(
+  session: DuckDbSession,
+  name: string,
+  select: Statement,
+  also?: string,
+): Promise<bigint> {
   const [[database]] = (await session.rows('SELECT current_database()')) as [[string]];
-  const rows = await make(session, { database, schema: stagingSchema, name, kind: 'TABLE' }, select);
+  const rows = await make(session, { database, schema: stagingSchema, name, kind: 'TABLE' }, select, also);
   return rows ?? 0n;
 }
 
-async function make(session: DuckDbSession, target: WriteTarget, select: Statement): Promise<bigint | null> {
+async function make(
+  session: DuckDbSession,
+  target: WriteTarget,
+  select: Statement,
+  also?: string,
+): Promise<bigint | null> {
   const name = toStatement(tableSql(target), shown).sql;
   const schema = toStatement(nameSql(target.database, target.schema), shown).sql;
   return session.transaction(async () => {
@@ -36,6 +46,7 @@ async function make(session: DuckDbSession, target: WriteTarget, select: Stateme
       { ...select, sql: `CREATE OR REPLACE ${target.kind} ${name} AS ${select.sql}` },
       1,
     );
+    if (also !== undefined) await session.run(also);
     return target.kind === 'TABLE' ? (written.rows[0]![0] as bigint) : null;
   });
 }

@@ -206,6 +206,11 @@ export class DuckDbWarehouse implements Warehouse {
     return this.#bounded(options, (session) => writeOwn(session, name, select), [writeSlots]);
   }
 
+  /** As writeOwn, and runs another statement without binds that sees the same moment. Where either fails, neither was. */
+  writeOwnWith(name: string, select: Statement, also: string, options: RunOptions = {}): Promise<bigint> {
+    return this.#bounded(options, (session) => writeOwn(session, name, select, also), [writeSlots]);
+  }
+
   async dropOwn(name: string, options: RunOptions = {}): Promise<void> {
     const { sql } = toStatement(nameSql(stagingSchema, name), duckDbDialect);
     await this.#bounded(options, (session) => session.run(`DROP TABLE IF EXISTS ${sql}`));

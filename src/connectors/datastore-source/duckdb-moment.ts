@@ -43,7 +43,7 @@ export async function openDuckDbMoment(
           async open(stop) {
             exporting ??= exportRows(warehouse, session, { rows, path, signal: stop });
             await exporting;
-            return openFile(path, rows);
+            return openFile(path, rows.columns);
           },
         };
       },
@@ -55,25 +55,32 @@ export async function openDuckDbMoment(
   }
 }
 
-async function exportRows(
+/** Writes the rows into a Parquet file, which openFile reads. */
+export function copySql(
   { dialect }: DuckDbWarehouse,
+  { columns, from, where }: Pick<Rows, 'columns' | 'from' | 'where'>,
+  path: string,
+): string {
+  const values = columns.map((column) => `${exported(column)} AS ${quoteName(column.name)}`);
+  const which = where === null ? sql`` : sql` WHERE ${where}`;
+  const select = toText(sql`SELECT ${rawSql(values.join(', '))} FROM ${from} AS r${which}`, dialect);
+  return `COPY (${select}) TO ${sqlText(path)} (FORMAT parquet, COMPRESSION snappy)`;
+}
+
+async function exportRows(
+  warehouse: DuckDbWarehouse,
   session: DuckDbSession,
   { rows, path, signal }: { rows: Rows; path: string; signal: AbortSignal },
 ): Promise<void> {
-  const values = rows.columns.map((column) => `${exported(column)} AS ${quoteName(column.name)}`);
-  const where = rows.where === null ? sql`` : sql` WHERE ${rows.where}`;
-  const select = toText(sql`SELECT ${rawSql(values.join(', '))} FROM ${rows.from} AS r${where}`, dialect);
   try {
-    await session.interruptible(signal, () =>
-      session.run(`COPY (${select}) TO ${sqlText(path)} (FORMAT parquet, COMPRESSION snappy)`),
-    );
+    await session.interruptible(signal, () => session.run(copySql(warehouse, rows, path)));
   } catch (error) {
     signal.throwIfAborted();
     throw readError(rows.what, error);
   }
 }
 
-async function openFile(path: string, { columns }: Rows): Promise<OpenPart> {
+export async function openFile(path: string, columns: Rows['columns']): Promise<OpenPart> {
   const { size } = await stat(path);
   const values = columns.map(({ name, type }) => {
     const quoted = quoteName(name);

@@ -4,13 +4,13 @@ import type { RunOptions, Warehouse } from '#warehouse/warehouse.ts';
 
 /*
  * What a difference keeps in the datastore that it reads: of each job's stream one generation, the key and hash of every row
- * as last published, and while a task runs its changes and the generation that they lead to. Names say whose they are:
- * diff_<job>_<stream>_<g or c><chance>.
+ * as once published, and what has changed since; and while a task runs its changes and what they lead to. Names say whose
+ * they are: diff_<job>_<stream>_<g, s or c><chance>.
  */
 
 const jobDigits = 32;
 const streamDigits = 8;
-const named = new RegExp(`^diff_([0-9a-f]{${jobDigits}})_([0-9a-f]{${streamDigits}})_[gc][0-9a-f]{12}$`);
+const named = new RegExp(`^diff_([0-9a-f]{${jobDigits}})_([0-9a-f]{${streamDigits}})_[gsc][0-9a-f]{12}$`);
 
 /** Whose tables. */
 export interface Owner {
@@ -18,10 +18,13 @@ export interface Owner {
   stream: Pick<StreamSelection, 'namespace' | 'name'>;
 }
 
-/** A name for a generation and for changes that nobody has had. */
-export function newNames(owner: Owner): { generation: string; changes: string } {
+export type OwnNames = Record<'generation' | 'since' | 'changes', string>;
+
+/** Names that nobody has had. */
+export function newNames(owner: Owner): OwnNames {
   const chance = randomBytes(6).toString('hex');
-  return { generation: `${prefixOf(owner)}g${chance}`, changes: `${prefixOf(owner)}c${chance}` };
+  const of = (kind: string) => `${prefixOf(owner)}${kind}${chance}`;
+  return { generation: of('g'), since: of('s'), changes: of('c') };
 }
 
 function prefixOf({ jobId, stream }: Owner): string {
@@ -33,19 +36,24 @@ function streamDigest({ namespace, name }: Owner['stream']): string {
   return createHash('sha256').update(said).digest('hex').slice(0, streamDigits);
 }
 
-/** Drops what the owner has but for those, and what jobs have left that are deleted or compare the stream no more. */
+/** Of those tables drops the owner's but for what is kept, and what jobs have left that are deleted or compare the stream no more. */
 export async function dropUnused(
   warehouse: Warehouse,
   owner: Owner,
   {
+    tables,
     keep,
     compared,
     options,
-  }: { keep: readonly string[]; compared: ConnectorContext['compared']; options: RunOptions },
+  }: {
+    tables: readonly string[];
+    keep: readonly string[];
+    compared: ConnectorContext['compared'];
+    options: RunOptions;
+  },
 ): Promise<void> {
-  const all = await warehouse.ownTables(options);
-  const mine = all.filter((name) => name.startsWith(prefixOf(owner)) && !keep.includes(name));
-  const others = all.filter((name) => named.test(name) && !name.startsWith(prefixOf(owner)));
+  const mine = tables.filter((name) => name.startsWith(prefixOf(owner)) && !keep.includes(name));
+  const others = tables.filter((name) => named.test(name) && !name.startsWith(prefixOf(owner)));
   const jobs = new Set(others.map((name) => idOf(named.exec(name)![1]!)));
   // Jobs that are not known may be those of another Sluice on the same datastore.
   const known =

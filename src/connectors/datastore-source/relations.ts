@@ -31,6 +31,8 @@ export interface Relation {
   /** The engine itself sees to it that no two rows have one key. */
   hasEnforcedKey: boolean;
   table: TableName | null;
+  /** Reading it twice in one statement gives the same rows twice, and takes little beside what is done with them. */
+  isQuickTwice: boolean;
   rowCount: bigint | null;
 }
 
@@ -107,6 +109,7 @@ function ofTable(warehouse: Warehouse, table: DescribedTable, primaryKey: string
     primaryKey,
     hasEnforcedKey: primaryKey.length > 0,
     table: { database, schema, name },
+    isQuickTwice: warehouse.engine === 'DUCKDB' && table.kind === 'TABLE',
     rowCount: table.rowCount,
   };
 }
@@ -143,6 +146,7 @@ async function ofSelect(
       primaryKey,
       hasEnforcedKey: false,
       table: null,
+      isQuickTwice: false,
       rowCount: null,
     };
   } catch (error) {

@@ -41,3 +41,12 @@ test('a stream begins anew when it is another, goes elsewhere or is chosen other
   expect(stateToGoOnFrom(job, selection, { ...published, state: null })).toBeNull();
   expect(stateToGoOnFrom(job, selection, { ...published, state: 'of another make' })).toBeNull();
 });
+
+test('a difference goes on whatever the order of its key, and begins anew with another key', () => {
+  const compared = { ...selection, cursorField: null, difference: { mirrorRemovals: true } };
+  const of = (primaryKey: string[]) => ({ ...compared, primaryKey });
+  const before = { ...published, state: keptState(job, of(['b', 'a']), 'kept') };
+  expect(stateToGoOnFrom(job, of(['a', 'b']), before)).toBe('kept');
+  expect(stateToGoOnFrom(job, of(['a']), before)).toBeNull();
+  expect(stateToGoOnFrom(job, compared, published)).toBeNull();
+});
