@@ -179,6 +179,17 @@ describe('a statement', () => {
     await expect(run('SELECT 1')).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE' });
   });
 
+  test('that was left just before has no part in what becomes of the next one', async () => {
+    const leave = new AbortController();
+    const left = run(endless, { signal: leave.signal });
+    left.catch(() => undefined);
+    await expect.poll(async () => (await told()).running).toBe(1);
+    leave.abort();
+    await server().order({ trouble: { status: 403, reason: 'quotaExceeded', count: 1 } });
+    await expect.poll(async () => (await told()).running, { timeout: 15_000 }).toBe(0);
+    await expect(run('SELECT 1')).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE' });
+  });
+
   test('that is wrong says where', async () => {
     await expect(run('SELECT 1,\n  nothing')).rejects.toMatchObject({
       code: 'BAD_USER_INPUT',

@@ -81,7 +81,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     }
     if (url.pathname.startsWith('/uploads/')) return await takeFile(url, request, response, send);
     const body = request.method === 'GET' ? '' : await text(request);
-    if (troubles.count > 0 && url.pathname.includes(troubles.path)) {
+    // What is canceled late would take the trouble that was meant for the next statement.
+    const isMeant = url.pathname.includes(troubles.path) && !url.pathname.endsWith('/cancel');
+    if (troubles.count > 0 && isMeant) {
       troubles.count -= 1;
       throw new Refusal(troubles.status, troubles.reason, troubles.message);
     }

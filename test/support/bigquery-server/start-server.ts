@@ -25,7 +25,7 @@ export interface Told {
 /** What a test makes of the server: it answers each with what it was told so far. */
 export type Command =
   | { revoke: true }
-  /** The next so many answers are errors with that reason. */
+  /** The next so many answers are errors with that reason, but for those to who cancels. */
   | { trouble: { status: number; reason: string; message?: string; count: number; path?: string } }
   /** The next so many jobs fail with that reason, and every answer about one of them has that status. */
   | { failing: { status: number; reason: string; count: number } }

@@ -106,7 +106,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (url.pathname.startsWith('/chunks/')) return sendChunk(url, request, response);
   if (url.pathname.startsWith('/stage/')) return stage.answer(url.pathname, request, response);
   const body = request.method === 'POST' ? ((await json(request)) as Record<string, unknown>) : {};
-  if (troubles.statusCount > 0) {
+  // What is stopped late would take the trouble that was meant for the next statement.
+  if (troubles.statusCount > 0 && url.pathname !== '/queries/v1/abort-request') {
     troubles.statusCount -= 1;
     response.writeHead(troubles.status).end('upstream trouble');
     return;
