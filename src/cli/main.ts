@@ -1,4 +1,4 @@
-#!/usr/bin/env -S UV_THREADPOOL_SIZE=16 MALLOC_ARENA_MAX=2 node
+#!/usr/bin/env -S NODE_ENV=production UV_THREADPOOL_SIZE=16 MALLOC_ARENA_MAX=2 node
 import { commands } from './commands.ts';
 import { run } from './run.ts';
 

@@ -14,6 +14,7 @@ import { serveCall } from '#endpoints/serve-call.ts';
 import type { Endpoint } from '#endpoints/served.ts';
 import { askerOf, type Context, viewerOf } from './context.ts';
 import { type Answered, type EndpointTypes, endpointTypes } from './endpoint-types.ts';
+import { withLeafSchema } from './leaf-rows.ts';
 import { refuseNulIn } from './refuse-nul.ts';
 import { follow } from './watch.ts';
 
@@ -36,33 +37,48 @@ export function withEndpoints(base: GraphQLSchema, endpoints: ProjectEndpoints):
 function extend(base: GraphQLSchema, endpoints: readonly Endpoint[]): GraphQLSchema {
   const fields: GraphQLFieldConfigMap<unknown, Context> = {};
   const events: GraphQLFieldConfigMap<Answered, Context> = {};
-  for (const endpoint of endpoints) {
-    const types = endpointTypes(base, endpoint);
+  const all = endpoints.map((endpoint) => ({ endpoint, types: endpointTypes(base, endpoint) }));
+  for (const { endpoint, types } of all) {
     fields[fieldName(endpoint)] = queryField(endpoint, types);
     events[`data${typeName(endpoint)}`] = subscriptionField(endpoint, types);
   }
+  const { query, subscription, ...rest } = base.toConfig();
+  const schema = new GraphQLSchema({
+    ...rest,
+    query: withFields(query!, { data: dataField(fields) }),
+    subscription: withFields(subscription!, events),
+    types: rest.types.filter((type) => type !== query && type !== subscription),
+  });
+  return withLeafSchema(schema, () => leafSchema(fields, all));
+}
+
+function leafSchema(
+  fields: GraphQLFieldConfigMap<unknown, Context>,
+  all: readonly { endpoint: Endpoint; types: EndpointTypes }[],
+): GraphQLSchema {
+  const leaves = all.map(({ endpoint, types }): [string, GraphQLFieldConfig<unknown, Context>] => {
+    const name = fieldName(endpoint);
+    return [name, { ...fields[name]!, type: new GraphQLNonNull(types.leafConnection()) }];
+  });
+  const query = { name: 'Query', fields: { data: dataField(Object.fromEntries(leaves)) } };
+  return new GraphQLSchema({ query: new GraphQLObjectType(query), assumeValid: true });
+}
+
+function dataField(fields: GraphQLFieldConfigMap<unknown, Context>): GraphQLFieldConfig<unknown, Context> {
   const data = new GraphQLObjectType<unknown, Context>({
     name: 'Data',
     description: "The project's own data APIs, a field each.",
     fields,
   });
-  const { query, subscription, ...rest } = base.toConfig();
-  return new GraphQLSchema({
-    ...rest,
-    query: withFields(query!, {
-      data: {
-        type: new GraphQLNonNull(data),
-        description:
-          "The project's own data APIs. Needs to be signed in, and for each field the scopes of its endpoint.",
-        resolve: (_root, _args, context: Context) => {
-          demand(context.viewer, 'SIGNED_IN');
-          return {};
-        },
-      },
-    }),
-    subscription: withFields(subscription!, events),
-    types: rest.types.filter((type) => type !== query && type !== subscription),
-  });
+  return {
+    type: new GraphQLNonNull(data),
+    description:
+      "The project's own data APIs. Needs to be signed in, and for each field the scopes of its endpoint.",
+    resolve: (_root, _args, context: Context) => {
+      demand(context.viewer, 'SIGNED_IN');
+      return {};
+    },
+  };
 }
 
 function withFields<Source>(

@@ -1,5 +1,6 @@
 import {
   GraphQLEnumType,
+  type GraphQLFieldConfig,
   type GraphQLFieldConfigArgumentMap,
   type GraphQLFieldConfigMap,
   type GraphQLInputType,
@@ -21,6 +22,7 @@ import { defaultOf, paramsOfJson, type ReadParams, wordsOf } from '#endpoints/re
 import { cursorAt, type EndpointAnswer } from '#endpoints/run.ts';
 import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
 import type { Context } from './context.ts';
+import { leafRows, writeRows } from './leaf-rows.ts';
 
 /** What a connection of an endpoint is resolved from. */
 export interface Answered {
@@ -32,6 +34,8 @@ type Row = readonly unknown[];
 /** The types of one endpoint, made of those of the schema that every project has. */
 export interface EndpointTypes {
   connection: GraphQLObjectType;
+  /** The same, where its list of rows is a leaf. */
+  leafConnection: () => GraphQLObjectType;
   args: GraphQLFieldConfigArgumentMap;
   /** The parameters of a call, from the arguments of its field. */
   paramsOf(args: Record<string, unknown>): ReadParams;
@@ -42,8 +46,10 @@ export function endpointTypes(base: GraphQLSchema, endpoint: Endpoint): Endpoint
   const prefix = typeName(endpoint);
   const named = (name: string) => (name === 'Data' || base.getType(name) ? `Data_${name}` : name);
   const row = rowType(base, endpoint, named(prefix));
+  const connection = connectionType(base, endpoint, row, (suffix) => named(prefix + suffix));
   return {
-    connection: connectionType(base, endpoint, row, (suffix) => named(prefix + suffix)),
+    connection,
+    leafConnection: () => withLeafRows(connection),
     args: { ...paramArgs(base, endpoint, named), ...pageArgs(endpoint) },
     paramsOf: (args) => paramsOfJson(endpoint.params, givenParams(endpoint, args)),
   };
@@ -133,6 +139,16 @@ function connectionType(
     description,
     fields,
   });
+}
+
+function withLeafRows(connection: GraphQLObjectType): GraphQLObjectType {
+  const { fields, ...config } = connection.toConfig();
+  const nodes: GraphQLFieldConfig<Answered, Context> = {
+    type: new GraphQLNonNull(leafRows),
+    resolve: ({ answer: { rows, cache } }, _args, context, info) =>
+      writeRows(rows, { context, info, isKept: cache === 'HIT' }),
+  };
+  return new GraphQLObjectType<Answered, Context>({ ...config, fields: { ...fields, nodes } });
 }
 
 function pageFields(

@@ -1,5 +1,4 @@
 import {
-  execute,
   type ExecutionArgs,
   type ExecutionResult,
   GraphQLError,
@@ -9,6 +8,7 @@ import {
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
+import { executeOperation } from '#graphql/leaf-rows.ts';
 import type { Follow } from './follow-events.ts';
 import type { Limits } from './limits.ts';
 import type { OperationContext } from './operation-context.ts';
@@ -81,7 +81,7 @@ function boundedExecution({ limits, follow }: YogaOptions): Plugin<OperationCont
         checkCost(args, limits.costMax);
         args.contextValue.isQuery =
           operationIn(args.document, args.operationName).operation === OperationTypeNode.QUERY;
-        setExecuteFn(args.contextValue.showsMeter ? executeMetered : execute);
+        setExecuteFn(args.contextValue.showsMeter ? executeMetered : executeOperation);
       } catch (error) {
         setResultAndStopExecution({ errors: [error as GraphQLError] });
       }
@@ -101,7 +101,7 @@ function boundedExecution({ limits, follow }: YogaOptions): Plugin<OperationCont
 
 /** Adds to the answer what the operation cost the warehouses. */
 async function executeMetered(args: ExecutionArgs): Promise<ExecutionResult> {
-  const result = await execute(args);
+  const result = await executeOperation(args);
   const { meter } = args.contextValue as OperationContext;
   const warehouse = { ...meter, milliseconds: Math.round(meter.milliseconds * 10) / 10 };
   return { ...result, extensions: { ...result.extensions, warehouse } };
