@@ -7,7 +7,7 @@ import type { CatalogDeps } from './deps.ts';
 import type { OpenableRow } from './datastores.ts';
 import type { CatalogedTable } from './mappings.ts';
 import type { Reader } from './memory.ts';
-import { addCost, type Meter, metered, noCost } from './meter.ts';
+import { addCost, type Meter, metered, noCost, whileWorking, type Working } from './meter.ts';
 import { readOrigin } from './origin.ts';
 import { withoutAddress } from './without-address.ts';
 
@@ -20,6 +20,8 @@ export interface Asker extends Reader {
   signal: AbortSignal;
   /** Counts what the request costs; undefined where nobody wants to know. */
   meter?: Meter | undefined;
+  /** Told of the statements that are run for it: one that others wait for too is told to whoever asked first. */
+  working?: Working | undefined;
 }
 
 /** A statement on a datastore of the project, and the tables that it reads. */
@@ -81,7 +83,11 @@ export async function askWarehouse(
             // The policy was read before.
             const { warehouse } = await deps.datastores.openRow(row!);
             const bounds = { rowsMax, ...(deadlineMs !== undefined && { deadlineMs }) };
-            return metered(cost, () => warehouse.run(statement, { signal, tag, ...bounds }));
+            return metered(cost, () =>
+              whileWorking(asker.working, (started) =>
+                warehouse.run(statement, { signal, tag, started, ...bounds }),
+              ),
+            );
           }),
         failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
       },

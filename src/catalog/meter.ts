@@ -39,6 +39,24 @@ export async function metered(cost: Cost, run: () => Promise<Answer>): Promise<A
   }
 }
 
+/** To be called when a datastore begins to work for somebody, and what it gives once it has ended. */
+export type Working = () => () => void;
+
+/** Runs a statement, and tells for how long it had its turn, also when it fails. */
+export async function whileWorking<T>(
+  working: Working | undefined,
+  run: (started: () => void) => Promise<T>,
+): Promise<T> {
+  let ended: (() => void) | undefined;
+  try {
+    return await run(() => {
+      ended = working?.();
+    });
+  } finally {
+    ended?.();
+  }
+}
+
 export function addCost(to: Cost, cost: Cost): void {
   to.statements += cost.statements;
   to.milliseconds += cost.milliseconds;

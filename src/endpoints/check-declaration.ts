@@ -201,13 +201,7 @@ function checkServing({ auth, limits, pagination, rateLimit }: Declaration): Pro
       'Give a time within that.',
     );
   }
-  const perMs = rateLimit ? parseDuration(rateLimit.per)! : 1_000;
-  if (perMs < 1_000 || perMs > 86_400_000)
-    wrong(
-      ['rateLimit', 'per'],
-      `Calls are counted over 1s to 1d, not ${rateLimit!.per}.`,
-      'Give a time within that.',
-    );
+  if (rateLimit) problems.push(...checkRateLimit(rateLimit));
   if (auth?.public && rateLimit && rateLimit.by !== 'address') {
     wrong(['rateLimit', 'by'], 'Who calls a public endpoint has no key.', 'Count by address.');
   }
@@ -219,6 +213,28 @@ function checkServing({ auth, limits, pagination, rateLimit }: Declaration): Pro
       'Raise pageSizeMax.',
     );
   return problems;
+}
+
+function checkRateLimit({ requests, cost, per }: NonNullable<Declaration['rateLimit']>): Problem[] {
+  const wrong = (field: string, message: string, fix: string): Problem => ({
+    code: 'INVALID',
+    path: ['rateLimit', field],
+    message,
+    fix,
+  });
+  const problems: Problem[] = [];
+  const perMs = parseDuration(per)!;
+  if (perMs < 1_000 || perMs > 86_400_000)
+    problems.push(wrong('per', `Calls are counted over 1s to 1d, not ${per}.`, 'Give a time within that.'));
+  const costMs = cost === undefined ? 1 : parseDuration(cost)!;
+  if (costMs < 1 || costMs > bounds.costMs)
+    problems.push(wrong('cost', `Calls may cost 1ms to 30d, not ${cost}.`, 'Give a time within that.'));
+  if (requests !== undefined || cost !== undefined) return problems;
+  const fix = 'Give requests, such as 100, or cost, such as 30s, or both.';
+  return [
+    ...problems,
+    { ...wrong('requests', 'rateLimit has neither requests nor cost.', fix), code: 'REQUIRED' },
+  ];
 }
 
 function checkExample(

@@ -13,7 +13,13 @@ export const defaults = {
 } as const;
 
 /** What no declaration goes beyond. */
-export const bounds = { rows: 1_000_000, timeoutMs: 300_000, params: 50, queryLength: 100_000 } as const;
+export const bounds = {
+  rows: 1_000_000,
+  timeoutMs: 300_000,
+  costMs: 30 * 86_400_000,
+  params: 50,
+  queryLength: 100_000,
+} as const;
 
 export const namePattern = '^[a-z][a-z0-9_]{0,62}$';
 const text = (description: string, more: { [keyword: string]: Json } = {}): Json => ({
@@ -138,9 +144,12 @@ export const declarationSchema: ConfigSchema = {
       ),
     }),
     rateLimit: object(
-      'How often it may be called.',
+      'How often it may be called, and what the calls may cost: at least one of requests and cost.',
       {
         requests: count('So many calls…', 1, 1_000_000),
+        cost: duration(
+          '… and so much time that the datastore works for them, whether they succeed or fail: a call begins while some of it is left. Kept answers cost nothing …',
+        ),
         per: duration('… in so much time.'),
         by: {
           enum: ['key', 'member', 'address'],
@@ -148,7 +157,7 @@ export const declarationSchema: ConfigSchema = {
           description: 'Who is counted: an API key or session, a member, or an address.',
         },
       },
-      ['requests', 'per'],
+      ['per'],
     ),
     limits: object('What one call may cost.', {
       rows: count(`Rows at most. Without it ${defaults.rows}.`, 1, bounds.rows),

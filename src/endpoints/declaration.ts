@@ -53,7 +53,8 @@ export interface Declaration {
   params?: ParamDeclaration[];
   auth?: { scopes?: Scope[]; public?: boolean };
   cache?: { ttl?: string; staleWhileRevalidate?: string };
-  rateLimit?: { requests: number; per: string; by?: 'key' | 'member' | 'address' };
+  /** At least one of calls and of the datastore's time for them, in so much time. */
+  rateLimit?: { requests?: number; cost?: string; per: string; by?: 'key' | 'member' | 'address' };
   limits?: { rows?: number; timeout?: string };
   /** Columns of the answer that together tell its rows apart, in the order that pages have. */
   pagination?: { key: string[]; pageSize?: number; pageSizeMax?: number };

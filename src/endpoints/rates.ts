@@ -1,7 +1,10 @@
+import { LRUCache } from 'lru-cache';
 import type { Viewer } from '#accounts/viewer.ts';
-import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
+import type { Working } from '#catalog/meter.ts';
 import type { Db, Store } from '#store/open-store.ts';
+import { isUsedUp, RateLimited, type RateState, rateStateOf } from './rate-state.ts';
+import { type Counts, RateWindow } from './rate-window.ts';
 import type { Endpoint } from './served.ts';
 
 /** Who is counted: null and no address where neither is known. */
@@ -10,43 +13,22 @@ interface Counted {
   address: string | null;
 }
 
-/** How a caller stands in the running window. */
-export interface RateState {
-  limit: number;
-  remaining: number;
-  /** Seconds until the window ends, at least 1. */
-  resetSeconds: number;
+/** A call that was let through. */
+export interface TakenCall {
+  /** Undefined where nobody counts the work. */
+  working: Working | undefined;
+  /** To be called once, when it is answered or has failed; its statements may go on. */
+  ended: (isAnswered: boolean) => void;
 }
 
-/** A caller has used up the window. */
-export class RateLimited extends AppError {
-  readonly state: RateState;
-
-  constructor(endpoint: Endpoint, state: RateState) {
-    const { requests, perMs } = endpoint.rateLimit!;
-    super('RATE_LIMITED', `${endpoint.name} takes ${requests} calls in ${perMs / 1_000} s.`, {
-      fix: `Try again in ${state.resetSeconds} s.`,
-    });
-    this.name = 'RateLimited';
-    this.state = state;
-  }
-}
-
-/** Counts of calls, in memory, and told to the other processes once a second. */
+/** Counts of calls and of what they cost, in memory, and told to the other processes once a second. */
 export interface Rates extends AsyncDisposable {
-  /** Counts a call. Fails with RateLimited beyond the limit; null for an endpoint that has none. */
-  take(endpoint: Endpoint, caller: Counted): RateState | null;
+  /** Counts a call. Fails with RateLimited beyond a limit. */
+  take(endpoint: Endpoint, caller: Counted): TakenCall;
+  /** How a caller stands by now; null for an endpoint without limits. */
+  stateOf(endpoint: Endpoint, caller: Counted): RateState | null;
   /** Tells the others, and hears from them. Runs by itself. */
   exchange(): Promise<void>;
-}
-
-interface Window {
-  startAt: number;
-  endAt: number;
-  /** By all processes, when it was last asked. */
-  shared: number;
-  /** By this process since. */
-  own: number;
 }
 
 const exchangeMs = 1_000;
@@ -55,52 +37,59 @@ const cleanMs = 600_000;
 const endedMs = 2 * 86_400_000;
 /** So many callers are told apart; beyond it the oldest window is forgotten. */
 const windowsMax = 100_000;
+/** Where no call of an endpoint has ended yet, so many may begin at once on a whole budget, and more where their timeout allows it. */
+const firstCallsMax = 10;
+/** The weight of a call in the mean of those before it. */
+const newest = 0.1;
+
+const uncounted: TakenCall = { working: undefined, ended: () => undefined };
 
 /**
- * Windows begin at multiples of their length, for all processes alike. Between two exchanges a process counts its own
- * calls only: several processes together let through at most what comes in that second beyond the limit.
+ * Between two exchanges a process counts its own calls only: several processes together let through at most what comes in
+ * that second beyond a limit. A call begins while budget is left, and holds what calls of the endpoint cost on average, or
+ * what it has cost so far where that is more: what is used exceeds the budget by no more than what had begun cost beyond that.
  */
 export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => number = Date.now): Rates {
-  const windows = new Map<string, Window>();
+  const windows = new Map<string, RateWindow>();
+  const costs = openCosts();
   let cleanedAt = 0;
+  const windowOf = (key: string, perMs: number): RateWindow => {
+    const window = windows.get(key) ?? new RateWindow(clock);
+    if (!window.bringUpToDate(perMs)) return window;
+    // The newest last.
+    windows.delete(key);
+    windows.set(key, window);
+    if (windows.size > windowsMax) windows.delete(windows.keys().next().value!);
+    return window;
+  };
   const take: Rates['take'] = (endpoint, caller) => {
     const { rateLimit } = endpoint;
-    if (!rateLimit) return null;
-    const now = clock();
-    const startAt = now - (now % rateLimit.perMs);
-    const key = keyOf(endpoint, caller);
-    let window = windows.get(key);
-    if (window?.startAt !== startAt) {
-      windows.delete(key);
-      window = { startAt, endAt: startAt + rateLimit.perMs, shared: 0, own: 0 };
-      windows.set(key, window);
-      if (windows.size > windowsMax) windows.delete(windows.keys().next().value!);
+    if (!rateLimit) return uncounted;
+    const { costMs, perMs } = rateLimit;
+    const window = windowOf(keyOf(endpoint, caller), perMs);
+    const { used } = window;
+    if (isUsedUp(rateLimit, used)) throw new RateLimited(endpoint, used, window.endAt - clock());
+    if (costMs === null) {
+      window.own.requests += 1;
+      return uncounted;
     }
-    const used = window.shared + window.own;
-    const state = {
-      limit: rateLimit.requests,
-      remaining: Math.max(rateLimit.requests - used - 1, 0),
-      resetSeconds: Math.max(Math.ceil((window.endAt - now) / 1_000), 1),
-    };
-    if (used >= rateLimit.requests) throw new RateLimited(endpoint, state);
-    window.own += 1;
-    return state;
+    return window.begin(costs.expectedMs(endpoint, costMs), (ms) => costs.learn(endpoint, ms));
+  };
+  const stateOf: Rates['stateOf'] = (endpoint, caller) => {
+    const { rateLimit } = endpoint;
+    if (!rateLimit) return null;
+    const { perMs } = rateLimit;
+    const window = windows.get(keyOf(endpoint, caller));
+    window?.bringUpToDate(perMs);
+    return rateStateOf(rateLimit, window?.used ?? { requests: 0, costMs: 0 }, perMs - (clock() % perMs));
   };
   const exchangeOnce = async (): Promise<void> => {
-    const told = [...windows].filter(([, window]) => window.own > 0);
-    const now = clock();
-    for (const [key, window] of windows) if (window.endAt <= now && window.own === 0) windows.delete(key);
-    if (told.length === 0) return;
-    const sent = told.map(([key, window]) => ({ key, start_at: new Date(window.startAt), used: window.own }));
-    const rows = await addUp(db, sent);
-    const sentOf = new Map(sent.map((each) => [each.key, each]));
-    for (const { key, start_at, used } of rows) {
-      const window = windows.get(key);
-      const was = sentOf.get(key);
-      if (!window || !was || window.startAt !== start_at.getTime()) continue;
-      window.shared = Number(used);
-      window.own -= was.used;
+    for (const [key, window] of windows) {
+      if (window.isOver) windows.delete(key);
+      else window.bringUpToDate();
     }
+    if (!(await tellAndHear(db, windows))) return;
+    const now = clock();
     if (now - cleanedAt < cleanMs) return;
     cleanedAt = now;
     await db.$executeRaw`DELETE FROM rate_window WHERE start_at < ${new Date(now - endedMs)}`;
@@ -112,12 +101,41 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
   timer.unref();
   return {
     take,
+    stateOf,
     exchange,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await exchange().catch(failed);
     },
   };
+}
+
+/** What calls of each endpoint cost on average, the newest the most, as far as this process has seen. */
+function openCosts() {
+  const means = new LRUCache<string, number>({ max: 10_000 });
+  return {
+    expectedMs({ id, timeoutMs }: Endpoint, costMs: number): number {
+      return means.get(id) ?? Math.min(costMs / firstCallsMax, timeoutMs);
+    },
+    learn({ id }: Endpoint, spentMs: number): void {
+      const before = means.get(id) ?? spentMs;
+      means.set(id, before + (spentMs - before) * newest);
+    },
+  };
+}
+
+/** Whether there was anything to tell. */
+async function tellAndHear(db: Db, windows: ReadonlyMap<string, RateWindow>): Promise<boolean> {
+  const told = [...windows].flatMap(([key, { startAt, own }]) =>
+    own.requests > 0 || own.costMs > 0 ? [{ key, startAt, ...own }] : [],
+  );
+  if (told.length === 0) return false;
+  const toldOf = new Map(told.map((each) => [each.key, each]));
+  for (const { key, start_at, used, cost_ms } of await addUp(db, told)) {
+    const all = { requests: Number(used), costMs: cost_ms };
+    windows.get(key)?.hear(start_at.getTime(), all, toldOf.get(key)!);
+  }
+  return true;
 }
 
 /** The same, where one begins when the one before it has ended, however it did. */
@@ -130,23 +148,39 @@ function inTurn(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-interface Told {
+interface Told extends Counts {
+  key: string;
+  startAt: number;
+}
+
+/** What all processes have told of a window. */
+interface ToldByAll {
   key: string;
   start_at: Date;
-  used: number;
+  used: bigint;
+  cost_ms: number;
 }
 
 /** Adds what was counted here to what others have told, and gives the sums. */
-function addUp(db: Db, sent: readonly Told[]): Promise<{ key: string; start_at: Date; used: bigint }[]> {
-  return db.$queryRaw<{ key: string; start_at: Date; used: bigint }[]>`
-      INSERT INTO rate_window AS known (key, start_at, used)
-      SELECT key, start_at, used FROM jsonb_to_recordset(${JSON.stringify(sent)}::jsonb) AS sent (key text, start_at timestamptz, used bigint)
+function addUp(db: Db, told: readonly Told[]): Promise<ToldByAll[]> {
+  const rows = told.map(({ key, startAt, requests, costMs }) => ({
+    key,
+    start_at: new Date(startAt),
+    used: requests,
+    cost_ms: costMs,
+  }));
+  return db.$queryRaw<ToldByAll[]>`
+      INSERT INTO rate_window AS known (key, start_at, used, cost_ms)
+      SELECT key, start_at, used, cost_ms FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        AS sent (key text, start_at timestamptz, used bigint, cost_ms double precision)
       ORDER BY key
       ON CONFLICT (key) DO UPDATE SET
         used = CASE WHEN excluded.start_at = known.start_at THEN known.used + excluded.used
           WHEN excluded.start_at > known.start_at THEN excluded.used ELSE known.used END,
+        cost_ms = CASE WHEN excluded.start_at = known.start_at THEN known.cost_ms + excluded.cost_ms
+          WHEN excluded.start_at > known.start_at THEN excluded.cost_ms ELSE known.cost_ms END,
         start_at = greatest(known.start_at, excluded.start_at)
-      RETURNING key, start_at, used`;
+      RETURNING key, start_at, used, cost_ms`;
 }
 
 /** A member who signs in twice is counted once with "member", and twice with "key". */

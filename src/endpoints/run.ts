@@ -1,6 +1,7 @@
 import { AppError, inputError } from '#base/errors.ts';
 import { type Asker, askWarehouse, type CacheStatus, type FreshnessOf } from '#catalog/ask.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
+import type { Working } from '#catalog/meter.ts';
 import { withoutAddress } from '#catalog/without-address.ts';
 import { type Sql, toStatement } from '#warehouse/sql.ts';
 import type { Answer } from '#warehouse/warehouse.ts';
@@ -186,7 +187,10 @@ export async function* streamEndpoint(
   }
   let left = rowsMax;
   const options = { signal: asker.signal, deadlineMs: timeoutMs, tag: `${asker.requestId} ${endpoint.name}` };
-  for await (const piece of tellingNoRows(warehouse.stream(statement, options))) {
+  const pieces = whileWaitedFor(asker.working, (started) =>
+    warehouse.stream(statement, { ...options, started }),
+  );
+  for await (const piece of tellingNoRows(pieces)) {
     const rows = alignRows(endpoint, piece);
     if (rows.length > left) {
       yield { rows: rows.slice(0, left), truncated: true };
@@ -194,6 +198,34 @@ export async function* streamEndpoint(
     }
     left -= rows.length;
     yield { rows, truncated: false };
+  }
+}
+
+/** A stream, where the datastore works while a piece is waited for: a reader who is slow costs it nothing. */
+async function* whileWaitedFor<Piece>(
+  working: Working | undefined,
+  open: (started: () => void) => AsyncIterable<Piece>,
+): AsyncGenerator<Piece, void> {
+  let isStarted = false;
+  let ended: (() => void) | undefined;
+  const work = () => {
+    isStarted = true;
+    ended = working?.();
+  };
+  const rest = () => {
+    ended?.();
+    ended = undefined;
+  };
+  const pieces = open(work)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      if (isStarted) work();
+      const { done, value } = await pieces.next().finally(rest);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await pieces.return?.();
   }
 }
 

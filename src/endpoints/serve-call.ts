@@ -1,7 +1,6 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import type { Asker } from '#catalog/ask.ts';
 import type { EndpointDeps } from './deps.ts';
-import type { RateState } from './rates.ts';
 import type { ParamValues } from './read-params.ts';
 import {
   callEndpoint,
@@ -24,6 +23,20 @@ interface Served {
   asker: Asker;
 }
 
+/** What a call of a served endpoint asks for; where it may not, or not so, that is counted as a failed call. */
+export function readCall<Read>(
+  { usage }: Pick<EndpointDeps, 'usage'>,
+  endpoint: Endpoint,
+  read: () => Read,
+): Read {
+  try {
+    return read();
+  } catch (error) {
+    usage.count(endpoint, { durationMs: null, failed: true });
+    throw error;
+  }
+}
+
 /**
  * Answers a call of a served endpoint, within its rate limit, and counts it. Fails with RATE_LIMITED, and as callEndpoint
  * does.
@@ -33,16 +46,19 @@ export async function serveCall(
   { caller, asker }: Served,
   endpoint: Endpoint,
   call: EndpointCall,
-): Promise<EndpointAnswer & { rate: RateState | null }> {
+): Promise<EndpointAnswer> {
   const startedAt = performance.now();
+  const { working, ended } = readCall(deps, endpoint, () => deps.rates.take(endpoint, caller));
+  const count = (cached: boolean, failed: boolean) => {
+    ended(!failed);
+    deps.usage.count(endpoint, { durationMs: performance.now() - startedAt, cached, failed });
+  };
   try {
-    const rate = deps.rates.take(endpoint, caller);
-    const answer = await callEndpoint(deps.catalog, asker, endpoint, call);
-    const cached = answer.cache === 'HIT' || answer.cache === 'STALE';
-    deps.usage.count(endpoint, { durationMs: performance.now() - startedAt, cached });
-    return { ...answer, rate };
+    const answer = await callEndpoint(deps.catalog, { ...asker, working }, endpoint, call);
+    count(answer.cache === 'HIT' || answer.cache === 'STALE', false);
+    return answer;
   } catch (error) {
-    deps.usage.count(endpoint, { durationMs: performance.now() - startedAt, failed: true });
+    count(false, true);
     throw error;
   }
 }
@@ -56,25 +72,20 @@ export function serveStream(
   { caller, asker }: Served,
   endpoint: Endpoint,
   values: ParamValues,
-): { rate: RateState | null; pieces: AsyncGenerator<RowsPiece, void> } {
+): AsyncGenerator<RowsPiece, void> {
   const startedAt = performance.now();
-  const count = (failed: boolean) =>
-    deps.usage.count(endpoint, { durationMs: performance.now() - startedAt, failed });
+  const { working, ended } = readCall(deps, endpoint, () => deps.rates.take(endpoint, caller));
   async function* counted(): AsyncGenerator<RowsPiece, void> {
     let failed = false;
     try {
-      yield* streamEndpoint(deps.catalog, asker, endpoint, values);
+      yield* streamEndpoint(deps.catalog, { ...asker, working }, endpoint, values);
     } catch (error) {
       failed = true;
       throw error;
     } finally {
-      count(failed);
+      ended(!failed);
+      deps.usage.count(endpoint, { durationMs: performance.now() - startedAt, failed });
     }
   }
-  try {
-    return { rate: deps.rates.take(endpoint, caller), pieces: counted() };
-  } catch (error) {
-    count(true);
-    throw error;
-  }
+  return counted();
 }

@@ -4,6 +4,7 @@ import { dialectOf } from '#warehouse/dialects.ts';
 import type { ValueType } from '#warehouse/dialect.ts';
 import { defaults } from './declaration-schema.ts';
 import type { Declaration, ParamDeclaration, Scope } from './declaration.ts';
+import type { RateLimit } from './rate-state.ts';
 import { type KeyColumn, prepare, type Prepared } from './statement.ts';
 
 /** A column of the answer, as the engine described it when the endpoint was published. */
@@ -51,7 +52,7 @@ export interface Endpoint {
   pages: { key: readonly KeyColumn[]; size: number; sizeMax: number } | null;
   /** Null where the datastore alone decides. */
   keep: { maxAgeMs: number | null; staleMs: number } | null;
-  rateLimit: { requests: number; perMs: number; by: 'key' | 'member' | 'address' } | null;
+  rateLimit: RateLimit | null;
 }
 
 /** A row of the store that is served. */
@@ -93,7 +94,12 @@ export function endpointOf({ served, ...row }: EndpointRow): Endpoint {
         }
       : null,
     rateLimit: rateLimit
-      ? { requests: rateLimit.requests, perMs: parseDuration(rateLimit.per)!, by: rateLimit.by ?? 'key' }
+      ? {
+          requests: rateLimit.requests ?? null,
+          costMs: rateLimit.cost === undefined ? null : parseDuration(rateLimit.cost),
+          perMs: parseDuration(rateLimit.per)!,
+          by: rateLimit.by ?? 'key',
+        }
       : null,
   };
 }

@@ -4,7 +4,8 @@ import type { Endpoint } from './served.ts';
 
 /** What a call was. */
 interface Call {
-  durationMs: number;
+  /** Null for one that was refused before it was run. */
+  durationMs: number | null;
   failed?: boolean;
   /** Answered with what was kept. */
   cached?: boolean;
@@ -92,7 +93,7 @@ export function openUsage({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
       counts.calls += 1;
       counts.errors += isError ? 1 : 0;
       counts.cached += cached ? 1 : 0;
-      counts.durations[durationStep(durationMs)]! += 1;
+      if (durationMs !== null) counts.durations[durationStep(durationMs)]! += 1;
     },
     write,
     async [Symbol.asyncDispose]() {
@@ -106,10 +107,11 @@ export function openUsage({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
 /** What was counted of an endpoint over the last 30 days. */
 export interface UsageOf {
   calls: bigint;
+  /** Those that were refused, before or as they were run, among them. */
   errors: bigint;
   /** The share of calls that were answered with what was kept; null without calls. */
   cacheShare: number | null;
-  /** Milliseconds; null without calls. */
+  /** Milliseconds, of the calls that were run; null without any. */
   p50Ms: number | null;
   p99Ms: number | null;
 }

@@ -9,8 +9,9 @@ import { demand } from '#accounts/permissions.ts';
 import { AppError } from '#base/errors.ts';
 import { followFreshened } from '#endpoints/follow-freshened.ts';
 import { fieldName, typeName } from '#endpoints/names.ts';
+import { rateWords } from '#endpoints/rate-state.ts';
 import type { ProjectEndpoints } from '#endpoints/registry.ts';
-import { serveCall } from '#endpoints/serve-call.ts';
+import { readCall, serveCall } from '#endpoints/serve-call.ts';
 import type { Endpoint } from '#endpoints/served.ts';
 import { askerOf, type Context, viewerOf } from './context.ts';
 import { type Answered, type EndpointTypes, endpointTypes } from './endpoint-types.ts';
@@ -113,13 +114,14 @@ function subscriptionField(endpoint: Endpoint, types: EndpointTypes): GraphQLFie
 }
 
 function described(endpoint: Endpoint, { connection, args }: EndpointTypes) {
-  const { description, scopes, pages, rowsMax, sunsetAt, replacement, state } = endpoint;
+  const { description, scopes, pages, rowsMax, rateLimit, sunsetAt, replacement, state } = endpoint;
   const needs = scopes === null ? 'Anybody who is signed in may call it.' : `Needs ${scopes.join(', ')}.`;
+  const takes = rateLimit === null ? '' : ` Takes ${rateWords(rateLimit)}, RATE_LIMITED beyond.`;
   const gone = sunsetAt === null ? '' : ` It is served until ${sunsetAt.toISOString().slice(0, 10)}.`;
   return {
     type: new GraphQLNonNull(connection),
     args,
-    description: `${description ?? endpoint.name} ${needs}`,
+    description: `${description ?? endpoint.name} ${needs}${takes}`,
     ...(state === 'DEPRECATED' && { deprecationReason: `${replacement ?? 'It is deprecated.'}${gone}` }),
     extensions: {
       complexity: (asked: { first?: number | null; last?: number | null }) => ({
@@ -132,15 +134,15 @@ function described(endpoint: Endpoint, { connection, args }: EndpointTypes) {
 
 /** The call that the arguments make. Fails with FORBIDDEN without the scopes, with BAD_USER_INPUT for wrong parameters. */
 function check(endpoint: Endpoint, types: EndpointTypes, args: Record<string, unknown>, context: Context) {
-  refuseNulIn(args);
-  for (const scope of endpoint.scopes ?? ['SIGNED_IN' as const]) demand(context.viewer, scope);
-  const { values, problems } = types.paramsOf(args);
-  if (problems.length > 0) {
+  return readCall(context.app.endpoints, endpoint, () => {
+    refuseNulIn(args);
+    for (const scope of endpoint.scopes ?? ['SIGNED_IN' as const]) demand(context.viewer, scope);
+    const { values, problems } = types.paramsOf(args);
+    if (problems.length === 0) return values;
     throw new AppError('BAD_USER_INPUT', problems.map(({ message }) => message).join(' '), {
       fix: problems[0]!.fix,
     });
-  }
-  return values;
+  });
 }
 
 async function answer(

@@ -102,7 +102,8 @@ const EndpointUsage = builder.objectRef<UsageOf>('EndpointUsage').implement({
     calls: t.expose('calls', { type: 'BigInt', description: 'How many there were.' }),
     errors: t.expose('errors', {
       type: 'BigInt',
-      description: 'How many of them failed, whoever was to blame.',
+      description:
+        'How many of them failed, whoever was to blame: with wrong parameters, without the scopes, beyond the rate limit, or in the datastore. Calls of nobody who is known, and documents that do not fit the schema, reach no endpoint and count nowhere.',
     }),
     cacheShare: t.exposeFloat('cacheShare', {
       nullable: true,
@@ -111,11 +112,11 @@ const EndpointUsage = builder.objectRef<UsageOf>('EndpointUsage').implement({
     p50Ms: t.exposeFloat('p50Ms', {
       nullable: true,
       description:
-        'Half of them took so many milliseconds at most, as far as counts in steps of 41 % tell. Null without calls.',
+        'Half of those that were run took so many milliseconds at most, as far as counts in steps of 41 % tell. Null when none was.',
     }),
     p99Ms: t.exposeFloat('p99Ms', {
       nullable: true,
-      description: '99 of 100 took so many milliseconds at most, likewise. Null without calls.',
+      description: '99 of 100 took so many milliseconds at most, likewise. Null when none was run.',
     }),
   }),
 });

@@ -5,10 +5,10 @@ import type { App } from '#app.ts';
 import { AppError, InputError, inputError } from '#base/errors.ts';
 import { createMeter } from '#catalog/meter.ts';
 import { reservedParams } from '#endpoints/check-declaration.ts';
-import { RateLimited, type RateState } from '#endpoints/rates.ts';
+import { RateLimited, type RateState } from '#endpoints/rate-state.ts';
 import { paramsOfUrl } from '#endpoints/read-params.ts';
 import type { EndpointAnswer, EndpointPage, RowsPiece } from '#endpoints/run.ts';
-import { serveCall, serveStream } from '#endpoints/serve-call.ts';
+import { readCall, serveCall, serveStream } from '#endpoints/serve-call.ts';
 import type { Endpoint } from '#endpoints/served.ts';
 import {
   acceptedFormat,
@@ -52,15 +52,12 @@ export async function answerCall(app: App, request: RestRequest): Promise<RestAn
   let endpoint: Endpoint | undefined;
   try {
     endpoint = await findEndpoint(app, request);
-    const answer = answerMethod(app, request) ?? (await answerFound(app, request, endpoint));
-    return withHeaders(answer, { ...lasting(endpoint), ...crossOrigin(endpoint) });
+    const answer = answerMethod(app, request) ?? (await answerRows(app, request, endpoint));
+    return withHeaders(answer, standing(app, request, endpoint));
   } catch (error) {
-    const rate =
-      error instanceof RateLimited
-        ? { ...rateHeaders(error.state), 'retry-after': String(error.state.resetSeconds) }
-        : {};
-    const headers = endpoint ? { ...lasting(endpoint), ...crossOrigin(endpoint), ...rate } : rate;
-    return withHeaders(failure(app, request, error), headers);
+    const answer = withHeaders(failure(app, request, error), endpoint && standing(app, request, endpoint));
+    if (!(error instanceof RateLimited)) return answer;
+    return withHeaders(answer, { 'retry-after': String(error.retrySeconds) });
   }
 }
 
@@ -78,11 +75,6 @@ export function answerMethod(
   return withHeaders(failure(app, request, error, 405), { allow: methods });
 }
 
-async function answerFound(app: App, request: RestRequest, endpoint: Endpoint): Promise<RestAnswer> {
-  for (const scope of endpoint.scopes ?? []) demand(request.viewer, scope);
-  return answerRows(app, request, endpoint);
-}
-
 /** That of the viewer's project, or one that is open to all. Whoever may not know of it cannot tell it from none. */
 async function findEndpoint({ endpoints }: App, { path, viewer }: RestRequest): Promise<Endpoint> {
   const own = viewer ? (await endpoints.registry.of(viewer.projectId)).byPath.get(path) : undefined;
@@ -95,20 +87,25 @@ async function findEndpoint({ endpoints }: App, { path, viewer }: RestRequest): 
 }
 
 async function answerRows(app: App, request: RestRequest, endpoint: Endpoint): Promise<RestAnswer> {
-  const { values, problems } = paramsOfUrl(endpoint.params, request.search, reservedOf(endpoint));
-  const page = readPage(request.search);
-  const format = readFormat(request);
-  if (problems.length > 0) throw new InputError(problems);
+  const { values, page, format } = readCall(app.endpoints, endpoint, () => readRequest(request, endpoint));
   const { viewer, address, signal, requestId } = request;
   const asker = { projectId: endpoint.projectId, requestId, signal, meter: createMeter() };
   const served = { caller: { viewer, address }, asker };
   const isWhole = Object.values(page).every((value) => value === undefined);
   if (format !== 'json' && isWhole) {
-    const { rate, pieces } = serveStream(app.endpoints, served, endpoint, values);
-    return withHeaders(await streamed(endpoint, format, pieces, signal), rate ? rateHeaders(rate) : {});
+    return streamed(endpoint, format, serveStream(app.endpoints, served, endpoint, values), signal);
   }
   const answer = await serveCall(app.endpoints, served, endpoint, { values, page });
   return whole(request, endpoint, format, answer);
+}
+
+function readRequest(request: RestRequest, endpoint: Endpoint) {
+  for (const scope of endpoint.scopes ?? []) demand(request.viewer, scope);
+  const { values, problems } = paramsOfUrl(endpoint.params, request.search, reservedOf(endpoint));
+  const page = readPage(request.search);
+  const format = readFormat(request);
+  if (problems.length > 0) throw new InputError(problems);
+  return { values, page, format };
 }
 
 /** Every name in a URL that is no parameter of the query. */
@@ -168,12 +165,7 @@ class NotAcceptable extends AppError {
 /** By the rows of a kept answer: what is asked again is not written again. */
 const bodies = new WeakMap<readonly unknown[][], Map<string, { body: string; etag: string }>>();
 
-function whole(
-  request: RestRequest,
-  endpoint: Endpoint,
-  format: Format,
-  answer: EndpointAnswer & { rate: RateState | null },
-): RestAnswer {
+function whole(request: RestRequest, endpoint: Endpoint, format: Format, answer: EndpointAnswer): RestAnswer {
   const kept = bodies.get(answer.rows) ?? new Map<string, { body: string; etag: string }>();
   bodies.set(answer.rows, kept);
   const key = `${endpoint.id} ${endpoint.updatedAt.getTime()} ${format}`;
@@ -186,7 +178,6 @@ function whole(
   const headers = {
     etag: written.etag,
     ...cacheHeaders(endpoint, answer),
-    ...(answer.rate && rateHeaders(answer.rate)),
   };
   if (isKnown(request.headers['if-none-match'], written.etag))
     return { status: 304, headers, body: written.body };
@@ -268,6 +259,16 @@ function isKnown(header: string | string[] | undefined, etag: string): boolean {
   return tags.includes(etag) || tags.includes('*');
 }
 
+/** Who may read its answers, for how long it is served, and how much of it the caller may still use. */
+function standing(
+  { endpoints }: App,
+  { viewer, address }: RestRequest,
+  endpoint: Endpoint,
+): Record<string, string> {
+  const rate = rateHeaders(endpoints.rates.stateOf(endpoint, { viewer, address }));
+  return { ...lasting(endpoint), ...crossOrigin(endpoint), ...rate };
+}
+
 /** RFC 9745 and RFC 8594. */
 function lasting({ state, deprecatedAt, sunsetAt }: Endpoint): Record<string, string> {
   if (state !== 'DEPRECATED') return {};
@@ -277,11 +278,23 @@ function lasting({ state, deprecatedAt, sunsetAt }: Endpoint): Record<string, st
   };
 }
 
-function rateHeaders({ limit, remaining, resetSeconds }: RateState): Record<string, string> {
+/** Both as draft-ietf-httpapi-ratelimit-headers-10 lists them, and calls as its drafts before the eighth did. */
+function rateHeaders(state: RateState | null): Record<string, string> {
+  if (state === null) return {};
+  const { requests, cost, windowSeconds, resetSeconds } = state;
+  const quotas = [
+    ...(requests ? [{ name: 'requests', unit: '', ...requests }] : []),
+    ...(cost ? [{ name: 'cost', unit: ';qu="milliseconds"', ...cost }] : []),
+  ];
+  const list = (item: (quota: (typeof quotas)[number]) => string) => quotas.map(item).join(', ');
   return {
-    'ratelimit-limit': String(limit),
-    'ratelimit-remaining': String(remaining),
-    'ratelimit-reset': String(resetSeconds),
+    ...(requests && {
+      'ratelimit-limit': String(requests.limit),
+      'ratelimit-remaining': String(requests.remaining),
+      'ratelimit-reset': String(resetSeconds),
+    }),
+    'ratelimit-policy': list(({ name, limit, unit }) => `"${name}";q=${limit}${unit};w=${windowSeconds}`),
+    ratelimit: list(({ name, remaining }) => `"${name}";r=${remaining};t=${resetSeconds}`),
   };
 }
 
@@ -314,6 +327,6 @@ export function failure(
   return { status: as ?? (error instanceof NotAcceptable ? 406 : status), headers, body };
 }
 
-function withHeaders(answer: RestAnswer, headers: Record<string, string>): RestAnswer {
+function withHeaders(answer: RestAnswer, headers: Record<string, string> = {}): RestAnswer {
   return { ...answer, headers: { ...answer.headers, ...headers } };
 }

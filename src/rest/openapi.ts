@@ -3,6 +3,7 @@ import type { Json } from '#connectors/contract.ts';
 import { defaults } from '#endpoints/declaration-schema.ts';
 import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
 import { fieldName, typeName } from '#endpoints/names.ts';
+import { type RateLimit, rateWords } from '#endpoints/rate-state.ts';
 import { defaultOf } from '#endpoints/read-params.ts';
 import type { Endpoint, ServedColumn } from '#endpoints/served.ts';
 
@@ -45,11 +46,12 @@ function operationOf(endpoint: Endpoint): Schema {
   const { name, version, description, params, scopes, state, replacement, sunsetAt, rateLimit } = endpoint;
   const gone = sunsetAt === null ? '' : ` Served until ${sunsetAt.toISOString().slice(0, 10)}.`;
   const warning = state === 'DEPRECATED' ? `${replacement ?? 'Deprecated.'}${gone}` : null;
+  const takes = rateLimit && `Takes ${rateWords(rateLimit)}.`;
   return {
     operationId: fieldName({ name, version }),
     summary: name,
-    ...((description ?? warning) !== null && {
-      description: [description, warning].filter(Boolean).join('\n\n'),
+    ...((description ?? warning ?? takes) !== null && {
+      description: [description, takes, warning].filter(Boolean).join('\n\n'),
     }),
     tags: [...tagsOfOne(endpoint)],
     ...(state === 'DEPRECATED' && { deprecated: true }),
@@ -167,11 +169,7 @@ function answerOf(endpoint: Endpoint): Schema {
         description: 'Whether the answer was kept.',
         schema: { enum: ['HIT', 'MISS', 'SHARED', 'STALE'] },
       },
-      ...(rateLimit && {
-        'RateLimit-Limit': { description: 'Calls that the window takes.', schema: { type: 'integer' } },
-        'RateLimit-Remaining': { description: 'Those that are left.', schema: { type: 'integer' } },
-        'RateLimit-Reset': { description: 'Seconds until it begins anew.', schema: { type: 'integer' } },
-      }),
+      ...(rateLimit && rateHeadersOf(rateLimit)),
     },
     content: {
       'application/json': {
@@ -188,6 +186,22 @@ function answerOf(endpoint: Endpoint): Schema {
       'application/x-ndjson': { schema: { type: 'string', description: 'A row as JSON in each line.' } },
       'text/csv': { schema: { type: 'string', description: 'RFC 4180, with a first line of names.' } },
     },
+  };
+}
+
+function rateHeadersOf({ requests }: RateLimit): Schema {
+  const header = (description: string, type: string): Schema => ({ description, schema: { type } });
+  return {
+    ...(requests !== null && {
+      'RateLimit-Limit': header('Calls that the window takes.', 'integer'),
+      'RateLimit-Remaining': header('Those that are left.', 'integer'),
+      'RateLimit-Reset': header('Seconds until it begins anew.', 'integer'),
+    }),
+    'RateLimit-Policy': header(
+      'What a window of "w" seconds takes, "q", of "requests" and of "cost", which is milliseconds.',
+      'string',
+    ),
+    RateLimit: header('What is left of it, "r", and the seconds until it begins anew, "t".', 'string'),
   };
 }
 

@@ -80,6 +80,7 @@ export class CloudWarehouse<Desk> implements Warehouse {
     using bounds = this.#bounds(options);
     try {
       const free = await this.#queries.take(bounds.signal);
+      options.started?.();
       const { columns, pieces } = await this.#kind.ask(statement, bounds, Infinity).finally(free);
       let isFirst = true;
       for await (const rows of pieces()) {
@@ -152,6 +153,7 @@ export class CloudWarehouse<Desk> implements Warehouse {
     using bounds = this.#bounds(options);
     try {
       const free = await slots.take(bounds.signal);
+      options.started?.();
       return await work(this.#desk(bounds), bounds).finally(free);
     } catch (error) {
       throw this.#told(error, bounds);

@@ -170,7 +170,10 @@ export class DuckDbWarehouse implements Warehouse {
       const leave = () => void session[Symbol.asyncDispose]();
       signal.addEventListener('abort', leave, { once: true });
       try {
-        const rows = await inSlot(of, signal, () => session.read(statement));
+        const rows = await inSlot(of, signal, () => {
+          options.started?.();
+          return session.read(statement);
+        });
         for (let isFirst = true; ; isFirst = false) {
           const some = await inSlot(of, signal, () => rows.next());
           if (some !== null || isFirst) yield { columns: rows.columns, rows: some ?? [] };
@@ -236,6 +239,7 @@ export class DuckDbWarehouse implements Warehouse {
     const { signal, stoppedBy, deadlineMs } = this.#bounds(options);
     try {
       const free = await takeEach(slots, signal);
+      options.started?.();
       try {
         await using session = await this.session();
         return await session.interruptible(signal, () => work(session));

@@ -112,6 +112,7 @@ export class PostgresProtocolWarehouse implements Warehouse {
     try {
       const held = await this.#holdStream(signal);
       try {
+        options.started?.();
         const running = this.#opened(held.connection, statement, bounds);
         let piece = await running.piece();
         const columns = await this.#columnsOf(piece.fields, bounds);
@@ -361,6 +362,7 @@ export class PostgresProtocolWarehouse implements Warehouse {
     using bounds = this.#running.bounds(options);
     const working = (async () => {
       const free = await slots.take(bounds.signal);
+      options.started?.();
       try {
         return await work(bounds);
       } finally {

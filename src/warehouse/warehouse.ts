@@ -21,6 +21,8 @@ export interface RunOptions {
   bytesMax?: number;
   /** Who asks and why, where the engine keeps such a note for its statements: request id and operation. */
   tag?: string;
+  /** Called when run or stream has its turn, which may be never: until then it waits for others to free a slot. */
+  started?: () => void;
 }
 
 export interface ResultColumn {

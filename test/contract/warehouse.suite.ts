@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { rawSql, type Sql, sql, toStatement, toText } from '#warehouse/sql.ts';
 import type { Bind, RunOptions, Warehouse } from '#warehouse/warehouse.ts';
 import { mostHeld } from '../support/held-memory.ts';
@@ -132,6 +132,13 @@ function statements(labOf: LabOf): void {
     );
   });
 
+  test('says once when it has its turn, and never when it was stopped before', async () => {
+    const started = vi.fn<() => void>();
+    await run('SELECT 1', [], { started });
+    await expect(run('SELECT 1', [], { started, signal: AbortSignal.abort() })).rejects.toThrow();
+    expect(started).toHaveBeenCalledOnce();
+  });
+
   test('fetches no more rows than asked for, and says when there are more', async () => {
     const { numbers } = labOf();
     const cut = await run(`${numbers(10_000)} ORDER BY n`, [], { rowsMax: 3 });
@@ -178,9 +185,11 @@ function streams(labOf: LabOf): void {
     expect(pieces).toBeGreaterThan(1);
   });
 
-  test('without rows has one piece, which names the columns', async () => {
+  test('without rows has one piece, which names the columns, and says once when it has its turn', async () => {
     const { warehouse, numbers } = labOf();
-    const pieces = await Array.fromAsync(warehouse.stream({ sql: `${numbers(1)} WHERE 1 = 0` }));
+    const started = vi.fn<() => void>();
+    const pieces = await Array.fromAsync(warehouse.stream({ sql: `${numbers(1)} WHERE 1 = 0` }, { started }));
+    expect(started).toHaveBeenCalledOnce();
     expect(pieces.map(({ columns, rows }) => [columns[0]?.name, rows.length])).toEqual([
       [unquoted(labOf, 'n'), 0],
     ]);

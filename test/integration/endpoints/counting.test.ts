@@ -34,7 +34,10 @@ test('two processes share a window, and each begins the next one anew', async ()
   await using one = openRates(store, log, () => now);
   await using other = openRates(store, log, () => now);
   const caller = { viewer, address: null };
-  const left = (rates: typeof one) => rates.take(endpoint, caller)!.remaining;
+  const left = (rates: typeof one) => {
+    rates.take(endpoint, caller);
+    return rates.stateOf(endpoint, caller)!.requests!.remaining;
+  };
 
   expect([left(one), left(one), left(other)]).toEqual([4, 3, 4]);
   // Exchanges that overlap count nothing twice.
@@ -49,8 +52,11 @@ test('two processes share a window, and each begins the next one anew', async ()
   await other.exchange();
   expect(() => left(other)).toThrow('takes 5 calls');
   // Another caller has a window of its own.
-  expect(one.take(endpoint, { viewer: null, address: '10.0.0.1' })).toMatchObject({
-    remaining: 4,
+  const stranger = { viewer: null, address: '10.0.0.1' };
+  one.take(endpoint, stranger);
+  expect(one.stateOf(endpoint, stranger)).toMatchObject({
+    requests: { limit: 5, remaining: 4 },
+    cost: null,
     resetSeconds: 1_800,
   });
   now += 1_800_000;
