@@ -46,7 +46,7 @@ const spec = {
 
 /** Databricks' own domains: a config can lead to no other host. */
 const ownDomain =
-  /^([a-z0-9_-]+\.)+(cloud\.databricks\.com|gcp\.databricks\.com|azuredatabricks\.net|databricks\.azure\.us|databricks\.azure\.cn)$/i;
+  /^([a-z0-9_-]+\.)+(cloud\.databricks\.(?:com|us|mil)|gcp\.databricks\.com|azuredatabricks\.net|databricks\.azure\.us|databricks\.azure\.cn)$/i;
 
 /** Everything about a config that the schema does not say. */
 function checkConfig(config: DatabricksConfig, reach: EngineReach): Problem[] {
@@ -67,7 +67,7 @@ function checkConfig(config: DatabricksConfig, reach: EngineReach): Problem[] {
     problems.push({
       code: 'INVALID',
       path: ['config', 'host'],
-      message: `"${host}" is no host of Databricks: those end with .cloud.databricks.com, .gcp.databricks.com or .azuredatabricks.net.`,
+      message: `"${host}" is no host of Databricks: those end with .cloud.databricks.com (.us, .mil), .gcp.databricks.com or .azuredatabricks.net.`,
       fix: 'Take it from the address of your workspace, without https:// and without a path.',
     });
   }

@@ -200,6 +200,8 @@ describe('a config of a Databricks', () => {
       'dbc-1.cloud.databricks.com',
       'adb-1.2.azuredatabricks.net',
       '1.2.gcp.databricks.com',
+      'dbc-1.cloud.databricks.us',
+      'dbc-1.cloud.databricks.mil',
     ]) {
       expect(databricksEngine.check({ ...config, host }, nowhere)).toEqual([]);
     }

@@ -174,6 +174,19 @@ describe('a publish to Databricks', () => {
     expect(await note()).toMatch(/^Orders of the shop\.\nAsk Ada\.\n\[sluice \{[^\n]*\}\]$/);
   });
 
+  test('goes on, and keeps what people noted in the catalog alone, which the log of the table does not know', async () => {
+    const selection = { destinationTable: tableOf(), ...append };
+    const { jobId } = originOf();
+    await write(1, selection, originOf(jobId));
+    await lab().server.order({ shown: { table: selection.destinationTable, text: 'Ask Ada.' } });
+    await write(2, selection, originOf(jobId));
+    await write(3, selection, originOf(jobId));
+    expect((await lab().read(selection.destinationTable))!.map(([id]) => id)).toEqual([1, 2, 3]);
+    const sql = `SELECT comment FROM writes.information_schema.tables WHERE table_name = :p1`;
+    const { rows } = await lab().databricks.run({ sql, binds: [selection.destinationTable] });
+    expect(rows[0]![0]).toMatch(/^Ask Ada\.\n\[sluice \{[^\n]*\}\]$/);
+  });
+
   test('without the grants for it fails with CONFIG, and says what to grant', async () => {
     const destinationTable = tableOf();
     for (const words of ['CREATE TABLE `writes`.`raw`', 'CREATE OR REPLACE TABLE']) {

@@ -51,6 +51,8 @@ export interface EngineTable {
   kind: 'TABLE' | 'VIEW';
   columns: { name: string; dataType: string; type: ColumnType; nullable: boolean }[];
   note: string;
+  /** What `replace` knows by whether it is still this table; the note where it is left out. */
+  seen?: string;
 }
 
 /** What takes the place of a table. */
@@ -59,7 +61,7 @@ export interface Replacement {
   /** Gives the columns, in order. */
   select: Sql;
   note: string;
-  /** The note of the table when it was looked at; null when there was none. */
+  /** What was `seen` of the table, or else its note, when it was looked at; null when there was none. */
   before: string | null;
 }
 
@@ -102,7 +104,7 @@ export interface CloudLoader {
   tidy?(signal: AbortSignal): Promise<void>;
   /**
    * Puts a new table with its note in place of what is there, or where nothing is, in one step for readers; grants stay. It may
-   * fail with TRANSIENT, changing nothing, when the table has another note by then than `before`.
+   * fail with TRANSIENT, changing nothing, when by then it sees another table than `before`.
    */
   replace(target: TableName, by: Replacement, signal: AbortSignal): Promise<void>;
   /**

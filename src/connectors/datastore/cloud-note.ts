@@ -41,6 +41,13 @@ export function writePublishNote(
   return words === '' ? mark : `${words}\n${mark}`;
 }
 
+/** The publish that one note tells of, with the words of another. */
+export function withWords(note: string, words: string): string {
+  if (note === words) return note;
+  const [mark = ''] = publishMark.exec(note) ?? [];
+  return [words.replace(publishMark, ''), mark.trim()].filter((part) => part !== '').join('\n');
+}
+
 /** Null for a table that no publish made. */
 export function readPublishNote(note: string): PublishNote | null {
   const [, json] = publishMark.exec(note) ?? [];

@@ -85,7 +85,7 @@ async function replaceTarget(publish: Publish, rowsWritten: bigint, signal: Abor
     columns: columns.map(({ name, engineType }) => ({ name, type: engineType })),
     select: replacingRows(publish),
     note: writePublishNote(existing?.note ?? '', note, loader.noteLengthMax),
-    before: existing?.note ?? null,
+    before: existing && (existing.seen ?? existing.note),
   };
   await loader.replace(target, replacement, signal);
   // Whoever opens the stream next finds it by the note.

@@ -7,6 +7,7 @@ import { DatabricksError } from '#warehouse/databricks-errors.ts';
 import { joinSql, nameSql, rawSql, type Sql, sql, tableSql, toStatement } from '#warehouse/sql.ts';
 import type { Statement, TableName } from '#warehouse/warehouse.ts';
 import type { CloudLoader, EngineTable, LoadedColumn, NotedTable, Replacement } from './cloud-loader.ts';
+import { withWords } from './cloud-note.ts';
 import { databricksColumnType, databricksConvert, databricksTravel } from './databricks-travel.ts';
 
 const statementMs = 3_600_000;
@@ -22,9 +23,9 @@ const conflictWaitMs = 100;
 type Ask = (piece: Sql, signal: AbortSignal) => Promise<unknown[][]>;
 
 /**
- * Loads Parquet files into a Databricks: into a volume by its Files API, and from there by CREATE TABLE AS. It has no
- * transaction of two tables, so that every publish replaces the target: rows and note are one commit of Delta. Fails with
- * CONFIG for a datastore without a volume.
+ * Loads Parquet files into a Databricks: into a volume by its Files API, and from there by CREATE TABLE AS. Its transactions of
+ * two tables are a preview, so that every publish replaces the target: rows and note are one commit of Delta. Fails with CONFIG
+ * for a datastore without a volume.
  */
 export function databricksLoader(warehouse: DatabricksWarehouse): CloudLoader {
   const { database, volume } = warehouse;
@@ -89,7 +90,10 @@ async function runAgain(
   }
 }
 
-/** The columns as the catalog knows them; the note as the table's own log does, in which it came with the rows. */
+/**
+ * The columns as the catalog knows them; the note as the table's own log does, in which it came with the rows, with the words
+ * that people gave the catalog, which may know others. The catalog is asked first, so that no publish is missed between.
+ */
 async function describe(
   warehouse: DatabricksWarehouse,
   table: TableName,
@@ -97,19 +101,21 @@ async function describe(
   signal: AbortSignal,
 ): Promise<EngineTable | null> {
   const of = (view: string) => sql`${nameSql(table.database)}.information_schema.${rawSql(view)}`;
-  const piece = sql`SELECT t.table_type, c.column_name, c.full_data_type, c.is_nullable
+  const piece = sql`SELECT t.table_type, coalesce(t.comment, ''), c.column_name, c.full_data_type, c.is_nullable
     FROM ${of('tables')} AS t
     JOIN ${of('columns')} AS c ON c.table_schema = t.table_schema AND c.table_name = t.table_name
     WHERE t.table_schema = ${table.schema.toLowerCase()} AND t.table_name = ${table.name.toLowerCase()}
     ORDER BY c.ordinal_position`;
-  const rows = (await ask(piece, signal)) as [string, string, string, string][];
+  const rows = (await ask(piece, signal)) as [string, string, string, string, string][];
   const [first] = rows;
   if (!first) return null;
-  const kind = first[0].endsWith('VIEW') ? 'VIEW' : 'TABLE';
+  const [type, seen] = first;
+  const kind = type.endsWith('VIEW') ? 'VIEW' : 'TABLE';
   return {
     kind,
-    note: kind === 'VIEW' ? '' : await noteOf(warehouse, table, signal),
-    columns: rows.map(([, name, dataType, nullable]) => ({
+    note: kind === 'VIEW' ? '' : withWords(await noteOf(warehouse, table, signal), seen),
+    seen,
+    columns: rows.map(([, , name, dataType, nullable]) => ({
       name,
       dataType,
       type: databricksColumnType(dataType),
@@ -171,7 +177,7 @@ const overtaken = 'sluice: overtaken';
 /**
  * One commit: readers have the old table until it ends, and grants and history of the old one stay. Nobody can have come in
  * between: a publish that began before another ended meets it in the log of Delta, as a conflict, and one that begins after it
- * finds another note.
+ * finds another comment in the catalog.
  */
 async function replace(
   warehouse: DatabricksWarehouse,

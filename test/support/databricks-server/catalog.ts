@@ -7,6 +7,7 @@ export class Catalog {
   /** The database of DuckDB stands for the one catalog that there is. */
   static async open(connection: DuckDBConnection): Promise<Catalog> {
     await connection.run(`CREATE TABLE dbx.main.view_texts (key VARCHAR PRIMARY KEY, text VARCHAR);
+      CREATE TABLE dbx.main.shown_comments (shown_table VARCHAR PRIMARY KEY, shown VARCHAR);
       ${catalogViews}`);
     return new Catalog();
   }
@@ -38,8 +39,12 @@ export class Catalog {
     throw new Refusal('DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES', '42K05', message);
   }
 
-  /** Remembers the text of a view. */
+  /** Remembers the text of a view; what the catalog alone had of a table is gone with the old one. */
   async keep(connection: DuckDBConnection, effect: Effect, home: string): Promise<void> {
+    if (effect.kind === 'table') {
+      const table = effect.name.at(-1)!.toLowerCase();
+      await connection.run('DELETE FROM dbx.main.shown_comments WHERE shown_table = ?', [table]);
+    }
     if (effect.kind !== 'view') return;
     const [name, schema = 'default', database = home] = effect.name.toReversed();
     const key = `${database}.${schema}.${name}`.toLowerCase();
@@ -54,12 +59,17 @@ export class Catalog {
     await connection.run(`COMMENT ON TABLE ${name} IS '${comment.replaceAll("'", "''")}'`);
   }
 
+  /** A comment that the catalog alone has, and the table's own log has not. */
+  async show(connection: DuckDBConnection, table: string, text: string): Promise<void> {
+    await connection.run('INSERT OR REPLACE INTO dbx.main.shown_comments VALUES (?, ?)', [table, text]);
+  }
+
   /** What DESCRIBE DETAIL gives, as far as it is asked for. */
   detailOf({ name }: { name: string[] }, home: string): string {
     const [table = '', schema = 'default', database = home] = name
       .toReversed()
       .map((part) => part.toLowerCase().replaceAll("'", "''"));
-    return `SELECT 'delta' AS format, '${database}.${schema}.${table}' AS name, comment AS description FROM dbx.main.tables
+    return `SELECT 'delta' AS format, '${database}.${schema}.${table}' AS name, own_comment AS description FROM dbx.main.logged_tables
       WHERE table_catalog = '${database}' AND table_schema = '${schema}' AND table_name = '${table}'`;
   }
 }
@@ -77,11 +87,14 @@ const catalogViews = `
   CREATE VIEW dbx.main.schemata AS
     SELECT database_name AS table_catalog, lower(schema_name) AS schema_name FROM duckdb_schemas()
     WHERE schema_name NOT IN ('main', 'pg_catalog');
-  CREATE VIEW dbx.main.tables AS
+  CREATE VIEW dbx.main.logged_tables AS
     SELECT database_name AS table_catalog, lower(schema_name) AS table_schema, lower(table_name) AS table_name,
-      'MANAGED' AS table_type, CASE WHEN ${isMade} THEN json_extract_string(comment, '$.comment') ELSE comment END AS comment,
+      'MANAGED' AS table_type, CASE WHEN ${isMade} THEN json_extract_string(comment, '$.comment') ELSE comment END AS own_comment,
       CASE WHEN ${isMade} THEN CAST(json_extract_string(comment, '$.created') AS TIMESTAMPTZ) END AS created FROM duckdb_tables()
     UNION ALL SELECT database_name, lower(schema_name), lower(view_name), 'VIEW', NULL, NULL FROM duckdb_views() WHERE NOT internal;
+  CREATE VIEW dbx.main.tables AS
+    SELECT * EXCLUDE (own_comment, shown_table, shown), coalesce(shown, own_comment) AS comment
+    FROM dbx.main.logged_tables LEFT JOIN dbx.main.shown_comments ON shown_table = table_name;
   CREATE VIEW dbx.main.columns AS
     SELECT database_name AS table_catalog, lower(schema_name) AS table_schema, lower(table_name) AS table_name, column_name,
       column_index - 1 AS ordinal_position, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS is_nullable,

@@ -98,6 +98,13 @@ export class Engine {
     return new Engine(instance, catalog, database, volumes);
   }
 
+  /** Gives a table a comment in the catalog alone, as people do in its pages. */
+  async show(table: string, text: string): Promise<void> {
+    const connection = await this.#instance.connect();
+    await this.#catalog.show(connection, table, text);
+    connection.closeSync();
+  }
+
   /** Runs one statement, until `stop` is called. */
   async run(
     text: string,

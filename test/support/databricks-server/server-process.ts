@@ -32,7 +32,8 @@ const told: Told = {
   configurations: [],
   staged: [],
 };
-const service = new Service(await Engine.open(database, volumes), told);
+const engine = await Engine.open(database, volumes);
+const service = new Service(engine, told);
 /** What goes wrong next, and how often. */
 const troubles = {
   status: 0,
@@ -69,7 +70,8 @@ process.on('message', (command: Command) => {
     service.brokenFetches = brokenFetches ?? service.brokenFetches;
     Object.assign(troubles, { retryAfterSeconds: -1, said: '' }, rest);
   }
-  void readdir(volumes, { recursive: true, withFileTypes: true }).then((found) => {
+  const shown = 'shown' in command ? engine.show(command.shown.table, command.shown.text) : undefined;
+  void Promise.all([readdir(volumes, { recursive: true, withFileTypes: true }), shown]).then(([found]) => {
     const staged = found.filter((each) => each.isFile()).map(({ name }) => name);
     process.send!({ ...told, staged });
   });

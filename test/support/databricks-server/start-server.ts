@@ -50,6 +50,8 @@ export type Command =
         refused?: [condition: string, sqlState: string, message: string];
       };
     }
+  /** A comment that the catalog has of a table, and the table itself has not. */
+  | { shown: { table: string; text: string } }
   | { tell: true };
 
 /** A server that speaks as Databricks does, in a process of its own, and what lets one in. */

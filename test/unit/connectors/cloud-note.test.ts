@@ -3,6 +3,7 @@ import {
   readPartNote,
   readPublishNote,
   writePartNote,
+  withWords,
   writePublishNote,
 } from '#connectors/datastore/cloud-note.ts';
 
@@ -35,6 +36,22 @@ describe('the note of a publish', () => {
     const note = writePublishNote('x'.repeat(500), publish, 100);
     expect(note.length).toBeLessThanOrEqual(100);
     expect(readPublishNote(note)).toEqual(publish);
+  });
+
+  test('takes the words that another place has of the table, and no other publish', () => {
+    const logged = writePublishNote('Old words.', publish, 4_000);
+    const stale = writePublishNote('New words.', { ...publish, task: 'old' }, 4_000);
+    for (const [seen, words] of [
+      ['New words.', 'New words.\n'],
+      [stale, 'New words.\n'],
+      ['', ''],
+      [logged, 'Old words.\n'],
+    ] as const) {
+      const note = withWords(logged, seen);
+      expect(readPublishNote(note)).toEqual(publish);
+      expect(note.startsWith(`${words}[sluice `)).toBe(true);
+    }
+    expect(withWords('', 'Words.')).toBe('Words.');
   });
 
   test('is none where there is none, or a broken one', () => {
