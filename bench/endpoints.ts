@@ -6,7 +6,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { Client, Pool } from 'pg';
 import { createDatastore } from '#catalog/create-datastore.ts';
 import { refreshCatalog } from '#catalog/refresh.ts';
-import { publishEndpoint, saveEndpoint } from '#endpoints/save.ts';
+import { saveEndpoint } from '#endpoints/save.ts';
 import { type BenchGateway, openBenchGateway } from './support/gateway.ts';
 import { type Load, load, type Loaded } from './support/load.ts';
 import { benchManyEndpoints } from './support/many-endpoints.ts';
@@ -154,8 +154,7 @@ async function publish({ app, viewer }: BenchGateway, datastore: string): Promis
       { name: 'asked', type: 'integer', required: true },
     ],
   };
-  const { id } = await saveEndpoint(app.endpoints, author, { declaration });
-  await publishEndpoint(app.endpoints, author, { id });
+  await saveEndpoint(app.endpoints, author, { declaration, publish: true });
 }
 
 async function postgresLab({ app, viewer }: BenchGateway, { users }: Options): Promise<Lab> {

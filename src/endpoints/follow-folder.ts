@@ -3,10 +3,12 @@ import { watch } from 'chokidar';
 import { canonicalJson } from '#accounts/canonical-json.ts';
 import { InputError, messageOf } from '#base/errors.ts';
 import type { Endpoint as EndpointRow } from '#generated/prisma/client.ts';
+import type { Author } from './change.ts';
 import type { Declaration } from './declaration.ts';
 import type { EndpointDeps } from './deps.ts';
 import { type EndpointFile, problemLine, readFolder } from './folder.ts';
-import { type Author, deleteEndpoint, publishEndpoint, saveEndpoint } from './save.ts';
+import { publishEndpoint } from './publish.ts';
+import { deleteEndpoint, saveEndpoint } from './save.ts';
 
 /** Files that change together are read together. */
 const settleMs = 100;
@@ -149,8 +151,8 @@ async function applyFile(deps: EndpointDeps, author: Author, declaration: Declar
     });
     const isSaved =
       before?.file === author.file?.name && canonicalJson(before?.declaration) === canonicalJson(declaration);
-    const row = before && isSaved ? before : await saveEndpoint(deps, author, { declaration });
-    await publishEndpoint(deps, author, { id: row.id });
+    if (before && isSaved) await publishEndpoint(deps, author, { id: before.id });
+    else await saveEndpoint(deps, author, { declaration, publish: true });
     deps.log.info(`The endpoint "${name}" version ${version} is served as its file says.`, {
       file: author.file?.name,
     });

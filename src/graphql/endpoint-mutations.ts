@@ -1,15 +1,10 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { InputError, inputError } from '#base/errors.ts';
 import type { Json } from '#connectors/contract.ts';
+import type { Author } from '#endpoints/change.ts';
+import { publishEndpoint, restoreEndpoint } from '#endpoints/publish.ts';
 import { readYaml } from '#endpoints/read-yaml.ts';
-import {
-  type Author,
-  deleteEndpoint,
-  deprecateEndpoint,
-  publishEndpoint,
-  restoreEndpoint,
-  saveEndpoint,
-} from '#endpoints/save.ts';
+import { deleteEndpoint, deprecateEndpoint, saveEndpoint } from '#endpoints/save.ts';
 import { builder } from './builder.ts';
 import { viewerOf } from './context.ts';
 import { Endpoint } from './endpoint.ts';
@@ -28,7 +23,10 @@ const UpsertEndpointInput = builder.inputType('UpsertEndpointInput', {
         'The declaration, as GET /api/endpoint.schema.json says it. Null when it is given as yaml.',
     }),
     yaml: t.string({ description: 'The declaration as YAML. Null when it is given as declaration.' }),
-    publish: t.boolean({ description: 'Serves it at once, as publishEndpoint does. Null for false.' }),
+    publish: t.boolean({
+      description:
+        'Serves it at once, as publishEndpoint does; where that is refused, it is not saved either. Null for false.',
+    }),
     expectedRevision: t.int({ description: expectedRevision }),
   }),
 });
@@ -133,14 +131,17 @@ function declarationOf({
 builder.mutationFields((t) => ({
   upsertEndpoint: t.field({
     type: UpsertEndpointPayload,
-    description: 'Saves the declaration of a data endpoint. Needs CONTROL_WRITE.',
+    description:
+      'Saves the declaration of a data endpoint, and serves it if asked to: both or nothing. Needs CONTROL_WRITE.',
     args: { input: t.arg({ type: UpsertEndpointInput, required: true, description: 'The declaration.' }) },
     resolve: (_root, { input }, context) =>
       attempt(async () => {
-        const { endpoints } = context.app;
-        const author = authorOf(viewerOf(context));
-        const saved = await saveEndpoint(endpoints, author, { ...input, declaration: declarationOf(input) });
-        return input.publish ? publishEndpoint(endpoints, author, { id: saved.id }) : saved;
+        const { expectedRevision, publish } = input;
+        return saveEndpoint(context.app.endpoints, authorOf(viewerOf(context)), {
+          declaration: declarationOf(input),
+          publish: publish ?? false,
+          expectedRevision,
+        });
       }),
   }),
   publishEndpoint: t.field({

@@ -1,6 +1,6 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import type { Declaration } from '#endpoints/declaration.ts';
-import { publishEndpoint, saveEndpoint } from '#endpoints/save.ts';
+import { saveEndpoint } from '#endpoints/save.ts';
 import type { TestGraphql } from './graphql.ts';
 
 /** A viewer whose warehouse has users of three plans. */
@@ -41,6 +41,5 @@ export async function publish(
   declaration: Declaration,
 ): Promise<{ id: string }> {
   const author = { projectId: viewer.projectId, memberId: viewer.memberId, file: null };
-  const { id } = await saveEndpoint(gql.app.endpoints, author, { declaration });
-  return publishEndpoint(gql.app.endpoints, author, { id });
+  return saveEndpoint(gql.app.endpoints, author, { declaration, publish: true });
 }

@@ -95,6 +95,69 @@ test('a change that breaks callers is refused, saying each thing that breaks, an
   expect(endpoint.state).toBe('PUBLISHED');
 });
 
+test('what is to be saved and served is neither when it cannot be served', async () => {
+  const read = `query ($search: String!) { endpoints(search: $search) {
+    nodes { id revision updatedAt declaration served revisions { revision } } } }`;
+  const nodesOf = async (search: string) => (await gql.ask(ada, read, { search })).endpoints.nodes;
+  const none = named('whole', {
+    query: 'SELECT nothing FROM raw.nowhere',
+    params: [],
+    pagination: undefined as never,
+  });
+  expect((await upsert(ada, none)).userErrors[0]).toMatchObject({ path: ['query'] });
+  expect(await nodesOf('whole')).toEqual([]);
+  expect((await upsert(ada, named('whole', { route: '/kept' }))).userErrors[0]).toMatchObject({
+    code: 'NOT_UNIQUE',
+    path: ['route'],
+  });
+  expect(await nodesOf('whole')).toEqual([]);
+
+  await upsert(ada, named('whole'));
+  const [before] = await nodesOf('whole');
+  const breaking = named('whole', {
+    query: 'SELECT id FROM raw.users WHERE plan = :plan AND active = :active',
+  });
+  for (const refused of [
+    breaking,
+    { ...none, pagination: { key: ['nothing'] } },
+    named('whole', { route: '/kept' }),
+  ]) {
+    expect(await upsert(ada, refused)).toMatchObject({ endpoint: null, userErrors: [{}] });
+    expect(await nodesOf('whole')).toEqual([before]);
+  }
+  // As a draft it may be what it will.
+  expect((await upsert(ada, breaking, false)).userErrors).toEqual([]);
+  const [drafted] = await nodesOf('whole');
+  expect([drafted.served, drafted.revision]).toEqual([before.served, before.revision + 1]);
+
+  // What cannot be served is not brought back either: callers know it by another route.
+  const moved = await upsert(ada, named('mover'), false);
+  await upsert(ada, named('mover', { route: '/moved' }));
+  const [mover] = await nodesOf('mover');
+  expect(await mutate(ada, 'restoreEndpoint', { id: moved.endpoint.id, revision: 1 })).toMatchObject({
+    endpoint: null,
+    userErrors: [{}],
+  });
+  expect(await nodesOf('mover')).toEqual([mover]);
+});
+
+test('of many that save and serve one endpoint at once each is whole or refused', async () => {
+  await upsert(ada, named('raced'));
+  const all = await Promise.all(
+    Array.from({ length: 12 }, (_, n) =>
+      n % 2 === 0
+        ? upsert(ada, named('raced', { rateLimit: { requests: 100 + n, per: '1d' } }))
+        : upsert(ada, named(`raced_${n}`, { route: '/raced_one' })),
+    ),
+  );
+  for (const { endpoint, userErrors } of all) {
+    if (endpoint) expect(endpoint.served).toEqual(endpoint.declaration);
+    else expect(['CONFLICT', 'NOT_UNIQUE']).toContain(userErrors[0].code);
+  }
+  expect(all.filter(({ endpoint }) => endpoint?.declaration.route === '/raced_one')).toHaveLength(1);
+  expect(all.filter(({ endpoint }) => endpoint?.declaration.route === '/raced').length).toBeGreaterThan(0);
+});
+
 test('revisions say what each changed, and one of before is brought back unless that breaks callers', async () => {
   const { endpoint } = await upsert(ada, named('revised'));
   await upsert(ada, named('revised', { limits: { rows: 5_000 } }));
