@@ -4,7 +4,7 @@ import type { Desk } from './bigquery-query.ts';
 import { type Field, typeName } from './bigquery-values.ts';
 import { stagingPrefix, stagingSchema } from './duckdb-tables.ts';
 import { Slots } from './slots.ts';
-import { nameSql, sql, toStatement } from './sql.ts';
+import { nameSql, rawSql, sql, toStatement } from './sql.ts';
 import type { DescribedColumn, DescribedSchema, DescribedTable, TableName } from './warehouse.ts';
 
 /** A table or view as BigQuery tells of it. */
@@ -151,11 +151,11 @@ type ColumnRow = [
 
 async function describeDataset(desk: Desk, schema: string): Promise<DescribedTable[]> {
   const { projectId: database } = desk.rest.login;
-  const of = (view: string) => sql`${nameSql(database, schema, 'INFORMATION_SCHEMA', view)}`;
+  const inside = (view: string) => sql`${nameSql(database, schema)}.${rawSql(view)}`;
   const piece = sql`SELECT c.table_name, t.table_type, c.column_name, c.data_type, c.is_nullable, c.ordinal_position, s.row_count
-    FROM ${of('COLUMNS')} AS c
-    JOIN ${of('TABLES')} AS t ON t.table_name = c.table_name
-    LEFT JOIN ${nameSql(database, schema, '__TABLES__')} AS s ON s.table_id = c.table_name
+    FROM ${inside('INFORMATION_SCHEMA.COLUMNS')} AS c
+    JOIN ${inside('INFORMATION_SCHEMA.TABLES')} AS t ON t.table_name = c.table_name
+    LEFT JOIN ${inside('__TABLES__')} AS s ON s.table_id = c.table_name
     WHERE c.ordinal_position IS NOT NULL AND NOT STARTS_WITH(c.table_name, ${stagingPrefix})
     ORDER BY 1, 6`;
   const { rows } = await desk.run(toStatement(piece, bigQueryDialect));

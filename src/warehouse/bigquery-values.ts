@@ -95,6 +95,7 @@ export function decoderOf(field: Field): Decode {
         (cell as RawRow).f.map(({ v }, at) => [parts[at]![0], v === null ? null : parts[at]![1](v)]),
       );
   }
+  if (field.type === 'RANGE' && field.rangeElementType?.type === 'TIMESTAMP') return momentsOf as Decode;
   return (scalars[field.type] ?? asIs) as Decode;
 }
 
@@ -135,6 +136,10 @@ const timestamp: Read = (raw) => {
 function isoOf(ms: number, micros: number): string {
   return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
 }
+
+/** [2026-01-02T03:04:05.000006Z, UNBOUNDED): its moments come in microseconds, too. */
+const momentsOf: Read = (raw) =>
+  raw.replace(/(?<=^\[|, )-?\d+(?=[,)])/g, (micros) => String(timestamp(micros)));
 
 const scalars: Record<string, Read> = {
   INTEGER: integer,

@@ -31,6 +31,16 @@ describe('a value of BigQuery', () => {
     expect(decoderOf(field(type))(raw)).toEqual(value);
   });
 
+  test('that is a range has its moments as others are written', () => {
+    const of = (type: string) => decoderOf(field('RANGE', { rangeElementType: { type } }));
+    expect(of('TIMESTAMP')('[-1, 1767323045000006)')).toBe(
+      '[1969-12-31T23:59:59.999999Z, 2026-01-02T03:04:05.000006Z)',
+    );
+    expect(of('TIMESTAMP')('[UNBOUNDED, 0)')).toBe('[UNBOUNDED, 1970-01-01T00:00:00.000000Z)');
+    expect(of('TIMESTAMP')('[2026-01-02 03:04:05, UNBOUNDED)')).toBe('[2026-01-02 03:04:05, UNBOUNDED)');
+    expect(of('DATE')('[2026-01-02, 2026-02-02)')).toBe('[2026-01-02, 2026-02-02)');
+  });
+
   test('that is a list or a record is fit for JSON, with 64-bit integers as text', () => {
     const fields = [field('INTEGER', { name: 'n' }), field('TIMESTAMP', { name: 'at', mode: 'REPEATED' })];
     const record = field('RECORD', { mode: 'REPEATED', fields });
