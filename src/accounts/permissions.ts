@@ -96,6 +96,7 @@ const rootNeeds: Record<string, Need> = {
   'Mutation.updateMetric': 'CONTROL_WRITE',
   'Mutation.deleteMetric': 'CONTROL_WRITE',
   'Mutation.upsertEndpoint': 'CONTROL_WRITE',
+  'Mutation.testEndpoint': 'CONTROL_WRITE',
   'Mutation.publishEndpoint': 'CONTROL_WRITE',
   'Mutation.deprecateEndpoint': 'CONTROL_WRITE',
   'Mutation.restoreEndpoint': 'CONTROL_WRITE',

@@ -131,6 +131,10 @@ export const commands: readonly Command[] = [
         value: 'FOLDER',
         summary: 'The folder: SLUICE_ENDPOINTS (./endpoints) unless told.',
       },
+      gateway: {
+        type: 'boolean',
+        summary: "check: has the gateway's datastores look at the queries, too, and says what a call reads.",
+      },
       fixtures: {
         type: 'string',
         value: 'FILE',
@@ -144,7 +148,7 @@ export const commands: readonly Command[] = [
       },
     },
     details: [
-      'check    reads every .yaml file of the folder and prints what is wrong as FILE:LINE:COLUMN. Needs no gateway.',
+      'check    reads every .yaml file of the folder and prints what is wrong as FILE:LINE:COLUMN; needs no gateway.',
       'test     also makes the calls of their examples on an embedded DuckDB that the fixtures fill, and compares the answers.',
       "openapi  prints the OpenAPI document of the gateway's endpoints.",
       'Ends with 0, or with 1 when something is wrong.',

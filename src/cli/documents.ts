@@ -18,6 +18,18 @@ export const jobById = graphql(/* GraphQL */ `
   }
 `);
 
+export const testEndpoint = graphql(/* GraphQL */ `
+  mutation TestEndpoint($input: TestEndpointInput!) {
+    testEndpoint(input: $input) {
+      readBytes
+      userErrors {
+        message
+        fix
+      }
+    }
+  }
+`);
+
 export const jobNames = graphql(/* GraphQL */ `
   query JobNames {
     jobs(first: 100) {

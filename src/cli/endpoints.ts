@@ -1,11 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AppError, InputError, messageOf } from '#base/errors.ts';
+import { sizeWords } from '#base/size-words.ts';
 import { readClientConfig, readEndpointsFolder } from '#config.ts';
 import { type EndpointFile, problemLine, readFolder } from '#endpoints/folder.ts';
 import { runExamples } from '#endpoints/run-examples.ts';
 import { openDuckDb } from '#warehouse/duckdb.ts';
+import { openClient } from './client.ts';
 import { type Typed, UsageError } from './command.ts';
+import { testEndpoint } from './documents.ts';
+import { plain } from './watch-task.ts';
 
 const fixturesName = 'fixtures.sql';
 
@@ -15,7 +19,7 @@ export function runEndpoints({ arguments: [action = ''], flags }: Typed): Promis
     flags['folder'] === undefined ? readEndpointsFolder(process.env) : resolve(String(flags['folder']));
   switch (action) {
     case 'check':
-      return check(folder);
+      return check(folder, flags['gateway'] === true);
     case 'test':
       return test(folder, flags['fixtures'] === undefined ? undefined : String(flags['fixtures']));
     case 'openapi':
@@ -28,9 +32,9 @@ export function runEndpoints({ arguments: [action = ''], flags }: Typed): Promis
   }
 }
 
-async function check(folder: string): Promise<number> {
+async function check(folder: string, asksGateway: boolean): Promise<number> {
   const files = await filesOf(folder);
-  const wrong = tellProblems(files);
+  const wrong = tellProblems(files) + (asksGateway ? await tellTests(files) : 0);
   const count = `${files.length} file${files.length === 1 ? '' : 's'}`;
   process.stdout.write(`${count}, ${wrong === 0 ? 'nothing wrong' : `${wrong} of them wrong`}\n`);
   return wrong === 0 ? 0 : 1;
@@ -42,6 +46,24 @@ function tellProblems(files: readonly EndpointFile[]): number {
     for (const problem of problems) process.stderr.write(`${problemLine(name, problem)}\n`);
   }
   return files.filter(({ problems }) => problems.length > 0).length;
+}
+
+/** How many of the files the gateway's datastores refuse; what a call of the others reads goes to standard output. */
+async function tellTests(files: readonly EndpointFile[]): Promise<number> {
+  await using client = openClient(readClientConfig(process.env));
+  let wrong = 0;
+  for (const { name, declaration } of files) {
+    if (!declaration) continue;
+    const { testEndpoint: answer } = await client.ask(testEndpoint, { input: { declaration } });
+    if (answer.userErrors.length > 0) wrong += 1;
+    for (const { message, fix } of answer.userErrors) {
+      process.stderr.write(`${name}: ${plain(message)}\n${fix == null ? '' : `  ${plain(fix)}\n`}`);
+    }
+    if (answer.readBytes != null) {
+      process.stdout.write(`${name}: a call reads ${sizeWords(BigInt(answer.readBytes))}\n`);
+    }
+  }
+  return wrong;
 }
 
 async function filesOf(folder: string): Promise<EndpointFile[]> {

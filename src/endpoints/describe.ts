@@ -2,14 +2,15 @@ import { AppError, InputError, type Problem } from '#base/errors.ts';
 import { takeReads, unknownReads } from '#catalog/reads.ts';
 import { ConnectorError } from '#connectors/contract.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
-import { toText } from '#warehouse/sql.ts';
+import { toStatement, toText } from '#warehouse/sql.ts';
 import type { RunOptions, TableName, Warehouse } from '#warehouse/warehouse.ts';
 import { canOrder } from './cursor.ts';
 import type { Declaration } from './declaration.ts';
 import type { EndpointDeps } from './deps.ts';
 import { collisions, graphqlName } from './names.ts';
+import { paramsOfJson } from './read-params.ts';
 import type { ServedColumn, ServedRecord } from './served.ts';
-import { emptyQuery, prepare } from './statement.ts';
+import { emptyQuery, prepare, queryOf } from './statement.ts';
 
 /**
  * What a declaration answers and reads, in the engine's own words, without running it. Fails with InputError when the engine
@@ -34,7 +35,31 @@ export async function describeEndpoint(
     columns,
     tableIds: tables.map((table) => table.id),
     datastore: { id, name, engine },
+    readBytes: await readBytesOf(warehouse, declaration, options),
   };
+}
+
+/**
+ * The bytes that a call reads by the engine's own estimate, with the parameters of the first example that is to be answered, or their
+ * defaults. Null where an engine does not tell or refuses that call, and where a parameter that must be given has no example.
+ */
+async function readBytesOf(
+  warehouse: Warehouse,
+  { query, params = [], examples = [] }: Declaration,
+  options: RunOptions,
+): Promise<string | null> {
+  const given = examples.find((example) => example.expect.error === undefined)?.params ?? {};
+  const { values, problems } = paramsOfJson(params, given);
+  if (!warehouse.estimate || problems.length > 0) return null;
+  const { dialect } = warehouse;
+  const statement = toStatement(queryOf(prepare(query, params), values, dialect), dialect);
+  try {
+    return String(await warehouse.estimate(statement, options));
+  } catch (error) {
+    // A call with these parameters fails, too: others may go well.
+    if (error instanceof AppError && error.code === 'BAD_USER_INPUT') return null;
+    throw error;
+  }
 }
 
 /** The columns that a query answers on an engine, and what it reads there. Fails as describeEndpoint does. */

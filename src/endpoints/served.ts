@@ -22,6 +22,8 @@ export interface ServedRecord {
   /** Ids of the catalog: what the query reads. */
   tableIds: string[];
   datastore: { id: string; name: string; engine: DatastoreEngine };
+  /** Bytes that a call reads, see readBytesOf; left out by what was published before that was asked. */
+  readBytes?: string | null;
 }
 
 /** A published endpoint, ready to be called. */

@@ -5,9 +5,11 @@ import type { Author } from '#endpoints/change.ts';
 import { publishEndpoint, restoreEndpoint } from '#endpoints/publish.ts';
 import { readYaml } from '#endpoints/read-yaml.ts';
 import { deleteEndpoint, deprecateEndpoint, saveEndpoint } from '#endpoints/save.ts';
+import type { ServedRecord } from '#endpoints/served.ts';
+import { testEndpoint } from '#endpoints/test-endpoint.ts';
 import { builder } from './builder.ts';
 import { viewerOf } from './context.ts';
-import { Endpoint } from './endpoint.ts';
+import { bigIntOf, Endpoint, readBytesSays } from './endpoint.ts';
 import { uuidOfInput } from './global-id.ts';
 import { attempt, deletedId, payloadType, writtenThing } from './payload.ts';
 
@@ -30,6 +32,31 @@ const UpsertEndpointInput = builder.inputType('UpsertEndpointInput', {
     expectedRevision: t.int({ description: expectedRevision }),
   }),
 });
+
+const TestEndpointInput = builder.inputType('TestEndpointInput', {
+  description: 'What to test: exactly one of declaration and yaml.',
+  fields: (t) => ({
+    declaration: t.field({ type: 'JSON', description: 'The declaration. Null when it is given as yaml.' }),
+    yaml: t.string({ description: 'The declaration as YAML. Null when it is given as declaration.' }),
+  }),
+});
+
+const TestEndpointPayload = payloadType<ServedRecord>(
+  'TestEndpointPayload',
+  'What testEndpoint answers.',
+  (t) => ({
+    ok: t.boolean({
+      description: 'Whether it could be served.',
+      resolve: ({ value }) => value !== null,
+    }),
+    readBytes: t.field({
+      type: 'BigInt',
+      nullable: true,
+      description: `${readBytesSays} Null also when there are userErrors.`,
+      resolve: ({ value }) => bigIntOf(value?.readBytes),
+    }),
+  }),
+);
 
 const PublishEndpointInput = builder.inputType('PublishEndpointInput', {
   description: 'Which endpoint to serve as it was saved.',
@@ -186,5 +213,19 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: DeleteEndpointInput, required: true, description: 'Which endpoint.' }) },
     resolve: (_root, { input }, context) =>
       attempt(async () => deleteEndpoint(context.app.endpoints, authorOf(viewerOf(context)), named(input))),
+  }),
+}));
+
+builder.mutationFields((t) => ({
+  testEndpoint: t.field({
+    type: TestEndpointPayload,
+    description:
+      'Has the datastore look at the query of a declaration, without running it, and says what is wrong and what a call reads. Nothing is saved. Needs CONTROL_WRITE.',
+    args: { input: t.arg({ type: TestEndpointInput, required: true, description: 'What to test.' }) },
+    resolve: (_root, { input }, context) =>
+      attempt(async () => {
+        const { projectId } = viewerOf(context);
+        return testEndpoint(context.app.endpoints, projectId, declarationOf(input));
+      }),
   }),
 }));

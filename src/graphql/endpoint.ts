@@ -121,6 +121,13 @@ const EndpointUsage = builder.objectRef<UsageOf>('EndpointUsage').implement({
   }),
 });
 
+export const readBytesSays =
+  "The bytes that a call reads by the datastore's own estimate, with the parameters of the first example or their defaults. Null where an engine does not tell (BigQuery does), and where a parameter that must be given has no example.";
+
+export function bigIntOf(text: string | null | undefined): bigint | null {
+  return text == null ? null : BigInt(text);
+}
+
 /** What is served, as publishEndpoint wrote it. */
 function servedOf(served: unknown): ServedRecord | null {
   return served as ServedRecord | null;
@@ -186,6 +193,13 @@ builder.prismaObjectFields('Endpoint', (t) => ({
     description: 'The columns of what is served. Null while nothing is. Needs DATA_READ.',
     select: { served: true },
     resolve: ({ served }) => servedOf(served)?.columns ?? null,
+  }),
+  readBytes: t.field({
+    type: 'BigInt',
+    nullable: true,
+    description: `${readBytesSays} As of when it was published. Null also while nothing is served.`,
+    select: { served: true },
+    resolve: ({ served }) => bigIntOf(servedOf(served)?.readBytes),
   }),
   publishedAt: t.expose('publishedAt', {
     type: 'DateTime',

@@ -1,4 +1,5 @@
 import { AppError, messageOf } from '#base/errors.ts';
+import { sizeWords } from '#base/size-words.ts';
 import { interruptedError, type Interruption } from './interruption.ts';
 
 /** What BigQuery answers in place of a result. */
@@ -131,7 +132,7 @@ function fixOf({ reason, message }: BigQueryError): string | undefined {
         : `Grant the service account a role with ${permission}; docs/bigquery.md names the roles.`;
     }
     case 'bytesBilledLimitExceeded':
-      return `${askForLess} Or raise maximumBytesBilled of the datastore.`;
+      return `${askForLess} Or raise maximumBytesBilled of the datastore${neededOf(message)}.`;
     case 'resourcesExceeded':
     case 'responseTooLarge':
     case 'billingTierLimitExceeded':
@@ -143,6 +144,12 @@ function fixOf({ reason, message }: BigQueryError): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** BigQuery says what a refused statement would be billed for: "… or higher required". */
+function neededOf(message: string): string {
+  const [, bytes] = /(\d+) or higher required/.exec(message) ?? [];
+  return bytes === undefined ? '' : ` to ${bytes} or more (${sizeWords(BigInt(bytes))})`;
 }
 
 /** "at [1:8]" in words. */

@@ -8,7 +8,7 @@ import { describeSchemas, describeTables, tableNames } from './bigquery-tables.t
 import { dropTable, writeOwn, writeTarget } from './bigquery-write.ts';
 import { type CloudKind, CloudWarehouse } from './cloud-warehouse.ts';
 import { stagingSchema } from './duckdb-tables.ts';
-import type { RunOptions } from './warehouse.ts';
+import type { RunOptions, Statement } from './warehouse.ts';
 
 export interface BigQueryOptions extends BigQueryLogin, Partial<QuerySettings> {}
 
@@ -27,6 +27,10 @@ export class BigQueryWarehouse extends CloudWarehouse<Desk> {
   constructor({ dataset, location, maximumBytesBilled, ...login }: BigQueryOptions) {
     super(kindOf(new BigQueryRest(login), { dataset, location, maximumBytesBilled }));
     this.#dataset = dataset;
+  }
+
+  estimate(statement: Statement, options?: RunOptions): Promise<bigint> {
+    return this.reading(options, async (desk) => (await desk.dryRun(statement)).bytesProcessed);
   }
 
   /** Work with the REST API of the project, as write does it. */

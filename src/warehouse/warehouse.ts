@@ -137,6 +137,11 @@ export interface Warehouse extends AsyncDisposable {
   dropOwn(name: string, options?: RunOptions): Promise<void>;
   /** The names of the tables of Sluice's own that this role can see. */
   ownTables(options?: RunOptions): Promise<string[]>;
+  /**
+   * The bytes that running the statement reads at most, as the engine itself says before; left out by engines that do not. Nothing
+   * is run, and it costs nothing. Fails as run does.
+   */
+  estimate?(statement: Statement, options?: RunOptions): Promise<bigint>;
   /** Looks for what is missing beyond being let in, where the engine can say so. Changes nothing. Fails as run does. */
   examine?(options?: RunOptions): Promise<Examination>;
 }

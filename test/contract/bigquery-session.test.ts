@@ -158,7 +158,9 @@ describe('a statement', () => {
     try {
       await expect(small.run({ sql: 'SELECT 2' })).rejects.toMatchObject({
         code: 'BAD_USER_INPUT',
-        fix: expect.stringContaining('maximumBytesBilled') as string,
+        fix: expect.stringContaining(
+          'maximumBytesBilled of the datastore to 30000000 or more (28.6 MiB)',
+        ) as string,
       });
     } finally {
       await server().order({ bytes: 10_485_760 });

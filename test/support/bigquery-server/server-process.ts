@@ -36,7 +36,7 @@ const troubles = {
 };
 /** Queries by the ids of their requests: sent twice they are run once. */
 const requests = new Map<string, Job<Outcome>>();
-const told: Told = { tokens: 0, canceled: 0, running: 0, queries: [], loads: 0 };
+const told: Told = { tokens: 0, canceled: 0, running: 0, queries: [], dryRuns: [], loads: 0 };
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
@@ -251,6 +251,7 @@ async function insertJob({ jobReference, configuration }: JobRequest): Promise<o
   const { query, labels, jobTimeoutMs: timeoutMs, dryRun } = configuration;
   if (!query) throw new Refusal(400, 'required', 'Required parameter is missing: query');
   if (!dryRun) return jobResource(beginQuery(query, { id: jobReference?.jobId, labels, timeoutMs }), true);
+  told.dryRuns.push(query.queryParameters ?? []);
   const outcome = await engine.query(query, { dryRun: true });
   const referencedTables =
     outcome.statementType === 'SELECT'

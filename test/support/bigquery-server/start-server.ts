@@ -18,6 +18,8 @@ export interface Told {
     timeoutMs: string | undefined;
     maximumBytesBilled: string | undefined;
   }[];
+  /** What dry runs were given as parameters. */
+  dryRuns: unknown[][];
   /** Files that were sent whole. */
   loads: number;
 }
