@@ -205,6 +205,14 @@ export interface SourceConnector<Config = unknown> extends ConnectorInfo {
   open(config: Config, context: ConnectorContext): Promise<SourceSession>;
 }
 
+/** What a stream reads of a datastore. */
+export interface SourceReads {
+  datastore: string;
+  tables: TableName[];
+  /** Names of its tables that differ in case alone are one name. */
+  ignoresCase: boolean;
+}
+
 /** One task's hold on a source. */
 export interface SourceSession extends AsyncDisposable {
   /**
@@ -213,7 +221,7 @@ export interface SourceSession extends AsyncDisposable {
    */
   plan(selection: StreamSelection, from: PlanFrom): Promise<StreamPlan>;
   /** The tables of a datastore that the stream reads, those behind views included; left out by sources that read elsewhere. */
-  reads?(selection: StreamSelection): Promise<{ datastore: string; tables: TableName[] }>;
+  reads?(selection: StreamSelection): Promise<SourceReads>;
 }
 
 export interface PlanFrom {
@@ -290,6 +298,8 @@ export interface PublishMarker {
   taskId: string;
   state: Json | null;
   rowsWritten: bigint;
+  /** The table that is to be written is not there: somebody has dropped it, or the destination writes to another place now. */
+  isGone?: true;
 }
 
 export interface StagedPart {

@@ -19,6 +19,12 @@ export function streamName(stream: { namespace: string | null; name: string }): 
   return stream.namespace === null ? stream.name : `${stream.namespace}.${stream.name}`;
 }
 
+/** What a destination can write, and whether tables whose names differ in case alone are one table there. */
+export interface Writable {
+  writeModes: readonly WriteMode[];
+  ignoresCase: boolean;
+}
+
 /**
  * Checks what a job asks of its streams against what the source offers and the destination can write, and fills in what
  * was left out. The selections are to be used only when there are no problems.
@@ -26,7 +32,7 @@ export function streamName(stream: { namespace: string | null; name: string }): 
 export function checkStreams(
   inputs: readonly JobStreamInput[],
   offered: readonly StreamInfo[],
-  writeModes: readonly WriteMode[],
+  { writeModes, ignoresCase }: Writable,
 ): { selections: StreamSelection[]; problems: Problem[] } {
   const problems: Problem[] = [];
   const selections: StreamSelection[] = [];
@@ -39,7 +45,7 @@ export function checkStreams(
     const stream = findStream(input, offered, add);
     if (!stream) continue;
     const selection = checkOne(input, stream, writeModes, add);
-    checkAgainstOthers(selection, selections, add);
+    checkAgainstOthers(selection, selections, ignoresCase, add);
     selections.push(selection);
   }
   return { selections, problems };
@@ -253,6 +259,7 @@ function checkColumns(
 function checkAgainstOthers(
   selection: StreamSelection,
   others: readonly StreamSelection[],
+  ignoresCase: boolean,
   add: AddProblem,
 ): void {
   const name = streamName(selection);
@@ -260,9 +267,9 @@ function checkAgainstOthers(
     add('NOT_UNIQUE', 'name', `The stream "${name}" is named twice.`, 'Name each stream once.');
     return;
   }
-  // Engines fold case differently: names that differ in nothing else would be one table in some.
-  const table = selection.destinationTable.toLowerCase();
-  const twin = others.find((other) => other.destinationTable.toLowerCase() === table);
+  const keyOf = ({ destinationTable }: StreamSelection) =>
+    ignoresCase ? destinationTable.toLowerCase() : destinationTable;
+  const twin = others.find((other) => keyOf(other) === keyOf(selection));
   if (twin) {
     const message = `"${name}" would be written to the table "${selection.destinationTable}" as "${streamName(twin)}" is.`;
     add('NOT_UNIQUE', 'destinationTable', message, 'Give one of them another destinationTable.');

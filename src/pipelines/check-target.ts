@@ -96,6 +96,7 @@ export async function checkWriters(
   if (other) throw inUse(ask, `the transformation "${other.name}"`);
   const job = await jobWriting(deps, tx, ask.projectId, {
     datastore: ask.datastore,
+    ignoresCase: ask.warehouse.dialect.ignoresCase === true,
     schema: ask.targetSchema,
     table: ask.targetTable,
   });

@@ -67,12 +67,14 @@ export async function tablesOfWays(
       datastore: { name: datastore, deletedAt: null },
     })),
   );
-  const anyCase = (equals: string) => ({ equals, mode: 'insensitive' as const });
-  const writes = ways.map(({ writes: { datastore, schema, name } }) => ({
-    schema: anyCase(schema),
-    name: anyCase(name),
-    datastore: { name: datastore, deletedAt: null },
-  }));
+  const writes = ways.map(({ writes: { datastore, schema, name, ignoresCase } }) => {
+    const named = (equals: string) => (ignoresCase ? { equals, mode: 'insensitive' as const } : equals);
+    return {
+      schema: named(schema),
+      name: named(name),
+      datastore: { name: datastore, deletedAt: null },
+    };
+  });
   return { reads: await idsOf(reads), writes: await idsOf(writes) };
 }
 

@@ -4,15 +4,18 @@ import type { Problem } from '#base/errors.ts';
 import type { StreamSelection } from '#connectors/contract.ts';
 import type { Destination } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
+import { dialectOf } from '#warehouse/dialects.ts';
 import type { PipelineDeps } from './deps.ts';
 import { storedSelections } from './stream-state.ts';
 
 type Connectors = Pick<PipelineDeps, 'connectors'>;
 type Writing = Pick<Destination, 'type' | 'version' | 'config'>;
 
-/** A table of a datastore, by names that are compared in any case. */
+/** A table of a datastore. */
 export interface TableOfDatastore {
   datastore: { name: string; isDefault: boolean };
+  /** Names that differ in case alone are one name there. */
+  ignoresCase: boolean;
   schema: string;
   table: string;
 }
@@ -52,7 +55,12 @@ export async function checkJobTables(
   });
   return selections.flatMap((stream, index) => {
     const maker = made.find(({ datastore, targetSchema, targetTable }) =>
-      isWritten(deps, destination, stream, { datastore, schema: targetSchema, table: targetTable }),
+      isWritten(deps, destination, stream, {
+        datastore,
+        ignoresCase: dialectOf(datastore.engine).ignoresCase === true,
+        schema: targetSchema,
+        table: targetTable,
+      }),
     );
     if (!maker) return [];
     const message = `The table "${stream.destinationTable}" is made by the transformation "${maker.name}".`;
@@ -65,12 +73,29 @@ function isWritten(
   { connectors }: Connectors,
   { type, version, config }: Writing,
   { destinationTable }: StreamSelection,
-  { datastore, schema, table }: TableOfDatastore,
+  { datastore, ignoresCase, schema, table }: TableOfDatastore,
 ): boolean {
   const to = connectors.destination(type, version)?.datastoreOf(config);
   if (!to || !(to.name === undefined ? datastore.isDefault : to.name === datastore.name)) return false;
-  return (
-    to.schema?.toLowerCase() === schema.toLowerCase() &&
-    destinationTable.toLowerCase() === table.toLowerCase()
-  );
+  const keyOf = (name: string) => (ignoresCase ? name.toLowerCase() : name);
+  if (to.schema === undefined || keyOf(to.schema) !== keyOf(schema)) return false;
+  return keyOf(destinationTable) === keyOf(table);
+}
+
+/**
+ * Whether tables that differ in case alone are one table where the destination writes: so it is where engines say so, and where
+ * it is not known.
+ */
+export async function isCaseIgnored(
+  { connectors, store }: Pick<PipelineDeps, 'connectors' | 'store'>,
+  viewer: Viewer,
+  { type, version, config }: Writing,
+): Promise<boolean> {
+  const to = connectors.destination(type, version)?.datastoreOf(config);
+  if (!to) return true;
+  const found = await store.db.datastore.findFirst({
+    where: { ...visible(viewer), ...(to.name === undefined ? { isDefault: true } : { name: to.name }) },
+    select: { engine: true },
+  });
+  return !found || dialectOf(found.engine).ignoresCase === true;
 }

@@ -105,9 +105,18 @@ async function startOf(
   { deps, job }: TaskRun,
   selection: StreamSelection,
   progress: StreamProgress,
-  { published }: StreamWriter,
+  { published, table }: StreamWriter,
 ): Promise<Json | null> {
-  if (published) return stateToGoOnFrom(job, selection, published);
+  const state = stateToGoOnFrom(job, selection, published);
+  if (published?.isGone && state !== null) {
+    const { schema, name } = table!;
+    progress.log(
+      'WARN',
+      `The table ${schema}.${name}, in which what was published before should be, is not there: the stream begins anew.`,
+    );
+    return null;
+  }
+  if (published) return state;
   const known = await deps.store.db.streamState.findUnique({ where: keyOf(job, selection) });
   const marker = known && { taskId: known.taskId, state: known.state as Json, rowsWritten: 0n };
   if (stateToGoOnFrom(job, selection, marker) !== null) {

@@ -5,7 +5,7 @@ import type { StreamSelection } from '#connectors/contract.ts';
 import { checkStreams, streamName, type JobStreamInput } from './check-streams.ts';
 import type { PipelineDeps } from './deps.ts';
 import { findConnector } from './end-config.ts';
-import { checkJobTables } from './job-tables.ts';
+import { checkJobTables, isCaseIgnored } from './job-tables.ts';
 import { discoverStreams, storedStreams } from './source-streams.ts';
 import { loopProblems, type StreamWay, streamWays } from './stream-ways.ts';
 
@@ -38,6 +38,7 @@ export async function selectStreams(
   if (!source || !destination) return { selections: [], problems, ways: [] };
 
   const { writeModes } = findConnector(deps, 'destination', destination.type, destination.version);
+  const writable = { writeModes, ignoresCase: await isCaseIgnored(deps, viewer, destination) };
   const known = storedStreams(source.streams);
   const withTables = async (checked: ReturnType<typeof checkStreams>) => {
     const { selections, problems: ofStreams } = checked;
@@ -49,11 +50,11 @@ export async function selectStreams(
     return { selections, problems: loopProblems(ways, selections), ways };
   };
   if (input.streams.every((stream) => known.some((each) => isNamed(each, stream)))) {
-    return withTables(checkStreams(input.streams, known, writeModes));
+    return withTables(checkStreams(input.streams, known, writable));
   }
   try {
     const offered = await discoverStreams(deps, viewer, { id: source.id });
-    return await withTables(checkStreams(input.streams, offered, writeModes));
+    return await withTables(checkStreams(input.streams, offered, writable));
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const names = input.streams.map(

@@ -11,6 +11,8 @@ import { configOfRow, findConnector } from './end-config.ts';
 export interface StreamReads {
   datastore: string;
   tables: readonly TableName[];
+  /** Names that differ in case alone are one name there. */
+  ignoresCase: boolean;
 }
 
 /** A table that a stream would write; the database is left out where its engine has one alone. */
@@ -20,15 +22,16 @@ export type StreamTarget = Omit<WrittenTable, 'database'> & { database?: string 
 export interface StreamWay {
   selection: StreamSelection;
   reads: StreamReads;
-  writes: StreamTarget;
+  writes: StreamTarget & { ignoresCase: boolean };
 }
 
 const lookMs = 30_000;
 
-/** Whether the table is among what is read, by names in any case. */
+/** Whether the table is among what is read. */
 export function readsTarget(reads: StreamReads, target: StreamTarget): boolean {
   if (reads.datastore !== target.datastore) return false;
-  const isSame = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();
+  const isSame = (one: string, other: string) =>
+    one === other || (reads.ignoresCase && one.toLowerCase() === other.toLowerCase());
   return reads.tables.some(
     ({ database, schema, name }) =>
       isSame(schema, target.schema) &&
@@ -61,7 +64,9 @@ export async function streamWays(
       for (const selection of selections) {
         context.signal.throwIfAborted();
         const reads = await session.reads?.(selection);
-        const writes = { datastore, database: warehouse.database, schema, name: selection.destinationTable };
+        const name = selection.destinationTable;
+        const ignoresCase = warehouse.dialect.ignoresCase === true;
+        const writes = { datastore, database: warehouse.database, schema, name, ignoresCase };
         if (reads) ways.push({ selection, reads, writes });
       }
     });

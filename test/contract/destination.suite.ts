@@ -271,6 +271,29 @@ export function destinationSuite(name: string, openLab: () => Promise<Destinatio
         expect((await second.publish(null, null)).rowsWritten).toBe(0n);
       });
 
+      test('an attempt that comes back when another has begun anew mixes nothing with what that has staged', async () => {
+        const origin = originOf(jobId);
+        await using late = await writerOf(origin, more);
+        await late.begin(columnsOf(two), false);
+        await late.stage(partOf("SELECT 1 AS id, 'a' AS v"), 'one', never, () => undefined);
+        await using next = await writerOf(origin, more);
+        await next.begin(columnsOf(two), false);
+        await next.stage(partOf("SELECT 2 AS id, 'b' AS v"), 'two', never, () => undefined);
+        const staging = late.stage(partOf("SELECT 3 AS id, 'c' AS v"), 'three', never, () => undefined);
+        const refused: unknown[] = [];
+        await staging.catch((error: unknown) => refused.push(error));
+        await late.publish(null, null).catch((error: unknown) => refused.push(error));
+        for (const error of refused) expect(error).toBeInstanceOf(ConnectorError);
+        await next.stage(partOf("SELECT 4 AS id, 'd' AS v"), 'four', never, () => undefined);
+        expect(await next.publish(null, null)).toMatchObject({ rowsWritten: 2n });
+        const rows = (await lab.read('orders'))!.toSorted(([a], [b]) => Number(a) - Number(b));
+        expect(rows).toEqual([
+          [2, 'b'],
+          [4, 'd'],
+        ]);
+        expect(await lab.staged()).toEqual([]);
+      });
+
       test('a publish that this task has done already is recognised and not done again', async () => {
         const origin = originOf(jobId);
         const publish = async () => {
@@ -284,6 +307,14 @@ export function destinationSuite(name: string, openLab: () => Promise<Destinatio
         expect(await publish()).toBeNull();
         expect(await publish()).toEqual({ taskId: origin.taskId, state: { cursor: '7' }, rowsWritten: 1n });
         expect(await lab.read('orders')).toEqual([[1, 'a']]);
+      });
+
+      test('a publish is known of for its own table alone: of another it says that it is not there', async () => {
+        await write(two, ["SELECT 1 AS id, 'a' AS v"]);
+        const { published } = await writerOf(originOf(jobId));
+        expect(published).not.toHaveProperty('isGone');
+        const other = await writerOf(originOf(jobId), { destinationTable: 'others' });
+        expect(other.published === null || other.published.isGone).toBe(true);
       });
 
       test('the next task of the job finds the state, another job does not', async () => {

@@ -24,16 +24,17 @@ export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
   discover,
   async open(config, context) {
     const { name, warehouse } = await context.datastore(config.datastore);
+    const place = { datastore: name, ignoresCase: warehouse.dialect.ignoresCase === true };
     return {
       plan: (selection, from) => planStream(warehouse, config, { selection, from, context }),
       async reads(selection) {
         const declared = declaredSeries(config, selection);
         if (declared) {
           const series = await openSeriesStream(config, declared, context);
-          return { datastore: name, tables: await readsOfSeries(warehouse, series, context.signal) };
+          return { ...place, tables: await readsOfSeries(warehouse, series, context.signal) };
         }
         const relation = await findRelation(warehouse, config, selection, context.signal);
-        return { datastore: name, tables: await readsOf(warehouse, relation, context.signal) };
+        return { ...place, tables: await readsOf(warehouse, relation, context.signal) };
       },
       // The datastore belongs to the project and stays open.
       async [Symbol.asyncDispose]() {},

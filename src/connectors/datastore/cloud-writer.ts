@@ -56,7 +56,9 @@ export async function openCloudWriter(options: WriterOptions): Promise<StreamWri
   const target = { database: loader.database, schema: place.schema, name: selection.destinationTable };
   return asConnectorError(loader, async () => {
     const existing = await loader.describe(target, signal);
-    const { published } = await readMarked(loader, key, readPublishNote(existing?.note ?? ''), signal);
+    const marked = await readMarked(loader, key, readPublishNote(existing?.note ?? ''), signal);
+    const published =
+      marked.published && !existing ? { ...marked.published, isGone: true as const } : marked.published;
     const writer = new CloudWriter(options, key, target, published);
     await writer.find();
     return writer;

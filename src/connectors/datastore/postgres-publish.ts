@@ -1,10 +1,4 @@
-import {
-  ConnectorError,
-  type Json,
-  type StreamPlan,
-  type StreamSelection,
-  type WrittenTable,
-} from '#connectors/contract.ts';
+import type { Json, StreamPlan, StreamSelection, WrittenTable } from '#connectors/contract.ts';
 import { columnKey } from '#connectors/evolve-columns.ts';
 import { codeOf } from '#warehouse/postgres-errors.ts';
 import type { PostgresSession } from '#warehouse/postgres-session.ts';
@@ -12,8 +6,8 @@ import { runAlone, swapIn } from '#warehouse/postgres-swap.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
 import { filledColumns, orderColumn, planShape, replaces, reshapeSql, type Shape } from './postgres-shape.ts';
 import {
-  findStaging,
   forgetStaging,
+  holdStaging,
   lockPublish,
   readMarker,
   readParts,
@@ -45,9 +39,7 @@ export async function publishStaged(session: PostgresSession, publish: Publish):
     await lockPublish(session, key, target);
     const before = await readMarker(session, key);
     if (before?.taskId === key.origin.taskId) return before.rowsWritten;
-    if ((await findStaging(session, key))?.name !== staging.name) {
-      throw new ConnectorError('TRANSIENT', 'What was staged was removed by another attempt of the task.');
-    }
+    await holdStaging(session, staging);
     const rowsWritten = await publishRows(session, publish);
     await writeMarker(session, key, state, rowsWritten);
     return rowsWritten;

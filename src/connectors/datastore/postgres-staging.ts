@@ -104,6 +104,8 @@ export interface StagingPlace {
   name: string;
   /** Equal for tables that take the same rows. */
   shape: string;
+  /** When it was made: another attempt may have made it anew under its name. */
+  begunAt: string;
 }
 
 /** The task's own staging of the stream, as an earlier attempt left it; null also when its table is gone. */
@@ -112,28 +114,36 @@ export async function findStaging(
   { origin, stream }: StagingKey,
 ): Promise<StagingPlace | null> {
   const [row] = await session.rows(
-    `SELECT schema_name, table_name, shape FROM ${staging} WHERE job_id = $1 AND stream = $2 AND task_id = $3
+    `SELECT schema_name, table_name, shape, begun_at::text FROM ${staging} WHERE job_id = $1 AND stream = $2 AND task_id = $3
        AND to_regclass(format('%I.%I', schema_name, table_name)) IS NOT NULL`,
     [origin.jobId, stream, origin.taskId],
   );
   if (!row) return null;
-  const [schema, name, shape] = row as [string, string, string];
-  return { schema, name, shape };
+  const [schema, name, shape, begunAt] = row as [string, string, string, string];
+  return { schema, name, shape, begunAt };
 }
 
+/** Notes whose the table is. Gives it as the note says. */
 export async function registerStaging(
   session: PostgresSession,
   { origin, stream }: StagingKey,
-  { schema, name, shape }: StagingPlace,
-): Promise<void> {
-  await session.run(`INSERT INTO ${staging} VALUES ($1, $2, $3, $4, $5, $6, now())`, [
-    origin.jobId,
-    stream,
-    origin.taskId,
-    schema,
-    name,
-    shape,
-  ]);
+  { schema, name, shape }: Omit<StagingPlace, 'begunAt'>,
+): Promise<StagingPlace> {
+  const [[begunAt]] = (await session.rows(
+    `INSERT INTO ${staging} VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp()) RETURNING begun_at::text`,
+    [origin.jobId, stream, origin.taskId, schema, name, shape],
+  )) as [[string]];
+  return { schema, name, shape, begunAt };
+}
+
+/** Keeps the staging from being removed until the transaction ends. Fails with TRANSIENT when another attempt has removed it, or made it anew. */
+export async function holdStaging(session: PostgresSession, { name, begunAt }: StagingPlace): Promise<void> {
+  const rows = await session.rows(
+    `SELECT FROM ${staging} WHERE table_name = $1 AND begun_at = $2::timestamptz FOR KEY SHARE`,
+    [name, begunAt],
+  );
+  if (rows.length === 1) return;
+  throw new ConnectorError('TRANSIENT', 'What was staged was removed by another attempt of the task.');
 }
 
 export async function readParts(session: PostgresSession, { name }: StagingPlace): Promise<StagedPart[]> {
@@ -148,12 +158,17 @@ export async function readParts(session: PostgresSession, { name }: StagingPlace
   }));
 }
 
-/** Marks a part as staged, inside the transaction that stages its rows. Fails with TRANSIENT when another attempt has staged it. */
+/**
+ * Marks a part as staged, inside the transaction that stages its rows. Fails with TRANSIENT when another attempt has staged it, or
+ * has begun anew.
+ */
 export async function writePart(
   session: PostgresSession,
-  { name }: StagingPlace,
+  place: StagingPlace,
   staged: StagedPart,
 ): Promise<void> {
+  await holdStaging(session, place);
+  const { name } = place;
   const written = await session.run(
     `INSERT INTO ${part} VALUES ($1, $2, $3, $4) ON CONFLICT (table_name, part_id) DO NOTHING`,
     [name, staged.partId, staged.rows, staged.bytes],
@@ -171,8 +186,9 @@ export async function forgetStaging(
   table: Pick<StagingPlace, 'schema' | 'name'>,
   keepTable: 'drop' | 'keep',
 ): Promise<void> {
-  await session.run(`DELETE FROM ${part} WHERE table_name = $1`, [table.name]);
+  // First, since it waits for those who stage a part there, whose rows and marks then go too.
   await session.run(`DELETE FROM ${staging} WHERE table_name = $1`, [table.name]);
+  await session.run(`DELETE FROM ${part} WHERE table_name = $1`, [table.name]);
   if (keepTable === 'drop') await session.run(`DROP TABLE IF EXISTS ${tableSql(table)}`);
 }
 

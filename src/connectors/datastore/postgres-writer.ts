@@ -62,7 +62,12 @@ export async function openPostgresWriter(options: WriterOptions): Promise<Stream
   const writing = { what: `${schema}.${name}`, schema, database, username };
   try {
     await removeDeadStaging(session, key);
-    const published = await readMarker(session, key);
+    const marker = await readMarker(session, key);
+    const [[isGone]] = (await session.rows(
+      `SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NULL`,
+      [schema, name],
+    )) as [[boolean]];
+    const published = marker && isGone ? { ...marker, isGone } : marker;
     const staging = await findStaging(session, key);
     const staged = staging ? await readParts(session, staging) : [];
     const table = { datastore, database, schema, name };
@@ -122,8 +127,7 @@ class PostgresWriter implements StreamWriter {
     await makeSchema(writingOf(session), schema);
     await forgetStaging(session, staging, 'drop');
     for (const sql of stagingSql(shape, selection, this.table, staging)) await session.run(sql);
-    await registerStaging(session, key, staging);
-    this.#staging = staging;
+    this.#staging = await registerStaging(session, key, staging);
     this.staged = [];
   }
 

@@ -11,7 +11,7 @@ import { columnKey } from '#connectors/evolve-columns.ts';
 import { sqlText } from '#connectors/files/text-casts.ts';
 import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
-import { forgetStaging, type StagingKey, type StagingTable, writeMarker } from './staging.ts';
+import { checkStaging, forgetStaging, type StagingKey, type StagingTable, writeMarker } from './staging.ts';
 
 interface Publish {
   staging: StagingTable;
@@ -76,6 +76,7 @@ export function refuseRemovals({ writeMode, name }: StreamSelection, columns: re
  */
 export async function publishStaged(session: DuckDbSession, publish: Publish): Promise<bigint> {
   return session.transaction(async () => {
+    await checkStaging(session, publish.staging);
     const rowsWritten = await publishRows(session, publish);
     await writeMarker(session, publish.key, publish.state, rowsWritten);
     return rowsWritten;
@@ -93,7 +94,8 @@ async function publishRows(session: DuckDbSession, publish: Publish): Promise<bi
   return rows;
 }
 
-async function tableExists(
+/** Whether the table is there, by its name in any case. */
+export async function tableExists(
   session: DuckDbSession,
   { database, schema, name }: WrittenTable,
 ): Promise<boolean> {

@@ -1,4 +1,11 @@
-import type { Json, PublishMarker, StagedPart, StreamColumn, WriteOrigin } from '#connectors/contract.ts';
+import {
+  ConnectorError,
+  type Json,
+  type PublishMarker,
+  type StagedPart,
+  type StreamColumn,
+  type WriteOrigin,
+} from '#connectors/contract.ts';
 import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { stagingSchema } from '#warehouse/duckdb-tables.ts';
@@ -77,6 +84,8 @@ export interface StagingTable {
   name: string;
   /** Those that the plan it was made for staged. */
   columns: StreamColumn[];
+  /** When it was made: another attempt may have made it anew under its name. */
+  begunAt: string;
 }
 
 /** The task's own staging of the stream, as an earlier attempt left it. */
@@ -85,27 +94,38 @@ export async function findStaging(
   { origin, stream }: StagingKey,
 ): Promise<StagingTable | null> {
   const [row] = await session.rows(
-    `SELECT schema_name, table_name, columns FROM ${staging} WHERE job_id = ? AND stream = ? AND task_id = ?`,
+    `SELECT schema_name, table_name, columns, begun_at::VARCHAR FROM ${staging} WHERE job_id = ? AND stream = ? AND task_id = ?`,
     [origin.jobId, stream, origin.taskId],
   );
   if (!row) return null;
-  const [schema, name, columns] = row as [string, string, string];
-  return { schema, name, columns: JSON.parse(columns) as StreamColumn[] };
+  const [schema, name, columns, begunAt] = row as [string, string, string, string];
+  return { schema, name, columns: JSON.parse(columns) as StreamColumn[], begunAt };
 }
 
+/** Notes whose the table is. Gives it as the note says. */
 export async function registerStaging(
   session: DuckDbSession,
   { origin, stream }: StagingKey,
-  table: StagingTable,
+  table: Omit<StagingTable, 'begunAt'>,
+): Promise<StagingTable> {
+  const [[begunAt]] = (await session.rows(
+    `INSERT INTO ${staging} VALUES (?, ?, ?, ?, ?, ?, now()) RETURNING begun_at::VARCHAR`,
+    [origin.jobId, stream, origin.taskId, table.schema, table.name, JSON.stringify(table.columns)],
+  )) as [[string]];
+  return { ...table, begunAt };
+}
+
+/** Fails with TRANSIENT when another attempt of the task has removed the staging, or made it anew. */
+export async function checkStaging(
+  session: DuckDbSession,
+  { name, begunAt }: Pick<StagingTable, 'name' | 'begunAt'>,
 ): Promise<void> {
-  await session.run(`INSERT INTO ${staging} VALUES (?, ?, ?, ?, ?, ?, now())`, [
-    origin.jobId,
-    stream,
-    origin.taskId,
-    table.schema,
-    table.name,
-    JSON.stringify(table.columns),
-  ]);
+  const rows = await session.rows(
+    `SELECT 1 FROM ${staging} WHERE table_name = ? AND begun_at = CAST(? AS TIMESTAMPTZ)`,
+    [name, begunAt],
+  );
+  if (rows.length === 1) return;
+  throw new ConnectorError('TRANSIENT', 'What was staged was removed by another attempt of the task.');
 }
 
 export async function readParts(session: DuckDbSession, table: StagingTable): Promise<StagedPart[]> {
@@ -119,12 +139,13 @@ export async function readParts(session: DuckDbSession, table: StagingTable): Pr
   }));
 }
 
-/** Marks a part as staged, inside the transaction that stages its rows. */
+/** Marks a part as staged, inside the transaction that stages its rows. Fails with TRANSIENT when another attempt has begun anew. */
 export async function writePart(
   session: DuckDbSession,
   table: StagingTable,
   staged: StagedPart,
 ): Promise<void> {
+  await checkStaging(session, table);
   await session.run(`INSERT INTO ${part} VALUES (?, ?, ?, ?)`, [
     table.name,
     staged.partId,

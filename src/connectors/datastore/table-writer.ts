@@ -20,7 +20,7 @@ import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
 import type { DuckDbSession } from '#warehouse/duckdb-session.ts';
 import { stagingPrefix } from '#warehouse/duckdb-tables.ts';
 import { quoteName } from '#warehouse/warehouse.ts';
-import { publishStaged, refuseKeyless, refuseRemovals, tableSql } from './publish.ts';
+import { publishStaged, refuseKeyless, refuseRemovals, tableExists, tableSql } from './publish.ts';
 import {
   findStaging,
   forgetStaging,
@@ -49,7 +49,7 @@ export async function openTableWriter(options: WriterOptions): Promise<StreamWri
   return asConnectorError(duckDb, async () => {
     await removeDeadStaging(duckDb, key);
     await using session = await duckDb.session();
-    const published = await readMarker(session, key);
+    const marker = await readMarker(session, key);
     const staging = await findStaging(session, key);
     const staged = staging ? await readParts(session, staging) : [];
     const [[database]] = (await session.rows('SELECT current_database()')) as [[string]];
@@ -59,6 +59,8 @@ export async function openTableWriter(options: WriterOptions): Promise<StreamWri
       schema: options.schema,
       name: selection.destinationTable,
     };
+    const isGone = marker !== null && !(await tableExists(session, table));
+    const published = marker && isGone ? { ...marker, isGone } : marker;
     return new TableWriter(options, key, { published, staging, staged, table });
   });
 }
@@ -123,8 +125,7 @@ class TableWriter implements StreamWriter {
     const columns = table.columns.map(columnSql);
     await session.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`);
     await session.run(`CREATE OR REPLACE TABLE ${tableSql(table)} (${columns.join(', ')})`);
-    await registerStaging(session, this.#key, table);
-    this.#staging = table;
+    this.#staging = await registerStaging(session, this.#key, table);
     this.staged = [];
   }
 

@@ -47,6 +47,8 @@ class ParquetWriter implements StreamWriter {
   readonly #before: Version | null;
   #arriving: StreamColumn[] = [];
   #columns: StreamColumn[] = [];
+  /** The parts to be published, by their ids. */
+  #held = new Set<string>();
 
   constructor(opened: Opened, before: Version | null, staged: readonly StagedPart[]) {
     this.#opened = opened;
@@ -70,6 +72,7 @@ class ParquetWriter implements StreamWriter {
       this.staged = [];
     }
     await folder.makeFolder(stagingName(origin.taskId));
+    this.#held = new Set(this.staged.map(({ partId }) => partId));
     this.#arriving = columns;
     this.#columns = next;
     const asText = arriving.filter((column, at) => column !== columns[at]);
@@ -94,6 +97,7 @@ class ParquetWriter implements StreamWriter {
       await using file = await open(folder.at(staging, unfinished), 'r');
       await file.sync();
       await rename(folder.at(staging, unfinished), folder.at(staging, stagedName(staged)));
+      this.#held.add(partId);
       onRows(rows);
       return staged;
     } catch (error) {
@@ -131,7 +135,7 @@ class ParquetWriter implements StreamWriter {
       await folder.makeFolder(into);
       await using session = await duckDb.session();
       const staging = stagingName(origin.taskId);
-      const staged = await stagedFiles(folder, origin.taskId);
+      const staged = await stagedFiles(folder, origin.taskId, this.#held);
       const columns = this.#columns;
       const { files, rowsWritten } = await buildVersion({
         folder,
@@ -203,13 +207,25 @@ async function stagedParts(folder: TableFolder, taskId: string): Promise<StagedP
   return names.flatMap((name) => stagedPartOf(name) ?? []);
 }
 
-/** The staged files in the order of their parts' ids, which is the order of what is read when the source has one. */
-async function stagedFiles(folder: TableFolder, taskId: string): Promise<VersionFile[]> {
+/**
+ * The files of these parts in the order of their ids, which is the order of what is read when the source has one. Fails with
+ * TRANSIENT when another attempt of the task has removed one; what that has staged itself is left out.
+ */
+async function stagedFiles(
+  folder: TableFolder,
+  taskId: string,
+  held: ReadonlySet<string>,
+): Promise<VersionFile[]> {
   const names = await readdir(folder.at(stagingName(taskId)));
-  const parts = names.flatMap((name) => {
+  const found = names.flatMap((name) => {
     const part = stagedPartOf(name);
-    return part ? [{ name, part }] : [];
+    return part && held.has(part.partId) ? [{ name, part }] : [];
   });
+  // Two attempts may have staged the same part, under names of their own.
+  const parts = [...new Map(found.map((each) => [each.part.partId, each])).values()];
+  if (parts.length < held.size) {
+    throw new ConnectorError('TRANSIENT', 'What was staged was removed by another attempt of the task.');
+  }
   parts.sort((a, b) => (a.part.partId < b.part.partId ? -1 : 1));
   return Promise.all(
     parts.map(async ({ name, part }) => ({

@@ -5,13 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { createDatastore } from '#catalog/create-datastore.ts';
 import { Memory } from '#catalog/memory.ts';
-import { createDestination } from '#pipelines/destinations.ts';
+import { createDestination, updateDestination } from '#pipelines/destinations.ts';
 import type { JobStreamInput } from '#pipelines/check-streams.ts';
 import { createJob, deleteJob, updateJob } from '#pipelines/jobs.ts';
 import { reviveTasks } from '#pipelines/revive-tasks.ts';
 import { runTask } from '#pipelines/run-task.ts';
 import { createSource } from '#pipelines/sources.ts';
+import { readsTarget } from '#pipelines/stream-ways.ts';
+import { upsertTransformation } from '#pipelines/transformations.ts';
+import { datastoreSource } from '#connectors/datastore-source/source.ts';
 import { startTask } from '#pipelines/start-task.ts';
+import { selectionOf } from '../../support/move-stream.ts';
+import { openReverseLab } from '../../support/reverse-lab.ts';
 import { openTestPipelines, problemsOf } from '../../support/pipelines.ts';
 import { openPostgresWarehouse } from '../../support/postgres-warehouse.ts';
 
@@ -74,8 +79,10 @@ async function open() {
   const all = opening.move();
   return {
     ...pipelines,
+    sourceId: source.id,
     catalog,
     far,
+    near,
     job,
     into,
     run,
@@ -170,7 +177,7 @@ test('a stream that would be made of the table it writes is refused, also behind
   const { id: back } = await lab.into('back', 'far', 'raw');
   const { id: elsewhere } = await lab.into('elsewhere', 'near', 'raw');
   for (const stream of ['users', 'all_users']) {
-    const loop = problemsOf(lab.job(`loop of ${stream}`, back, stream, 'USERS'));
+    const loop = problemsOf(lab.job(`loop of ${stream}`, back, stream, 'users'));
     expect(await loop).toEqual(['INVALID streams.0.destinationTable']);
     const { id, streams } = await lab.job(`copy of ${stream}`, elsewhere, stream, `users_of_${stream}`);
     const moved = (destinationTable: string) => ({
@@ -182,6 +189,78 @@ test('a stream that would be made of the table it writes is refused, also behind
     expect(await change).toEqual(['INVALID streams.0.destinationTable']);
     await updateJob(deps, viewer, moved(`users_of_${stream}`));
   }
+});
+
+test('names that differ in case alone are two tables where the engine says so, and one where it does not', async () => {
+  await using lab = await open();
+  const { deps, viewer } = lab;
+  const { id: near } = await lab.into('near', 'near', 'served');
+  const { id: back } = await lab.into('back', 'far', 'raw');
+  const embedded = await createDestination(deps, viewer, { name: 'in', type: 'datastore', config: {} });
+  const twins = (destinationId: string) =>
+    createJob(deps, viewer, {
+      name: `twins to ${destinationId}`,
+      sourceId: lab.sourceId,
+      destinationId,
+      streams: ['users', 'all_users'].map((name, at) => ({
+        namespace: 'raw',
+        name,
+        syncMode: 'FULL_REFRESH',
+        destinationTable: ['Orders', 'orders'][at]!,
+      })),
+    });
+  const job = await twins(near);
+  expect(await lab.run(job.id)).toMatchObject({ status: 'SUCCEEDED' });
+  expect((await lab.served('"Orders"'))![0]).toBe(3_000n);
+  expect((await lab.served('orders'))![0]).toBe(3_000n);
+  expect(await problemsOf(twins(embedded.id))).toEqual(['NOT_UNIQUE streams.1.destinationTable']);
+  const { id: datastoreId } = await deps.store.db.datastore.findFirstOrThrow({ where: { name: 'near' } });
+  const made = (table: string) =>
+    upsertTransformation(deps, viewer, {
+      name: table,
+      datastoreId,
+      sql: 'SELECT 1 AS one',
+      target: { schema: 'served', table },
+    });
+  expect(await problemsOf(made('orders'))).toEqual(['IN_USE target']);
+  await made('ORDERS');
+  expect(await problemsOf(lab.job('taken', near, 'users', 'ORDERS'))).toEqual([
+    'IN_USE streams.0.destinationTable',
+  ]);
+  await lab.job('free', near, 'users', 'oRDERS');
+  // No loop: another table.
+  const copy = await lab.job('copy', back, 'users', 'USERS');
+  expect(await lab.run(copy.id)).toMatchObject({ status: 'SUCCEEDED', rowsWritten: 3_000n });
+  await using warehouse = await openReverseLab('DuckDB');
+  await warehouse.fill('users', 'SELECT 1 AS id');
+  await using session = await datastoreSource.open(warehouse.config, warehouse.context());
+  const reads = await session.reads!(selectionOf('users', { namespace: 'src' }));
+  const table = { datastore: 'source', database: 'source', schema: 'SRC', name: 'Users' };
+  expect(readsTarget(reads, table)).toBe(true);
+  expect(readsTarget({ ...reads, ignoresCase: false }, table)).toBe(false);
+});
+
+test('a table that somebody has dropped, or that is written to another schema now, gets all rows again', async () => {
+  await using lab = await open();
+  const { deps, viewer } = lab;
+  const { id: destination } = await lab.into('near', 'near', 'served');
+  const { id: jobId } = await lab.job('users', destination, 'users', 'users');
+  const whole = [3_000n, 4_501_500n, 'name 1'];
+  await lab.run(jobId);
+  await lab.near.load(['DROP TABLE served.users']);
+  const again = await lab.run(jobId);
+  expect(again).toMatchObject({ status: 'SUCCEEDED', rowsWritten: 3_000n });
+  expect(await lab.served('users')).toEqual(whole);
+  const lines = await deps.store.db.taskLog.findMany({ where: { taskId: again.id, level: 'WARN' } });
+  expect(lines.map(({ message }) => message)).toEqual([
+    'The table served.users, in which what was published before should be, is not there: the stream begins anew.',
+  ]);
+  await updateDestination(deps, viewer, { id: destination, config: { datastore: 'near', schema: 'moved' } });
+  expect(await lab.run(jobId)).toMatchObject({ status: 'SUCCEEDED', rowsWritten: 3_000n });
+  expect((await lab.near.warehouse.run({ sql: 'SELECT count(*) FROM moved.users' })).rows).toEqual([
+    [3_000n],
+  ]);
+  expect(await lab.run(jobId)).toMatchObject({ status: 'SUCCEEDED', rowsWritten: 0n });
 });
 
 test('a stream that has become one of the table it writes fails its task, and the table stays', async () => {

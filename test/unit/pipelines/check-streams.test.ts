@@ -35,11 +35,12 @@ function check(
   input: Partial<JobStreamInput> | Partial<JobStreamInput>[],
   of = offered,
   modes: readonly ('OVERWRITE' | 'APPEND' | 'UPSERT')[] = all,
+  ignoresCase = true,
 ) {
   const inputs = [input]
     .flat()
     .map((each) => ({ name: 'users', syncMode: 'FULL_REFRESH' as const, ...each }));
-  return checkStreams(inputs, of, modes);
+  return checkStreams(inputs, of, { writeModes: modes, ignoresCase });
 }
 
 /** Code, path and message of each problem. */
@@ -147,11 +148,15 @@ test('selected columns exist, are named once, and hold key and cursor', () => {
   expect(problems(upsert)[0]).toContain('leaves out id, updated_at');
 });
 
-test('each stream is named once, and each table written by one stream, whatever its case', () => {
+test('each stream is named once, and each table written by one stream, in any case where that means no other', () => {
   expect(problems([{}, {}])).toEqual([
     'NOT_UNIQUE streams.1.name: The stream "public.users" is named twice. Name each stream once.',
   ]);
   expect(problems([{}, { name: 'visits', destinationTable: 'USERS' }])[0]).toContain(
+    'NOT_UNIQUE streams.1.destinationTable',
+  );
+  expect(problems([{}, { name: 'visits', destinationTable: 'USERS' }], offered, all, false)).toEqual([]);
+  expect(problems([{}, { name: 'visits', destinationTable: 'users' }], offered, all, false)[0]).toContain(
     'NOT_UNIQUE streams.1.destinationTable',
   );
 });
@@ -164,7 +169,9 @@ test.each(['1a', 'a b', 'a"b', '', 'a'.repeat(64), 'a.b'])(
 );
 
 test('a job without streams is refused, and problems of all streams come at once', () => {
-  expect(checkStreams([], offered, all).problems).toMatchObject([{ code: 'REQUIRED', path: ['streams'] }]);
+  expect(checkStreams([], offered, { writeModes: all, ignoresCase: true }).problems).toMatchObject([
+    { code: 'REQUIRED', path: ['streams'] },
+  ]);
   expect(
     problems([{ name: 'nothing' }, { syncMode: 'INCREMENTAL' }, { name: 'visits', writeMode: 'UPSERT' }])
       .length,
