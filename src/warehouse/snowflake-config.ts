@@ -1,16 +1,22 @@
 import { AppError, InputError, type Problem } from '#base/errors.ts';
 import type { EngineReach } from './engine-reach.ts';
-import { SnowflakeError } from './snowflake-errors.ts';
+import { noAccount, SnowflakeError } from './snowflake-errors.ts';
 import { openSnowflake, type SnowflakeOptions, type SnowflakeWarehouse } from './snowflake.ts';
 import { Unreachable } from './unreachable.ts';
 
-/** Codes of Snowflake that no waiting mends, and the setting to blame. */
+/** Codes of Snowflake that no waiting mends, but for one, and the setting to blame. */
 const settings: Record<string, string> = {
   '390100': 'password',
+  '390101': 'username',
+  '390102': 'username',
   '390144': 'privateKey',
+  '390186': 'role',
   '390189': 'role',
   '390303': 'token',
   '390318': 'token',
+  '390432': 'password',
+  '394400': 'password',
+  [noAccount]: 'account',
 };
 
 /** How a Snowflake is reached, as a client says it. */

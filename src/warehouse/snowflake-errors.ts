@@ -14,6 +14,11 @@ export class SnowflakeError extends Error {
   }
 }
 
+/** So Snowflake says that a question to an information schema is about more than it lists at once. */
+export function isTooMuch(error: unknown): boolean {
+  return error instanceof SnowflakeError && /returned too much data/i.test(error.message);
+}
+
 /** Nothing came back from Snowflake, or nothing that could be read. */
 export class NoAnswer extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -21,6 +26,9 @@ export class NoAnswer extends Error {
     this.name = 'NoAnswer';
   }
 }
+
+/** Where the account was looked for there is none. Snowflake itself has no code for it. */
+export const noAccount = 'NO_ACCOUNT';
 
 /** Of the codes that Snowflake gives to what lies outside the statement. */
 const fixes: Record<string, string> = {
@@ -30,13 +38,20 @@ const fixes: Record<string, string> = {
   '000609': 'Resume the warehouse, or let it resume by itself: ALTER WAREHOUSE … SET AUTO_RESUME = TRUE.',
   '090073': 'Its resource monitor has used up its quota: raise that, or take another warehouse.',
   '390100': 'Check the username and the password of the datastore.',
+  '390101': 'Let an administrator enable the user: ALTER USER … SET DISABLED = FALSE.',
+  '390102': 'Wait a while, or let an administrator unlock the user: ALTER USER … SET MINS_TO_UNLOCK = 0.',
   '390144':
     'Check that the public key of the user (RSA_PUBLIC_KEY) belongs to the private key of the datastore.',
+  '390186': 'Check the role of the datastore, and that the user was granted it.',
   '390189': 'Check the role of the datastore, and that the user was granted it.',
   '390201': 'Check the database, schema and warehouse of the datastore, and the grants of its role on them.',
   '390303': 'Give the datastore a new OAuth token.',
   '390318': 'Give the datastore a new OAuth token.',
   '390422': 'Let the network policy of the account admit the address that Sluice has.',
+  '390432':
+    'A programmatic access token needs a network policy: give the user one that admits the address that Sluice has.',
+  '394400': 'Give the datastore a programmatic access token that is valid, and its user a network policy.',
+  [noAccount]: 'Check the account and the host of the datastore.',
 };
 
 /** Locks that could not be had in time, deadlocks, and what was replaced meanwhile. */
@@ -58,7 +73,7 @@ export function statementError(error: unknown, stop: Interruption | null, deadli
     const why = 'What the statement writes was written by another one at the same time.';
     return new AppError('CONFLICT', why, { fix: 'Try again.', cause: error });
   }
-  if (/^39\d{4}$/.test(code)) {
+  if (/^39\d{4}$/.test(code) || code === noAccount) {
     const fix = fixes[code] ?? 'Check the credentials of the datastore.';
     return unavailable(`Snowflake lets nobody in: ${message}`, error, fix);
   }

@@ -1,4 +1,4 @@
-import { SnowflakeError } from './snowflake-errors.ts';
+import { isTooMuch, SnowflakeError } from './snowflake-errors.ts';
 import type { Desk } from './snowflake-query.ts';
 import { snowflakeDialect } from './snowflake-dialect.ts';
 import type { Examination, Lack, TableName } from './warehouse.ts';
@@ -86,6 +86,8 @@ async function lackOfDatabase(desk: Desk, role: string, { database, schema }: Na
 async function lackOfTables(desk: Desk, role: string, { warehouse, database }: Names): Promise<Examination> {
   const quoted = quoteName(database);
   const seen = await seenTables(desk, database).catch((error: unknown) => error);
+  if (isTooMuch(seen))
+    return { lacks: [], note: `No table of ${quoted} was tried: they are too many to list.` };
   if (!Array.isArray(seen)) return { lacks: [lackOfUse(seen, role, { warehouse, database })], note: null };
   if (seen.length === 0) {
     const note = `The role ${role} sees no table or view in ${quoted}: it needs USAGE on their schemas and SELECT on them.`;

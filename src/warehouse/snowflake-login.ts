@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from 'snowflake-sdk';
-import { NoAnswer, SnowflakeError } from './snowflake-errors.ts';
+import { NoAnswer, noAccount, SnowflakeError } from './snowflake-errors.ts';
 
 /** How an account is reached, and as whom. Exactly one of password, privateKey and token is there. */
 export interface SnowflakeLogin {
@@ -81,7 +81,7 @@ async function connectOnce(login: SnowflakeLogin): Promise<Connection> {
     sfRetryMaxLoginRetries: 0,
   });
   await new Promise<void>((resolve, reject) => {
-    connection.connect((error) => (error ? reject(loginError(error)) : resolve()));
+    connection.connect((error) => (error ? reject(loginError(error, url)) : resolve()));
   });
   return connection;
 }
@@ -91,9 +91,17 @@ function nameOf(name: string): string {
   return /^[A-Z_][A-Z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
-function loginError(error: Error): Error {
-  const { code } = error as { code?: number | string };
+/** With these it answers where there is no account of the name. */
+const nowhere = new Set([403, 404, 513]);
+
+function loginError(error: Error, url: string): Error {
+  const { code, response } = error as { code?: number | string; response?: { statusCode?: number } };
   const text = String(code ?? '');
   if (/^39\d{4}$/.test(text)) return new SnowflakeError(error.message, text, '08001');
+  const status = response?.statusCode ?? 0;
+  if (nowhere.has(status)) {
+    const said = `there is no account at ${new URL(url).host}, which answers with status ${status}.`;
+    return new SnowflakeError(said, noAccount, '08001');
+  }
   return new NoAnswer(error.message, { cause: error });
 }

@@ -66,7 +66,14 @@ const always = {
   TIMESTAMP_LTZ_OUTPUT_FORMAT: 'YYYY-MM-DD"T"HH24:MI:SS.FF9TZH:TZM',
   TIMESTAMP_TZ_OUTPUT_FORMAT: 'YYYY-MM-DD"T"HH24:MI:SS.FF9TZH:TZM',
   DATE_OUTPUT_FORMAT: 'YYYY-MM-DD',
+  TIME_INPUT_FORMAT: 'AUTO',
+  BINARY_INPUT_FORMAT: 'HEX',
   BINARY_OUTPUT_FORMAT: 'HEX',
+  // Else VARIANT has line breaks, and what lacks in a list is "undefined".
+  JSON_INDENT: 0,
+  STRICT_JSON_OUTPUT: true,
+  // An account may have a limit that cuts results without a word.
+  ROWS_PER_RESULTSET: 0,
 };
 
 /** Runs one statement and waits for its result; it is stopped at Snowflake, too, when the signal aborts. */

@@ -15,14 +15,21 @@ export interface Reply {
 /** So often one request is sent; the waits between them double from the first. */
 const triesMax = 6;
 
-/** Snowflake has the same statement only once for one request id: it can be sent again. */
-const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+/**
+ * Snowflake has the same statement only once for one request id: it can be sent again. So are those that it sends elsewhere,
+ * which may be within its own network.
+ */
+const isPassing = (status: number) => [307, 308, 408, 425, 429].includes(status) || status >= 500;
 
 const sessionExpired = '390112';
 /** The session is gone, or its renewing is: a new one is opened. */
-const sessionLost = new Set(['390104', '390110', '390111', '390114', '390115']);
+const sessionLost = new Set(['390103', '390104', '390110', '390111', '390113', '390114', '390115']);
+/** A statement is to be stopped that has not begun, or has ended. */
+const notRunning = '000605';
+const stopTriesMax = 5;
 
 const goodbyeMs = 5_000;
+const openMs = 30_000;
 
 /** One session of an account, opened when first needed and renewed as it runs out. It takes many statements at once. */
 export class SnowflakeSession implements AsyncDisposable {
@@ -47,10 +54,14 @@ export class SnowflakeSession implements AsyncDisposable {
    * expired or lost session refused. Fails with SnowflakeError or NoAnswer.
    */
   async send(method: 'GET' | 'POST', path: string, body: unknown, signal: AbortSignal): Promise<Reply> {
+    if (this.#closed) throw new NoAnswer('the session is closed');
+    return this.#send(method, path, body, signal);
+  }
+
+  async #send(method: 'GET' | 'POST', path: string, body: unknown, signal: AbortSignal): Promise<Reply> {
     let renewed = 0;
     for (;;) {
       signal.throwIfAborted();
-      if (this.#closed) throw new NoAnswer('the session is closed');
       const using = (this.#tokens ??= this.#open());
       const tokens = await orAborted(using, signal);
       const reply = await this.#exchange({ method, path, body, token: tokens.session }, signal);
@@ -67,12 +78,23 @@ export class SnowflakeSession implements AsyncDisposable {
   /** Asks Snowflake to stop a statement. Never fails: one that goes on ends by its own time limit. */
   stop(requestId: string): void {
     if (this.#tokens === null) return;
-    const path = `/queries/v1/abort-request?requestId=${newId()}`;
-    const asked = this.send('POST', path, { requestId }, AbortSignal.timeout(goodbyeMs)).catch(
-      () => undefined,
-    );
+    const asked = this.#stop(requestId, AbortSignal.timeout(goodbyeMs)).catch(() => undefined);
     this.#stopping.add(asked);
     void asked.then(() => this.#stopping.delete(asked));
+  }
+
+  /** Asks again where that came before the statement, which was on its way. */
+  async #stop(requestId: string, signal: AbortSignal): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#send('POST', `/queries/v1/abort-request?requestId=${newId()}`, { requestId }, signal);
+        return;
+      } catch (error) {
+        const isEarly = error instanceof SnowflakeError && error.code === notRunning;
+        if (!isEarly || tries === stopTriesMax) throw error;
+        await sleep(this.firstWaitMs * 2 ** (tries - 1), undefined, { signal });
+      }
+    }
   }
 
   /** The next statement opens a new session: this one has no virtual warehouse, which it takes only when it begins. */
@@ -99,7 +121,18 @@ export class SnowflakeSession implements AsyncDisposable {
   }
 
   #open(): Promise<Tokens> {
-    return this.#kept(logIn(this.#login));
+    return this.#kept(this.#logIn());
+  }
+
+  /** With a role that is named, no other of the user's counts beside it, whatever the user has as secondary roles. */
+  async #logIn(): Promise<Tokens> {
+    const tokens = await logIn(this.#login);
+    if (this.#login.role === undefined) return tokens;
+    const path = `/queries/v1/query-request?requestId=${newId()}`;
+    const body = { sqlText: 'USE SECONDARY ROLES NONE', asyncExec: false };
+    const signal = AbortSignal.timeout(openMs);
+    checked(await this.#exchange({ method: 'POST', path, body, token: tokens.session }, signal));
+    return tokens;
   }
 
   /** Forgotten when it fails, so that the next statement tries again. */
@@ -118,11 +151,11 @@ export class SnowflakeSession implements AsyncDisposable {
         body: { requestType: 'RENEW', oldSessionToken: tokens.session },
         token: tokens.master,
       };
-      const { success, data } = await this.#exchange(request, AbortSignal.timeout(30_000));
+      const { success, data } = await this.#exchange(request, AbortSignal.timeout(openMs));
       if (success) return { session: String(data?.sessionToken), master: String(data?.masterToken) };
       if (this.#isOne) throw new NoAnswer('its session was lost');
     }
-    return logIn(this.#login);
+    return this.#logIn();
   }
 
   async #exchange(request: Request, signal: AbortSignal): Promise<Reply> {
@@ -131,7 +164,7 @@ export class SnowflakeSession implements AsyncDisposable {
       const again = tries === 1 ? '' : `${path.includes('?') ? '&' : '?'}retryCount=${tries - 1}`;
       const reply = await fetchJson(`${this.#login.url}${path}${again}`, {
         method,
-        redirect: 'error',
+        redirect: 'manual',
         headers: {
           accept: 'application/snowflake',
           'content-type': 'application/json',
@@ -160,15 +193,23 @@ async function fetchJson(url: string, init: RequestInit): Promise<Reply | NoAnsw
   try {
     const response = await fetch(url, init);
     if (response.ok) return (await response.json()) as Reply;
+    const said = response.status === 401 ? await refusalOf(response) : null;
+    if (said) return said;
     await response.body?.cancel();
     const error = new NoAnswer(`it answers with status ${response.status}`);
-    if (passing.has(response.status)) return error;
+    if (isPassing(response.status)) return error;
     throw error;
   } catch (error) {
     if (init.signal?.aborted || error instanceof NoAnswer) throw error;
     const { cause } = error as { cause?: unknown };
     return new NoAnswer(cause instanceof Error ? cause.message : String(error), { cause: error });
   }
+}
+
+/** A token that Snowflake does not know is refused with a status of its own, and says why as any other answer does. */
+async function refusalOf(response: Response): Promise<Reply | null> {
+  const said = (await response.json().catch(() => null)) as Reply | null;
+  return typeof said?.code === 'string' ? { ...said, success: false } : null;
 }
 
 function checked(reply: Reply): Reply {

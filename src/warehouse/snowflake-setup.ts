@@ -95,7 +95,7 @@ function makeObjects(input: SetupInput): string[] {
     '',
     'USE ROLE USERADMIN;',
     `CREATE ROLE IF NOT EXISTS ${role};`,
-    `CREATE USER IF NOT EXISTS ${username} DEFAULT_ROLE = ${role} DEFAULT_WAREHOUSE = ${warehouse} ${enters};`,
+    `CREATE USER IF NOT EXISTS ${username} DEFAULT_ROLE = ${role} DEFAULT_SECONDARY_ROLES = () DEFAULT_WAREHOUSE = ${warehouse} ${enters};`,
     `GRANT ROLE ${role} TO USER ${username};`,
     `GRANT ROLE ${role} TO ROLE SYSADMIN;`,
   ];

@@ -69,6 +69,32 @@ describe('a session of Snowflake', () => {
     await server().order({ expire: 'gone' });
     await Promise.all(Array.from({ length: 5 }, () => warehouse.run(one)));
     expect((await told()).logins - before.logins).toBe(1);
+    // Says so with the status 401.
+    await server().order({ expire: 'unknown' });
+    await Promise.all(Array.from({ length: 5 }, () => warehouse.run(one)));
+    expect((await told()).logins - before.logins).toBe(2);
+  });
+
+  test('has the grants of the role that is named, and of no other that the user has', async () => {
+    await using admin = open();
+    for (const sql of [
+      'CREATE TABLE "SESSIONS"."PUBLIC"."SECRETS" AS SELECT 1 AS a',
+      'CREATE ROLE "PLAIN"',
+      'CREATE ROLE "TRUSTED"',
+      'GRANT USAGE ON WAREHOUSE "WH" TO ROLE "PLAIN"',
+      'GRANT USAGE ON DATABASE "SESSIONS" TO ROLE "PLAIN"',
+      'GRANT USAGE ON SCHEMA "SESSIONS"."PUBLIC" TO ROLE "PLAIN"',
+      'GRANT SELECT ON TABLE "SESSIONS"."PUBLIC"."SECRETS" TO ROLE "TRUSTED"',
+      'GRANT ROLE "PLAIN" TO USER "SLUICE"',
+      'GRANT ROLE "TRUSTED" TO USER "SLUICE"',
+    ]) {
+      await admin.run({ sql });
+    }
+    await using plain = open({ password: server().password, role: 'PLAIN' });
+    const read = () => plain.run({ sql: 'SELECT * FROM "SESSIONS"."PUBLIC"."SECRETS"' });
+    await expect(read()).rejects.toEqual(code('BAD_USER_INPUT', /not authorized/));
+    await server().order({ expire: 'gone' });
+    await expect(read()).rejects.toEqual(code('BAD_USER_INPUT', /not authorized/));
   });
 });
 
@@ -136,6 +162,21 @@ describe('a statement of Snowflake', () => {
     expect((await admin.run(one)).rows).toEqual([[1n]]);
   });
 
+  test('is stopped also when that is asked before Snowflake knows of it', async () => {
+    await using warehouse = open();
+    await warehouse.run(one);
+    await server().order({ trouble: { lateMs: 100 } });
+    const leave = new AbortController();
+    const asked = warehouse.run(endless, { signal: leave.signal });
+    asked.catch(() => undefined);
+    const before = await told();
+    leave.abort();
+    await expect(asked).rejects.toEqual(code('WAREHOUSE_TIMEOUT'));
+    await expect.poll(async () => (await told()).texts.length).toBe(before.texts.length + 1);
+    await server().order({ trouble: { lateMs: 0 } });
+    await expect.poll(async () => (await told()).running).toBe(0);
+  });
+
   test('may run in Snowflake for the whole seconds of its deadline', async () => {
     await using warehouse = open();
     const before = await told();
@@ -147,14 +188,45 @@ describe('a statement of Snowflake', () => {
     await using warehouse = open();
     await warehouse.run(one);
     const before = await told();
-    await server().order({ trouble: { status: 503, statusCount: 2 } });
-    expect((await warehouse.run(one)).rows).toEqual([[1n]]);
-    expect((await told()).texts.length - before.texts.length).toBe(1);
+    for (const [at, status] of [503, 307, 308, 513].entries()) {
+      await server().order({ trouble: { status, statusCount: 2 } });
+      expect((await warehouse.run(one)).rows).toEqual([[1n]]);
+      expect((await told()).texts.length - before.texts.length).toBe(at + 1);
+    }
     await server().order({ trouble: { status: 503, statusCount: 1_000 } });
     await expect(warehouse.run(one, { deadlineMs: 20_000 })).rejects.toEqual(
       code('WAREHOUSE_UNAVAILABLE', /status 503/),
     );
     await server().order({ trouble: { statusCount: 0 } });
+  });
+
+  test('lists a catalog schema by schema that Snowflake does not list at once', async () => {
+    await using warehouse = open();
+    for (const schema of ['ONE', 'TWO']) {
+      await warehouse.run({ sql: `CREATE SCHEMA "${schema}"` });
+      await warehouse.run({ sql: `CREATE TABLE "SESSIONS"."${schema}"."T" AS SELECT 1 AS a` });
+    }
+    const whole = await warehouse.tables();
+    await server().order({ before: { words: 'INFORMATION_SCHEMA.COLUMNS', how: 'much' } });
+    expect(await warehouse.tables()).toEqual(whole);
+    expect(whole.map(({ schema }) => schema)).toEqual(expect.arrayContaining(['ONE', 'TWO']));
+    const schemas = await warehouse.schemas();
+    await server().order({ before: { words: 'INFORMATION_SCHEMA.TABLES', how: 'much' } });
+    expect(await warehouse.schemas()).toEqual(schemas);
+    expect(schemas).toContainEqual({ database: 'SESSIONS', schema: 'TWO', tables: 1 });
+    await server().order({ before: { words: 'INFORMATION_SCHEMA.TABLES', how: 'much' } });
+    expect(await warehouse.examine()).toEqual({
+      lacks: [],
+      note: expect.stringMatching(/too many to list/) as unknown,
+    });
+  });
+
+  test('has all its rows, whatever limit the account has for results', async () => {
+    await using warehouse = open();
+    await server().order({ trouble: { rowsMax: 1 } });
+    const three = await warehouse.run({ sql: 'SELECT SEQ8() AS n FROM TABLE(GENERATOR(ROWCOUNT => 3))' });
+    await server().order({ trouble: { rowsMax: 0 } });
+    expect(three.rows).toHaveLength(3);
   });
 
   test('reads a broken chunk again, asks for new addresses of expired ones, and never gives a part for the whole', async () => {
@@ -200,6 +272,11 @@ test('a config that the account refuses names the setting to blame', async () =>
       path: [path],
       code: 'WAREHOUSE_UNAVAILABLE',
     });
+  }
+  for (const status of [403, 404]) {
+    await server().order({ trouble: { status, statusCount: 1 } });
+    const nobody = snowflakeEngine.open({ ...rest, token, host }, { emulatorHosts: [host] });
+    await expect(nobody).rejects.toMatchObject({ kind: 'CONFIG', path: ['account'] });
   }
   const away = snowflakeEngine.open(
     { ...rest, token, host: 'localhost:1' },

@@ -134,7 +134,7 @@ async function load(
     const values = columns.map(({ name, type }) => sql`CAST($1:${rawSql(name)} AS ${rawSql(type)})`);
     const names = joinSql(columns.map(({ name }) => nameSql(name)));
     await ask(sql`COPY INTO ${table} (${names}) FROM (SELECT ${joinSql(values)} FROM ${files})
-      FILE_FORMAT = (TYPE = PARQUET) ON_ERROR = ABORT_STATEMENT`);
+      FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) ON_ERROR = ABORT_STATEMENT`);
     await ask(sql`COMMENT ON TABLE ${table} IS ${textSql(file.note)}`);
   } catch (error) {
     tidied.push(sql`DROP TABLE IF EXISTS ${table}`);

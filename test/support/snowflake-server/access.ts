@@ -21,6 +21,8 @@ export interface Who {
   /** Null for the user's own role, which may do everything. */
   role: string | null;
   warehouse: string;
+  /** No other role of the user's counts beside it. */
+  isAlone?: boolean;
 }
 
 /** What the information schema shows, as regular expressions over whole names. */
@@ -35,6 +37,8 @@ const tables = ['TABLE', 'TABLES', 'VIEW', 'VIEWS'];
 /** Roles with their grants, and virtual warehouses, as SQL makes them. */
 export class Access {
   readonly #roles = new Map<string, Grant[]>();
+  /** What the user was granted: all of them count in each session that does not say otherwise. */
+  readonly #ofUser = new Set<string>();
   readonly #warehouses = new Map<string, Warehouse>([['WH', { isSuspended: false, resumes: true }]]);
 
   hasRole(name: string): boolean {
@@ -57,6 +61,7 @@ export class Access {
     }
     if (verb !== 'GRANT' && verb !== 'REVOKE') return false;
     if (rest[0] !== 'ROLE') this.#grant(verb === 'GRANT', tokens.slice(1));
+    else if (verb === 'GRANT' && rest[3] === 'USER') this.#ofUser.add(name);
     return true;
   }
 
@@ -102,7 +107,7 @@ export class Access {
   /** Whether the role may do that to it; with no privilege said, whether it may do anything. */
   may(who: Who, on: Grant['on'], path: readonly string[], privilege?: string): boolean {
     if (who.role === null) return true;
-    return (this.#roles.get(who.role) ?? []).some(
+    return this.#grantsOf(who).some(
       (grant) =>
         grant.on === on &&
         grant.path.every((part, at) => part === path[at]) &&
@@ -113,6 +118,11 @@ export class Access {
     );
   }
 
+  #grantsOf({ role, isAlone = false }: Who): Grant[] {
+    const roles = new Set([role!, ...(isAlone ? [] : this.#ofUser)]);
+    return [...roles].flatMap((each) => this.#roles.get(each) ?? []);
+  }
+
   /** The names of warehouses that the role has anything on. */
   warehousesOf(who: Who): ({ name: string } & Warehouse)[] {
     return [...this.#warehouses]
@@ -121,10 +131,10 @@ export class Access {
   }
 
   /** Patterns of the schemas and tables that the role has anything on; null for all. */
-  seenBy({ role }: Who): Seen | null {
-    if (role === null) return null;
+  seenBy(who: Who): Seen | null {
+    if (who.role === null) return null;
     const patterns = (on: Grant['on'], length: number) =>
-      (this.#roles.get(role) ?? [])
+      this.#grantsOf(who)
         .filter((grant) => grant.on === on)
         .map(({ path }) => [
           ...path.map((part) => part.replaceAll(/[^A-Za-z0-9_]/g, '[$&]')),

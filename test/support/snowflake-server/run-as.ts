@@ -21,6 +21,7 @@ export function runnerOf(engine: Engine, access: Access, database: string) {
     const runs = !options.describeOnly;
     if (text === 'SELECT CURRENT_ROLE()') return say(`SELECT ${quoted(who.role ?? 'SYSADMIN')} AS "role"`);
     if (runs && tokens[0]?.text === 'SHOW') return say(shownBy(who, tokens, { engine, access }));
+    if (text === 'USE SECONDARY ROLES NONE') who.isAlone = true;
     const made = tokens[0]?.text === 'CREATE' && tokens[1]?.text === 'DATABASE' ? lastName(tokens) : null;
     if (runs && made !== null) await engine.makeDatabase(made);
     if (runs && (made !== null || access.administer(tokens))) {

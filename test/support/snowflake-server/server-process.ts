@@ -12,13 +12,14 @@ import { Engine, type Outcome, Refusal } from './engine.ts';
 import { type Account, Sessions } from './sessions.ts';
 import { runnerOf } from './run-as.ts';
 import { Stage } from './stage.ts';
+import { asWritten, type WrittenHow } from './values.ts';
 import type { Command, ServerOptions, Told } from './start-server.ts';
 
 /** One statement as it runs: a request with its id is answered once, however often it is sent. */
 interface Query {
   id: string;
   requestId: string;
-  tag: string;
+  how: WrittenHow;
   outcome: Promise<Outcome | Refusal>;
   stop: (why: Refusal) => void;
 }
@@ -28,6 +29,8 @@ const heldMs = 250;
 const chunkRows = 20_000;
 const chunkKey = 'c2x1aWNlLXRlc3Q=';
 const keptQueries = 1_000;
+/** The one refusal that has a status of its own. */
+const unknownToken = '390104';
 
 const gzipped = promisify(gzip);
 
@@ -39,7 +42,7 @@ const access = new Access();
 const runAs = runnerOf(engine, access, options.database);
 const queries = new Map<string, Query>();
 /** What goes wrong next, and how often. */
-const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0, lost: 0 };
+const troubles = { chunks: 0, status: 0, statusCount: 0, expiredUrls: 0, lost: 0, lateMs: 0, rowsMax: 0 };
 const told: Told = {
   logins: 0,
   renewals: 0,
@@ -109,11 +112,15 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   // What is stopped late would take the trouble that was meant for the next statement.
   if (troubles.statusCount > 0 && url.pathname !== '/queries/v1/abort-request') {
     troubles.statusCount -= 1;
-    response.writeHead(troubles.status).end('upstream trouble');
+    // Where it is sent to, only Snowflake's own can go.
+    const isSent = troubles.status === 307 || troubles.status === 308;
+    response.writeHead(troubles.status, isSent ? { location: 'http://10.0.0.1:1/' } : {});
+    response.end('upstream trouble');
     return;
   }
   const reply = await replyTo(url, body, tokenOf(request));
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
+  const status = 'code' in reply && reply.code === unknownToken ? 401 : 200;
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
 }
 
 function tokenOf(request: IncomingMessage): string {
@@ -136,7 +143,8 @@ async function replyTo(url: URL, body: Record<string, unknown>, token: string): 
   if (url.pathname === '/queries/v1/abort-request') {
     const running = [...queries.values()].find(({ requestId }) => requestId === body.requestId);
     told.aborted += 1;
-    running?.stop(canceled());
+    if (!running) return failure('000605', '57014', 'Identified SQL statement is not currently executing.');
+    running.stop(canceled());
     return success({});
   }
   const [, id = ''] = /^\/queries\/([^/]+)\/result$/.exec(url.pathname) ?? [];
@@ -153,7 +161,7 @@ function logIn({ searchParams }: URL, data: object): object {
     return failure(
       '390189',
       '08001',
-      `Role '${role}' specified in the connect string is not granted to this user.`,
+      `Role '${role}' specified in the connect string does not exist or not authorized.`,
     );
   }
   if (Array.isArray(session)) return failure(session[0], '08001', session[1]);
@@ -188,7 +196,10 @@ interface QueryBody {
   sqlText: string;
   describeOnly?: boolean;
   bindings?: Record<string, Binding>;
-  parameters?: { QUERY_TAG?: string; STATEMENT_TIMEOUT_IN_SECONDS?: number };
+  parameters?: WrittenHow & {
+    QUERY_TAG?: string;
+    STATEMENT_TIMEOUT_IN_SECONDS?: number;
+  };
 }
 
 async function ask(url: URL, body: Record<string, unknown>, session: string, who: Who): Promise<object> {
@@ -198,6 +209,7 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
   const { sqlText, describeOnly = false, bindings = {}, parameters = {} } = body as unknown as QueryBody;
   const refusal = await ambushed(sqlText, session);
   if (refusal) return refusal;
+  if (troubles.lateMs > 0) await sleep(troubles.lateMs);
   const [, word = '', place = ''] = /^\s*(PUT|REMOVE|LIST)\s+(?:'@~\/([^']*)')?/.exec(sqlText) ?? [];
   if (word === 'PUT') return success(stage.put(sqlText, requestId, addressOf()));
   if (word === 'REMOVE' && stage.kept > 0) stage.kept -= 1;
@@ -229,7 +241,7 @@ async function ask(url: URL, body: Record<string, unknown>, session: string, who
       told.running -= 1;
       clearTimeout(limit);
     });
-  const query = { id: `q${queries.size}-${requestId}`, requestId, tag: '', outcome, stop };
+  const query = { id: `q${queries.size}-${requestId}`, requestId, how: parameters, outcome, stop };
   queries.set(query.id, query);
   if (queries.size > keptQueries) queries.delete(queries.keys().next().value!);
   return resultOf(query);
@@ -247,6 +259,11 @@ async function ambushed(text: string, session: string): Promise<object | null> {
   if (how === 'deny') {
     const said = "SQL access control error: Insufficient privileges to operate on schema 'raw'";
     return failure('003001', '42501', said);
+  }
+  if (how === 'much') {
+    const said =
+      'Information schema query returned too much data. Please repeat query with more selective predicates.';
+    return failure('090030', '22000', said);
   }
   if (how === 'end') {
     await engine.endSession(session);
@@ -271,6 +288,8 @@ async function resultOf(query: Query): Promise<object> {
   }
   if (!('rowtype' in outcome)) throw outcome;
   const { rowtype, rows, kept, statementTypeId } = outcome;
+  const rowsMax = query.how.ROWS_PER_RESULTSET ?? troubles.rowsMax;
+  if (rowsMax > 0) rows.splice(rowsMax);
   const total = kept?.total ?? rows.length;
   const chunks = Array.from({ length: kept ? Math.ceil(total / chunkRows) : 0 }, (_, at) => ({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/chunks/${query.id}/${at}`,
@@ -285,7 +304,7 @@ async function resultOf(query: Query): Promise<object> {
     version: 1,
     parameters: [],
     rowtype,
-    rowset: rows,
+    rowset: asWritten(rows, rowtype, query.how),
     total,
     returned: total,
     ...(kept && { chunks, qrmk: chunkKey }),
@@ -294,14 +313,20 @@ async function resultOf(query: Query): Promise<object> {
 
 async function sendChunk(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, , id, at] = url.pathname.split('/');
-  const outcome = await queries.get(id!)?.outcome;
+  const query = queries.get(id!);
+  const outcome = await query?.outcome;
   const isKnown = request.headers['x-amz-server-side-encryption-customer-key'] === chunkKey;
   if (troubles.expiredUrls > 0 || !isKnown || !outcome || !('kept' in outcome) || !outcome.kept) {
     troubles.expiredUrls -= 1;
     response.writeHead(403).end();
     return;
   }
-  const rows = await engine.read(outcome.kept, outcome.rowtype, Number(at) * chunkRows, chunkRows);
+  const { kept, rowtype } = outcome;
+  const rows = asWritten(
+    await engine.read(kept, rowtype, Number(at) * chunkRows, chunkRows),
+    rowtype,
+    query!.how,
+  );
   const bytes = await gzipped(rows.map((row) => JSON.stringify(row)).join(',\n'), { level: 1 });
   const isBroken = troubles.chunks > 0;
   if (isBroken) troubles.chunks -= 1;

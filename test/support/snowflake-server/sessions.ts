@@ -19,6 +19,8 @@ interface Session extends Who {
   master: string;
   isExpired: boolean;
   isGone: boolean;
+  /** Nobody knows its tokens any more. */
+  isUnknown: boolean;
 }
 
 /** What a login sends that matters here. */
@@ -47,7 +49,14 @@ export class Sessions {
     const refusal = this.#refuse(data);
     if (refusal) return refusal;
     this.logins += 1;
-    const session = { ...who, session: randomUUID(), master: randomUUID(), isExpired: false, isGone: false };
+    const session = {
+      ...who,
+      session: randomUUID(),
+      master: randomUUID(),
+      isExpired: false,
+      isGone: false,
+      isUnknown: false,
+    };
     this.#sessions.push(session);
     return session;
   }
@@ -65,13 +74,14 @@ export class Sessions {
   /** Null when the token is good; else the code that says what is wrong with it. */
   problemOf(token: string): string | null {
     const found = this.#sessions.find(({ session }) => session === token);
-    if (!found || found.isGone) return '390111';
+    if (!found || found.isUnknown) return '390104';
+    if (found.isGone) return '390111';
     return found.isExpired ? '390112' : null;
   }
 
   /** The session with a new token; null when the master token is good for nothing. */
   renew(master: string): Session | null {
-    const found = this.#sessions.find((each) => each.master === master && !each.isGone);
+    const found = this.#sessions.find((each) => each.master === master && !each.isGone && !each.isUnknown);
     if (!found) return null;
     this.renewals += 1;
     Object.assign(found, { session: randomUUID(), isExpired: false });
@@ -86,11 +96,9 @@ export class Sessions {
   }
 
   /** Lets all that are open run out, or be forgotten. */
-  expire(how: 'expired' | 'gone'): void {
-    for (const session of this.#sessions) {
-      if (how === 'gone') session.isGone = true;
-      else session.isExpired = true;
-    }
+  expire(how: 'expired' | 'gone' | 'unknown'): void {
+    const property = { expired: 'isExpired', gone: 'isGone', unknown: 'isUnknown' } as const;
+    for (const session of this.#sessions) session[property[how]] = true;
   }
 
   #refuse(data: LoginData): [code: string, message: string] | null {

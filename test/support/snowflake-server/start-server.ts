@@ -28,7 +28,7 @@ export interface Told {
 
 /** What a test makes of the server: it answers each with what it was told so far. */
 export type Command =
-  | { expire: 'expired' | 'gone' }
+  | { expire: 'expired' | 'gone' | 'unknown' }
   | {
       trouble: {
         chunks?: number;
@@ -38,12 +38,16 @@ export type Command =
         uploads?: number;
         /** So many requests are told that their session is gone. */
         lost?: number;
+        /** So long each statement is on its way before it is known. */
+        lateMs?: number;
+        /** The account gives no more rows of a result, to whoever says nothing else. */
+        rowsMax?: number;
         stalledUploads?: number;
         keptFiles?: number;
       };
     }
   /** Refuses the next statement that has these words in it; or spoils the files of the stage before it, or ends all sessions. */
-  | { before: { words: string; how: 'refuse' | 'deny' | 'spoil' | 'end' } }
+  | { before: { words: string; how: 'refuse' | 'deny' | 'spoil' | 'much' | 'end' } }
   /** While it is on, every statement is one that still runs. */
   | { hold: boolean }
   /** Cancels all that runs, as an administrator would. */

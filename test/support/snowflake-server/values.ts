@@ -105,6 +105,32 @@ function secondsOf(micros: bigint): string {
   return `${micros < 0n ? '-' : ''}${size / 1_000_000n}.${String(size % 1_000_000n).padStart(6, '0')}000`;
 }
 
+/** What a statement says of how its result is written. */
+export interface WrittenHow {
+  JSON_INDENT?: number;
+  STRICT_JSON_OUTPUT?: boolean;
+  /** Zero for all of them. */
+  ROWS_PER_RESULTSET?: number;
+}
+
+const jsonTypes = new Set(['variant', 'object', 'array']);
+
+/** Rows as the session has them written: JSON in lines, and "undefined" for what lacks in a list, unless it is told otherwise. */
+export function asWritten(
+  rows: (string | null)[][],
+  rowtype: RowType[],
+  { JSON_INDENT = 2, STRICT_JSON_OUTPUT = false }: WrittenHow,
+): (string | null)[][] {
+  if (JSON_INDENT === 0 && STRICT_JSON_OUTPUT) return rows;
+  const written = (text: string) => {
+    const lines = JSON.stringify(JSON.parse(text), null, JSON_INDENT);
+    return STRICT_JSON_OUTPUT ? lines : lines.replaceAll(/^(\s*)null(,?)$/gm, '$1undefined$2');
+  };
+  return rows.map((row) =>
+    row.map((value, at) => (value !== null && jsonTypes.has(rowtype[at]!.type) ? written(value) : value)),
+  );
+}
+
 /** A bind as DuckDB takes it. */
 export function bindOf({ type, value }: Binding): [DuckDBValue, DuckDBType] {
   if (value === null) return [null, VARCHAR];
