@@ -1,4 +1,5 @@
 import { AppError } from '#base/errors.ts';
+import { sparing } from '#base/sparing.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import type { CachePolicy, CacheStatus } from '#warehouse/result-cache.ts';
 import { toStatement, type Sql } from '#warehouse/sql.ts';
@@ -89,7 +90,10 @@ export async function askWarehouse(
               ),
             );
           }),
-        failed: (error) => deps.log.warn('A kept answer could not be renewed.', { datastore, error }),
+        failed: (error) => {
+          const fields = { datastore, requestId: asker.requestId, error };
+          sparing(deps.log).warn(datastore.id, 'A kept answer could not be renewed.', fields);
+        },
       },
       asker.signal,
     )

@@ -1,4 +1,5 @@
 import { AppError, inputError } from '#base/errors.ts';
+import { sparing } from '#base/sparing.ts';
 import { type Asker, askWarehouse, type CacheStatus, type FreshnessOf } from '#catalog/ask.ts';
 import type { CatalogDeps } from '#catalog/deps.ts';
 import type { Working } from '#catalog/meter.ts';
@@ -233,13 +234,17 @@ async function* whileWaitedFor<Piece>(
 function withoutRows(
   { log }: CatalogDeps,
   { requestId }: Asker,
-  { name }: Endpoint,
+  { id, name }: Endpoint,
   error: unknown,
 ): unknown {
   if (!(error instanceof AppError) || error.code !== 'BAD_USER_INPUT') return error;
-  log.warn('The query of an endpoint failed.', { endpoint: name, requestId, error });
+  sparing(log).warn(id, 'The query of an endpoint failed.', {
+    endpoint: name,
+    requestId,
+    error,
+  });
   return new AppError('BAD_USER_INPUT', `The query of "${name}" fails with these parameters.`, {
-    fix: 'Check them; whoever owns the endpoint finds the reason in the log, by the request id.',
+    fix: 'Check them; whoever owns the endpoint finds the reason in the log, by its name.',
     cause: error,
   });
 }

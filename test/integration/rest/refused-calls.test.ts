@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApiKey } from '#accounts/api-keys.ts';
+import { createLog } from '#base/log.ts';
+import { callEndpoint } from '#endpoints/run.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { serve, type Serving } from '#server/serve.ts';
 import { declared, publish, signUpWithUsers } from '../../support/endpoints.ts';
@@ -56,6 +58,33 @@ test('every call that finds the endpoint is counted, and each that is refused is
   expect(await call('plan=free', reading)).toBe(429);
   expect(await call('plan=free&format=csv', reading)).toBe(429);
   expect(await usageOf('over_rest')).toMatchObject({ calls: 9, errors: 7, p50Ms: expect.any(Number) });
+});
+
+test('a query that fails with every call is few lines of the log, and none is told what the engine said', async () => {
+  const query = "SELECT id, CAST('secret ' || name AS integer) AS n FROM raw.users WHERE id > :above";
+  const params = [{ name: 'above', type: 'integer', required: true } as const];
+  const { id } = await publish(
+    gql,
+    viewer,
+    declared({ metadata: { name: 'failing', version: 1 }, route: '/failing', query, params }),
+  );
+  const { all } = await gql.app.endpoints.registry.of(viewer.projectId);
+  const endpoint = all.find((each) => each.id === id)!;
+  const lines: string[] = [];
+  const catalog = { ...gql.app.catalog, log: createLog('warn', (line) => lines.push(line)) };
+  const signal = new AbortController().signal;
+  const startedAt = performance.now();
+  for (let n = 0; n < 100; n += 1) {
+    const asker = { projectId: viewer.projectId, requestId: `r${n}`, signal };
+    const call = { values: new Map([['above', BigInt(n)]]), page: {} };
+    await expect(callEndpoint(catalog, asker, endpoint, call)).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      message: 'The query of "failing" fails with these parameters.',
+    });
+  }
+  expect(lines.length).toBeLessThanOrEqual(2 + (performance.now() - startedAt) / 1_000);
+  expect(JSON.parse(lines[0]!)).toMatchObject({ endpoint: 'failing', requestId: 'r0' });
+  expect(lines[0]).toContain('secret user');
 });
 
 test('and over GraphQL, where a document that does not fit the schema reaches no endpoint', async () => {
