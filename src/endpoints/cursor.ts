@@ -9,9 +9,9 @@ const textOfType: Partial<Record<ValueType, RegExp>> = {
   integer: /^-?\d{1,38}$/,
   decimal: /^-?\d{1,38}(\.\d{1,38})?$/,
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
-  date: /^\d{4}-\d{2}-\d{2}$/,
-  timestamp: /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?$/,
-  timestamptz: /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/,
+  date: /^((\d{4}|[+-]\d{6,7})-\d{2}-\d{2}|-?infinity)$/,
+  timestamp: /^((\d{4}|[+-]\d{6,7})-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?|-?infinity)$/,
+  timestamptz: /^((\d{4}|[+-]\d{6,7})-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z|-?infinity)$/,
 };
 
 /** Whether pages can be in the order of a column of that type. */

@@ -106,12 +106,15 @@ function inside(query: Sql): Sql {
   return sql`(${query}\n) AS page`;
 }
 
+const timeTypes: ReadonlySet<ValueType> = new Set(['date', 'timestamp', 'timestamptz']);
+
 /** (a, b) > (x, y) written out, and a >= x besides, by which an index finds the place. */
 function beyond(key: readonly KeyColumn[], { side, key: values }: PageEdge, dialect: Dialect): Sql {
+  const timeText = (text: string) => dialect.timeText?.(text) ?? text;
   const than = rawSql(side === 'after' ? '>' : '<');
   const columns = key.map(({ name, type }, index) => ({
     column: nameSql(name),
-    value: dialect.cast(sql`${values[index]!}`, type),
+    value: dialect.cast(sql`${timeTypes.has(type) ? timeText(values[index]!) : values[index]!}`, type),
   }));
   const ways = columns.map(({ column, value }, index) =>
     allOf([

@@ -15,6 +15,7 @@ import {
   type GraphQLSchema,
   GraphQLString,
 } from 'graphql';
+import { AppError } from '#base/errors.ts';
 import { jsonOfValue } from '#base/json-value.ts';
 import type { ParamDeclaration, ParamType } from '#endpoints/declaration.ts';
 import { enumName, graphqlName, isGraphqlEnum, typeName } from '#endpoints/names.ts';
@@ -98,13 +99,27 @@ function outputType(base: GraphQLSchema, { type }: ServedColumn): GraphQLOutputT
   }
 }
 
-function outputValue({ type }: ServedColumn, value: unknown): unknown {
+function outputValue({ name, type }: ServedColumn, value: unknown): unknown {
   if (value === null || value === undefined) return null;
+  const isTime = type === 'date' || type === 'timestamp' || type === 'timestamptz';
+  if (isTime && typeof value === 'string' && !/^\d{4}-/.test(value)) throw noTime(name, type, value);
   if (type === 'json' || type === 'other') return jsonOfValue(value);
   // GraphQL's Float has no NaN and no infinities.
   if (type === 'float') return Number.isFinite(value) ? value : null;
   if (type === 'timestamp' && typeof value === 'string') return value.endsWith('Z') ? value : `${value}Z`;
   return value;
+}
+
+/** RFC 3339, which both scalars keep to, has years of four digits and no infinities. */
+function noTime(name: string, type: ServedColumn['type'], value: string): AppError {
+  const scalarName = type === 'date' ? 'Date' : 'DateTime';
+  return new AppError(
+    'BAD_USER_INPUT',
+    `The column "${name}" holds ${value}, which no ${scalarName} is: they have years from 0000 to 9999.`,
+    {
+      fix: 'Call the endpoint over REST, which gives it as it is; whoever owns the endpoint can make it a text in its query.',
+    },
+  );
 }
 
 function connectionType(

@@ -61,6 +61,8 @@ export interface Dialect {
   valueType(dataType: string): ValueType;
   /** Fails on a value that is none of the type. Where the value is no bind, `from` says what it is. */
   cast(value: Sql, type: ValueType, from?: ValueType): Sql;
+  /** A date or moment of ISO 8601 as the engine reads it, where years may lie outside 1 to 9999. Left out where none does. */
+  timeText?(iso: string): string;
   /** NULL for a value that is none of the type. */
   tryCast(value: Sql, type: ValueType): Sql;
   /** A relation of one column named "item", with one row for each element of a list bind. */

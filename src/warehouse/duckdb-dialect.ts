@@ -64,6 +64,8 @@ export const duckDbDialect: Dialect = {
     return valueTypes.get(dataType.toUpperCase()) ?? 'other';
   },
   cast: (value, type) => sql`CAST(${value} AS ${rawSql(typeNames[type])})`,
+  // It reads all of ISO 8601 but the sign of a long year.
+  timeText: (iso) => iso.replace(/^\+0*/, ''),
   tryCast: (value, type) => sql`TRY_CAST(${value} AS ${rawSql(typeNames[type])})`,
   listRows: (list, type) => sql`(SELECT unnest(CAST(${list} AS ${rawSql(typeNames[type])}[])) AS item)`,
   listsRows(columns) {

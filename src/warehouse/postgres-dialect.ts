@@ -1,4 +1,5 @@
 import type { Aggregate, Dialect, Grain, ValueType } from './dialect.ts';
+import { timeText } from './postgres-values.ts';
 import { joinedTexts } from './row-hash.ts';
 import { joinSql, nameSql, rawSql, sql, type Sql, typedBind } from './sql.ts';
 import { quoteName } from './warehouse.ts';
@@ -59,6 +60,7 @@ export const postgresDialect: Dialect = {
   placeholder: (n) => `$${n}`,
   valueType: (dataType) => valueTypes.get(dataType.replace(/\s*\([^)]*\)/, '')) ?? 'other',
   cast: (value, type) => sql`CAST(${typedBind(value, type)} AS ${rawSql(typeNames[type])})`,
+  timeText,
   tryCast,
   listRows: (list, type) => sql`(SELECT unnest(CAST(${list} AS ${rawSql(typeNames[type])}[])) AS item)`,
   listsRows(columns) {

@@ -69,12 +69,17 @@ function itemText(item: Bind): string {
 }
 
 function momentText(moment: Date): string {
-  const [, sign, years, rest] = /^([+-]?)(\d+)(-.*)Z$/.exec(moment.toISOString())!;
-  // ISO 8601 has a year 0, which is 1 BC.
-  if (sign === '-' || Number(years) === 0) {
-    return `${String(Number(years) + 1).padStart(4, '0')}${rest}+00 BC`;
-  }
-  return `${String(Number(years)).padStart(4, '0')}${rest}+00`;
+  return timeText(moment.toISOString().replace('Z', '+00'));
+}
+
+/** A date or moment of ISO 8601, whose years have a sign when they are long, and whose year 0 is 1 BC, as PostgreSQL reads it. */
+export function timeText(iso: string): string {
+  const match = /^([+-]?)(\d+)(-.*)$/.exec(iso);
+  // infinity and -infinity.
+  if (!match) return iso;
+  const [, sign, years, rest] = match;
+  const isBefore = sign === '-' || Number(years) === 0;
+  return `${String(Number(years) + (isBefore ? 1 : 0)).padStart(4, '0')}${rest}${isBefore ? ' BC' : ''}`;
 }
 
 /** A value as an answer holds it. */

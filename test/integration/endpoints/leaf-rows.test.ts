@@ -96,7 +96,7 @@ test('a value that cannot be given is null and an error at its place, each time'
     '2026-01-01T00:00:00.000Z',
   ]);
   expect(errors).toMatchObject([{ path: ['data', 'endless', 'nodes', 1, 'when'] }]);
-  expect(errors[0].message).toContain('"infinity" is not a DateTime');
+  expect(errors[0].message).toContain('holds infinity, which no DateTime is');
   expect(await answer('{ data { endless { nodes { id when: at } } } }')).toBe(whole);
   const plain = JSON.parse(await answer('{ data { endless { nodes { ... on Endless { id when: at } } } } }'));
   const { locations: _, ...said } = plain.errors[0];
