@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { demand } from '#accounts/permissions.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import type { App } from '#app.ts';
@@ -172,7 +172,7 @@ function whole(request: RestRequest, endpoint: Endpoint, format: Format, answer:
   let written = kept.get(key);
   if (!written) {
     const body = bodyOf(endpoint, format, answer);
-    written = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
+    written = { body, etag: `"${hash('sha256', body, 'base64url').slice(0, 22)}"` };
     kept.set(key, written);
   }
   const headers = {

@@ -1,4 +1,4 @@
-import { jsonOfValue } from '#base/json-value.ts';
+import { jsonOfValue, jsonTextOf } from '#base/json-value.ts';
 import type { ServedColumn } from '#endpoints/served.ts';
 
 /** How rows are written. */
@@ -38,7 +38,7 @@ export function acceptedFormat(accept: string | undefined): Format | null {
 export function jsonOfRow(names: readonly string[], row: readonly unknown[]): string {
   let text = '{';
   for (const [index, name] of names.entries()) {
-    text += `${index === 0 ? '' : ','}${name}:${JSON.stringify(jsonOfValue(row[index])) ?? 'null'}`;
+    text += `${index === 0 ? '' : ','}${name}:${jsonTextOf(row[index])}`;
   }
   return `${text}}`;
 }

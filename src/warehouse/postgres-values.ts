@@ -144,6 +144,9 @@ export function readerOf(oid: number): Read {
 const timestampPattern = /^(\d{4,})(-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?(?:\+00)?( BC)?$/;
 
 function isoOf(text: string): string {
+  // As most are written: 2026-01-01 00:00:00+00.
+  if (text.length === 22 && text[10] === ' ' && text.endsWith('+00'))
+    return `${text.slice(0, 10)}T${text.slice(11, 19)}.000000Z`;
   const match = timestampPattern.exec(text);
   // infinity and -infinity.
   if (!match) return text;

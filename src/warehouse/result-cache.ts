@@ -181,23 +181,20 @@ export class ResultCache {
   }
 
   /** Resolves with the flight, or fails as soon as the signal aborts; the last who leaves stops the flight. */
-  async #wait(id: string, flight: Flight, signal: AbortSignal): Promise<Entry> {
+  #wait(id: string, flight: Flight, signal: AbortSignal): Promise<Entry> {
     flight.waiting += 1;
-    const { promise: left, reject } = Promise.withResolvers<never>();
-    const leave = () => {
-      flight.waiting -= 1;
-      reject(leftError(signal.reason));
-      if (flight.waiting > 0) return;
-      // Whoever asks from now on would be handed its end.
-      if (this.#flights.get(id) === flight) this.#flights.delete(id);
-      flight.leave.abort(signal.reason);
-    };
-    signal.addEventListener('abort', leave, { once: true });
-    try {
-      return await Promise.race([flight.entry, left]);
-    } finally {
-      signal.removeEventListener('abort', leave);
-    }
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        flight.waiting -= 1;
+        reject(leftError(signal.reason));
+        if (flight.waiting > 0) return;
+        // Whoever asks from now on would be handed its end.
+        if (this.#flights.get(id) === flight) this.#flights.delete(id);
+        flight.leave.abort(signal.reason);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      flight.entry.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    });
   }
 
   #keep(id: string, entry: Entry): void {
