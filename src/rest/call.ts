@@ -41,6 +41,8 @@ export interface RestAnswer {
   headers: Record<string, string>;
   /** Pieces come as they are taken; HEAD and 304 take none. */
   body: string | AsyncIterable<string> | null;
+  /** Of a body that is given again: the same object each time, with which what is made of the body may be kept. */
+  kept?: object;
   /** Told after a body of pieces: { "sluice-truncated": "true" } when rows were left out. */
   trailers?: () => Record<string, string>;
 }
@@ -181,7 +183,12 @@ function whole(request: RestRequest, endpoint: Endpoint, format: Format, answer:
   };
   if (isKnown(request.headers['if-none-match'], written.etag))
     return { status: 304, headers, body: written.body };
-  return { status: 200, headers: { ...headers, 'content-type': contentTypes[format] }, body: written.body };
+  return {
+    status: 200,
+    headers: { ...headers, 'content-type': contentTypes[format] },
+    body: written.body,
+    ...((answer.cache === 'HIT' || answer.cache === 'STALE') && { kept: written }),
+  };
 }
 
 function bodyOf(

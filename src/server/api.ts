@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { constants, createBrotliCompress, createGzip } from 'node:zlib';
 import type { Viewer } from '#accounts/viewer.ts';
 import { answerCall, failure, type RestAnswer } from '#rest/call.ts';
 import { answerDescription } from '#rest/describe.ts';
 import { admit } from './admit.ts';
+import { compressionFor } from './compress.ts';
 import { addressOf, type Exchange, Refused } from './exchange.ts';
 import type { GraphqlServer } from './graphql-server.ts';
 
@@ -66,7 +66,7 @@ async function answerOf(exchange: Exchange, server: GraphqlServer, signal: Abort
 
 async function send(
   { request, response }: Exchange,
-  { status, headers, body, trailers }: RestAnswer,
+  { status, headers, body, kept, trailers }: RestAnswer,
 ): Promise<void> {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   // They follow the last of several pieces, which HTTP/1.0 and HEAD have not.
@@ -77,43 +77,28 @@ async function send(
     return;
   }
   const isShort = typeof body === 'string' && body.length < compressedFrom;
-  const compressed = isShort ? null : compression(request.headers['accept-encoding'] ?? '');
-  if (compressed) {
-    response.setHeader('content-encoding', compressed.name);
+  const compression = isShort ? null : compressionFor(request.headers['accept-encoding'] ?? '');
+  let bytes: string | Buffer | null = typeof body === 'string' && !compression ? body : null;
+  if (compression) {
+    response.setHeader('content-encoding', compression.name);
+    if (kept && typeof body === 'string' && status !== 304) bytes = await compression.ofKept(kept, body);
     // A compressed answer is the same one, in other bytes.
     const etag = response.getHeader('etag');
     if (typeof etag === 'string' && !etag.startsWith('W/')) response.setHeader('etag', `W/${etag}`);
-  } else if (typeof body === 'string' && status !== 304) {
-    response.setHeader('content-length', Buffer.byteLength(body));
   }
+  if (bytes !== null && status !== 304) response.setHeader('content-length', Buffer.byteLength(bytes));
   if (request.method === 'HEAD' || status === 304) {
     if (status === 304) response.removeHeader('content-encoding');
     response.writeHead(status).end();
     return;
   }
   response.writeHead(status);
-  if (typeof body === 'string' && !compressed) {
-    response.end(body);
+  if (bytes !== null) {
+    response.end(bytes);
     return;
   }
   const source = Readable.from(typeof body === 'string' ? [body] : body);
-  await pipeline([source, ...(compressed ? [compressed.stream()] : []), response], { end: false });
+  await pipeline([source, ...(compression ? [compression.stream()] : []), response], { end: false });
   if (trailers) response.addTrailers(trailers());
   response.end();
-}
-
-/** The best coding that the client takes. */
-function compression(accepted: string): { name: string; stream: () => NodeJS.ReadWriteStream } | null {
-  const takes = (name: string) =>
-    new RegExp(`(^|[,\\s])${name}\\s*(;\\s*q=(?!0(\\.0*)?\\s*(,|$))|,|$)`, 'i').test(accepted);
-  if (takes('br')) {
-    // The middle of its scale takes as long as gzip does, and gives less.
-    const params = { [constants.BROTLI_PARAM_QUALITY]: 4 };
-    return {
-      name: 'br',
-      stream: () => createBrotliCompress({ params, flush: constants.BROTLI_OPERATION_FLUSH }),
-    };
-  }
-  if (takes('gzip')) return { name: 'gzip', stream: () => createGzip({ level: 4 }) };
-  return null;
 }

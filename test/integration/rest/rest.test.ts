@@ -134,6 +134,22 @@ test('an unchanged answer is 304, whatever coding it came in', async () => {
   expect(again.headers.get('cache-control')).toBe('private, no-cache');
 });
 
+test('a kept answer says its length in each coding, and is the same rows', async () => {
+  const path = 'v1/users/active?plan=enterprise&first=90';
+  const plain = await (await call(path, { 'accept-encoding': 'identity' })).text();
+  for (const coding of ['br', 'gzip', 'br']) {
+    const headers = { 'accept-encoding': coding };
+    const [get, head] = [await call(path, headers), await call(path, headers, 'HEAD')];
+    expect(get.headers.get('sluice-cache')).toBe('HIT');
+    expect(get.headers.get('content-encoding')).toBe(coding);
+    const length = Number(get.headers.get('content-length'));
+    expect(length).toBeGreaterThan(0);
+    expect(length).toBeLessThan(plain.length / 3);
+    expect(head.headers.get('content-length')).toBe(String(length));
+    expect(await get.text()).toBe(plain);
+  }
+});
+
 test('CSV and NDJSON give all rows, and the values of JSON', async () => {
   await publish(
     gql,
