@@ -1,5 +1,6 @@
 import { AppError, messageOf } from '#base/errors.ts';
 import { interruptedError, type Interruption } from './interruption.ts';
+import { quoteName } from './warehouse.ts';
 
 /** Classes and codes of SQLSTATE that are the server's trouble and not the statement's. */
 const troubles = /^(08|53|57P|58|F0|XX)/;
@@ -43,8 +44,29 @@ export function statementError(
 }
 
 function fixOf(code: string, error: unknown): string | undefined {
-  if (code === '42501') return 'Let the owner GRANT what is missing to the user of the datastore.';
+  if (code === '42501') return grantFor(messageOf(error));
   return (error as { hint?: string }).hint;
+}
+
+const grants: Record<string, (name: string) => string> = {
+  schema: (name) => `GRANT USAGE ON SCHEMA ${name}, and CREATE where tables are to be made there,`,
+  database: (name) => `GRANT CREATE ON DATABASE ${name}`,
+  temporary: (name) => `GRANT TEMPORARY ON DATABASE ${name}`,
+  table: (name) => `GRANT SELECT ON ${name}`,
+};
+
+/** What is missing, as far as the server says it in English. */
+function grantFor(message: string): string {
+  const [, temporary] =
+    /^permission denied to create temporary tables in database "(.+)"$/s.exec(message) ?? [];
+  const [, kind, named] =
+    /^permission denied for (schema|database|table|view|materialized view|foreign table) (.+)$/s.exec(
+      message,
+    ) ?? [];
+  const name = temporary ?? named;
+  if (name === undefined) return 'Let the owner GRANT what is missing to the user of the datastore.';
+  const grant = grants[temporary === undefined ? kind! : 'temporary'] ?? grants['table']!;
+  return `${grant(quoteName(name))} to the user of the datastore.`;
 }
 
 /** Whether the connection went away under the statement, rather than that the server refused it. */

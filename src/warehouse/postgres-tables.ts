@@ -10,11 +10,11 @@ import type {
 
 type Run = (statement: Statement) => Promise<Pick<Answer, 'rows'>>;
 
-/** Schemas of the server itself, and of connectors. */
-const ownSchemas = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '${stagingSchema}')`;
+/** As SQL: not a schema n of the server itself, or of connectors. */
+export const ownSchemas = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '${stagingSchema}')`;
 
-/** Partitions are left to the tables they belong to. */
-const isShown = `c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND NOT starts_with(c.relname, '${stagingPrefix}')`;
+/** As SQL: a relation c that is listed. Partitions are left to the tables they belong to. */
+export const isShown = `c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND NOT starts_with(c.relname, '${stagingPrefix}')`;
 
 const typeSql = `CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, nullif(t.typtypmod, -1))
   ELSE format_type(a.atttypid, a.atttypmod) END`;
