@@ -5,7 +5,7 @@ import type { Bind, ResultColumn } from './warehouse.ts';
 type Metadata = Awaited<ReturnType<Driver['getResultSetMetadata']>>;
 
 /** A value as Databricks takes it: by name, with its type, and as text. NULL has neither type nor value. */
-interface Parameter {
+export interface Parameter {
   name: string;
   type?: string;
   value?: { stringValue: string };

@@ -1,6 +1,7 @@
 import { describeSelect } from './databricks-describe.ts';
 import { databricksDialect } from './databricks-dialect.ts';
 import type { Desk } from './databricks-query.ts';
+import { withLiterals } from './databricks-literals.ts';
 import { findNames, hasSchema } from './databricks-tables.ts';
 import { stagingSchema } from './duckdb-tables.ts';
 import { refuseBinds, refuseItself, refuseOther } from './refuse-write.ts';
@@ -34,7 +35,7 @@ export async function writeTarget(
     await desk.run({ sql: `${made} AS ${select.sql}` });
     return null;
   }
-  await desk.run({ ...select, sql: `CREATE OR REPLACE TABLE ${name} ${anyColumnName} AS ${select.sql}` });
+  await desk.run({ sql: `CREATE OR REPLACE TABLE ${name} ${anyColumnName} AS ${withLiterals(select).sql}` });
   // Of a whole table Delta knows it without reading any.
   const { rows } = await desk.run({ sql: `SELECT count(*) FROM ${name}` });
   return rows[0]![0] as bigint;

@@ -4,6 +4,7 @@ import { ConnectorError } from '#connectors/contract.ts';
 import type { DatabricksWarehouse } from '#warehouse/databricks.ts';
 import { databricksDialect } from '#warehouse/databricks-dialect.ts';
 import { DatabricksError } from '#warehouse/databricks-errors.ts';
+import { withLiterals } from '#warehouse/databricks-literals.ts';
 import { joinSql, nameSql, rawSql, type Sql, sql, tableSql, toStatement } from '#warehouse/sql.ts';
 import type { Statement, TableName } from '#warehouse/warehouse.ts';
 import type { CloudLoader, EngineTable, LoadedColumn, NotedTable, Replacement } from './cloud-loader.ts';
@@ -187,10 +188,8 @@ async function replace(
 ): Promise<void> {
   try {
     // Not sent again after a conflict: what it read is old by then.
-    await warehouse.run(toStatement(replaceSql(target, by), databricksDialect), {
-      signal,
-      deadlineMs: statementMs,
-    });
+    const statement = withLiterals(toStatement(replaceSql(target, by), databricksDialect));
+    await warehouse.run(statement, { signal, deadlineMs: statementMs });
   } catch (error) {
     const cause = error instanceof AppError ? error.cause : undefined;
     if (!(cause instanceof DatabricksError) || !cause.message.includes(overtaken)) throw error;

@@ -137,6 +137,10 @@ export class Engine {
     given: readonly Given[],
   ): Promise<Rows> {
     const { effect, sql } = statement;
+    if (given.length > 0 && (effect.kind === 'table' || effect.kind === 'view')) {
+      const message = 'Parameter markers are not allowed in a statement that makes a table or view.';
+      throw new Refusal('UNSUPPORTED_FEATURE.PARAMETER_MARKER_IN_UNEXPECTED_STATEMENT', '0A000', message);
+    }
     if (effect.kind === 'describe') {
       const query = await asQuery(connection, sql, []);
       const values = namesOf(query).map((name, at) => {
