@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '#base/id.ts';
+import { withBinds } from './bigquery-binds.ts';
 import { BigQueryError, isJobPassing, isPassing } from './bigquery-errors.ts';
 import { type BigQueryRest, firstWaitMsDefault } from './bigquery-rest.ts';
 import { decoderOf, type Field, parametersOf, type RawRow, typeName } from './bigquery-values.ts';
@@ -285,10 +286,15 @@ function queryOf(
   { dataset, maximumBytesBilled }: QuerySettings,
   { sql, binds = [] }: Statement,
 ) {
+  // A parameter is never NULL, and NULL as it is written has any type.
+  const query = binds.includes(null)
+    ? withBinds(sql, (number) => (binds[number - 1] === null ? 'NULL' : null))
+    : sql;
+  const queryParameters = parametersOf(binds);
   return {
-    query: sql,
+    query,
     useLegacySql: false,
-    ...(binds.length > 0 && { parameterMode: 'NAMED', queryParameters: parametersOf(binds) }),
+    ...(queryParameters.length > 0 && { parameterMode: 'NAMED', queryParameters }),
     ...(dataset !== undefined && { defaultDataset: { projectId, datasetId: dataset } }),
     ...(maximumBytesBilled !== undefined && { maximumBytesBilled: String(maximumBytesBilled) }),
   };

@@ -1,4 +1,4 @@
-import { bigQueryTokens } from './bigquery-tokens.ts';
+import { withBinds } from './bigquery-binds.ts';
 import type { Bind, Statement } from './warehouse.ts';
 
 /**
@@ -8,7 +8,8 @@ import type { Bind, Statement } from './warehouse.ts';
 export function asScript(guard: Statement, then: readonly Statement[]): Statement {
   const binds: Bind[] = [];
   const [first, ...rest] = [guard, ...then].map((statement) => {
-    const text = renumbered(statement.sql, binds.length);
+    const before = binds.length;
+    const text = withBinds(statement.sql, (number) => `@p${number + before}`);
     binds.push(...(statement.binds ?? []));
     return text;
   });
@@ -23,16 +24,4 @@ export function asScript(guard: Statement, then: readonly Statement[]): Statemen
     'END IF',
   ];
   return { sql: `${lines.join(';\n')};`, binds };
-}
-
-/** The statement with its binds counted from behind so many others. */
-function renumbered(sql: string, before: number): string {
-  let text = '';
-  let end = 0;
-  for (const { kind, text: bind, index = 0 } of bigQueryTokens(sql)) {
-    if (kind !== 'sign' || !/^@p\d+$/.test(bind)) continue;
-    text += `${sql.slice(end, index)}@p${Number(bind.slice(2)) + before}`;
-    end = index + bind.length;
-  }
-  return text + sql.slice(end);
 }

@@ -27,9 +27,9 @@ export interface QueryParameter {
   parameterValue: { value?: string | null; arrayValues?: { value: string | null }[] };
 }
 
-/** The binds of a statement, named p1, p2 and so on. A list is an array of texts, which the dialect casts back. */
+/** The binds of a statement that are not NULL, named p1, p2 and so on. A list is an array of texts, which the dialect casts back. */
 export function parametersOf(binds: readonly Bind[]): QueryParameter[] {
-  return binds.map((bind, at) => ({ name: `p${at + 1}`, ...parameterOf(bind) }));
+  return binds.flatMap((bind, at) => (bind === null ? [] : [{ name: `p${at + 1}`, ...parameterOf(bind) }]));
 }
 
 function parameterOf(bind: Bind): Omit<QueryParameter, 'name'> {

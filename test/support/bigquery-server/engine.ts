@@ -375,6 +375,10 @@ export async function prepare(
     Array.from({ length: prepared.parameterCount }, (_, at) => prepared.parameterName(at + 1)),
   );
   const used = parameters.filter(({ name }) => known.has(name));
+  const empty = parameters.find(
+    ({ parameterValue: { value, arrayValues } }) => (value ?? arrayValues ?? null) === null,
+  );
+  if (empty) throw new Refusal(400, 'invalid', `The value of the query parameter '${empty.name}' is NULL.`);
   for (const name of known) {
     if (!used.some((parameter) => parameter.name === name)) {
       throw new Refusal(400, 'invalidQuery', `Query parameter '${name}' not found`);

@@ -53,10 +53,10 @@ describe('a value of BigQuery', () => {
     expect(typeName(field('NUMERIC', { precision: '12', scale: '2' }))).toBe('NUMERIC(12, 2)');
   });
 
-  test('that is bound has its type; a list is an array of texts', () => {
+  test('that is bound has its type; a list is an array of texts, and NULL is no parameter', () => {
     const binds = [1, 1.5, 2n ** 64n, true, 'x', null, new Date(0), new Uint8Array([255]), ['a', 1n]];
     expect(parametersOf(binds).map(({ parameterType }) => parameterType.type)).toEqual(
-      'INT64 FLOAT64 BIGNUMERIC BOOL STRING STRING TIMESTAMP BYTES ARRAY'.split(' '),
+      'INT64 FLOAT64 BIGNUMERIC BOOL STRING TIMESTAMP BYTES ARRAY'.split(' '),
     );
     expect(parametersOf(binds).at(-1)).toEqual({
       name: 'p9',
