@@ -154,7 +154,8 @@ export const declarationSchema: ConfigSchema = {
         by: {
           enum: ['key', 'member', 'address'],
           default: 'key',
-          description: 'Who is counted: an API key or session, a member, or an address.',
+          description:
+            'Who is counted: an API key or session, a member, or an address; in GraphQL, where none is known, a key.',
         },
       },
       ['per'],

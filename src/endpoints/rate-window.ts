@@ -40,22 +40,22 @@ export class RateWindow {
   shared = nothing();
   /** By this process since. */
   own = nothing();
-  #perMs = 0;
+  readonly #perMs: number;
   readonly #calls = new Set<RunningCall>();
   readonly #clock: () => number;
 
-  constructor(clock: () => number) {
+  constructor(perMs: number, clock: () => number) {
+    this.#perMs = perMs;
     this.#clock = clock;
   }
 
-  /** Counts what was worked until now, in the window of that length that runs now; whether that is a new one. */
-  bringUpToDate(perMs = this.#perMs): boolean {
+  /** Counts what was worked until now, in the window that runs now; whether that is a new one. */
+  bringUpToDate(): boolean {
     const now = this.#clock();
-    const isNew = now >= this.endAt || perMs !== this.#perMs;
+    const isNew = now >= this.endAt;
     if (isNew) {
-      this.#perMs = perMs;
-      this.startAt = now - (now % perMs);
-      this.endAt = this.startAt + perMs;
+      this.startAt = now - (now % this.#perMs);
+      this.endAt = this.startAt + this.#perMs;
       this.shared = nothing();
       this.own = nothing();
     }

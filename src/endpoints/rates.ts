@@ -54,8 +54,8 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
   const costs = openCosts();
   let cleanedAt = 0;
   const windowOf = (key: string, perMs: number): RateWindow => {
-    const window = windows.get(key) ?? new RateWindow(clock);
-    if (!window.bringUpToDate(perMs)) return window;
+    const window = windows.get(key) ?? new RateWindow(perMs, clock);
+    if (!window.bringUpToDate()) return window;
     // The newest last.
     windows.delete(key);
     windows.set(key, window);
@@ -80,7 +80,7 @@ export function openRates({ db }: Pick<Store, 'db'>, log: Log, clock: () => numb
     if (!rateLimit) return null;
     const { perMs } = rateLimit;
     const window = windows.get(keyOf(endpoint, caller));
-    window?.bringUpToDate(perMs);
+    window?.bringUpToDate();
     return rateStateOf(rateLimit, window?.used ?? { requests: 0, costMs: 0 }, perMs - (clock() % perMs));
   };
   const exchangeOnce = async (): Promise<void> => {
@@ -183,12 +183,13 @@ function addUp(db: Db, told: readonly Told[]): Promise<ToldByAll[]> {
       RETURNING key, start_at, used, cost_ms`;
 }
 
-/** A member who signs in twice is counted once with "member", and twice with "key". */
+/**
+ * A member who signs in twice is counted once with "member", and twice with "key"; who has no address, as in GraphQL, by key.
+ * Windows of another length are others: they begin at other times.
+ */
 function keyOf({ id, rateLimit }: Endpoint, { viewer, address }: Counted): string {
-  const whose = {
-    key: viewer?.apiKeyId ?? viewer?.memberId,
-    member: viewer?.memberId ?? viewer?.apiKeyId,
-    address,
-  }[rateLimit!.by];
-  return `${id} ${whose ?? address ?? ''}`;
+  const { by, perMs } = rateLimit!;
+  const key = viewer?.apiKeyId ?? viewer?.memberId ?? address;
+  const whose = { key, member: viewer?.memberId ?? key, address: address ?? key }[by];
+  return `${id} ${perMs} ${whose ?? ''}`;
 }

@@ -63,6 +63,54 @@ test('two processes share a window, and each begins the next one anew', async ()
   expect([left(one), left(other)]).toEqual([4, 4]);
 });
 
+test('callers are told apart by key, member or address, and where no address is known by key', async () => {
+  const { store } = gql.app;
+  await using rates = openRates(store, log);
+  const key = { ...viewer, apiKeyId: 'k1' };
+  const session = { ...viewer, apiKeyId: null };
+  const callers = [
+    { viewer: key, address: '10.0.0.1' },
+    { viewer: key, address: '10.0.0.2' },
+    { viewer: { ...key, apiKeyId: 'k2' }, address: '10.0.0.1' },
+    { viewer: session, address: '10.0.0.2' },
+    { viewer: key, address: null },
+    { viewer: session, address: null },
+  ];
+  for (const [by, left] of [
+    ['key', [9, 8, 9, 9, 7, 8]],
+    ['member', [9, 8, 7, 6, 5, 4]],
+    ['address', [9, 9, 8, 8, 9, 9]],
+  ] as const) {
+    const endpoint = await published(`by_${by}`, { rateLimit: { requests: 10, per: '1d', by } });
+    const remaining = callers.map((caller) => {
+      rates.take(endpoint, caller);
+      return rates.stateOf(endpoint, caller)!.requests!.remaining;
+    });
+    expect(remaining, by).toEqual(left);
+  }
+});
+
+test('processes share the window of another length as soon as one is declared', async () => {
+  const { store } = gql.app;
+  const now = Date.UTC(2026, 5, 1, 12, 30);
+  await using one = openRates(store, log, () => now);
+  await using other = openRates(store, log, () => now);
+  const caller = { viewer, address: null };
+  const short = await published('lengthened', { rateLimit: { requests: 5, per: '1m' } });
+  one.take(short, caller);
+  await one.exchange();
+  const long = await published('lengthened', { rateLimit: { requests: 5, per: '1d' } });
+  expect(long.id).toBe(short.id);
+  for (const rates of [one, other]) rates.take(long, caller);
+  for (const rates of [one, other, one]) {
+    await rates.exchange();
+    rates.take(long, caller);
+  }
+  await one.exchange();
+  await other.exchange();
+  expect(() => other.take(long, caller)).toThrow('lengthened takes 5 calls in 86400 s.');
+});
+
 test('usage tells calls, errors, percentiles and the share of kept answers, of 30 days and of both processes', async () => {
   const endpoint = await published('used');
   const { store } = gql.app;

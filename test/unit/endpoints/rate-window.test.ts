@@ -6,8 +6,8 @@ const minute = 60_000;
 
 function openWindow(startAt: number) {
   let now = startAt;
-  const window = new RateWindow(() => now);
-  window.bringUpToDate(minute);
+  const window = new RateWindow(minute, () => now);
+  window.bringUpToDate();
   const costs: number[] = [];
   return {
     window,
@@ -18,7 +18,7 @@ function openWindow(startAt: number) {
     },
     pass: (ms: number) => {
       now += ms;
-      window.bringUpToDate(minute);
+      window.bringUpToDate();
     },
   };
 }
