@@ -61,7 +61,8 @@ export function checkChange(
       'Delete it, or give the file another name or version.',
     );
   }
-  if (author.file !== null && row.homeId !== author.file.homeId) {
+  // Gateways that serve one folder each have the same files.
+  if (author.file !== null && row.homeId !== author.file.homeId && row.file !== author.file.name) {
     const message = `"${row.name}" version ${row.version} is declared by the file ${row.file} of another gateway.`;
     throw inputError('CONFLICT', ['metadata', 'name'], message, 'Give one of them another name or version.');
   }

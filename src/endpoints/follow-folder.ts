@@ -1,12 +1,13 @@
+import { relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { watch } from 'chokidar';
 import { canonicalJson } from '#accounts/canonical-json.ts';
-import { InputError, messageOf } from '#base/errors.ts';
+import { InputError, messageOf, type Problem } from '#base/errors.ts';
 import type { Endpoint as EndpointRow } from '#generated/prisma/client.ts';
 import type { Author } from './change.ts';
 import type { Declaration } from './declaration.ts';
 import type { EndpointDeps } from './deps.ts';
-import { type EndpointFile, problemLine, readFolder } from './folder.ts';
+import { type EndpointFile, placeOfFolder, problemLine, readFolder, stateOfFolder } from './folder.ts';
 import { publishEndpoint } from './publish.ts';
 import { deleteEndpoint, saveEndpoint } from './save.ts';
 
@@ -16,6 +17,8 @@ const settleMs = 100;
 const goneMs = 500;
 /** How often a folder is looked at that cannot be served yet: there is no project, or a datastore is away. */
 const againMs = 5_000;
+/** How often it is looked at in any case: disks of networks tell of no change, nor does a link that leads elsewhere now. */
+const lookMs = 10_000;
 
 /** Files that are published at once: each waits for its engine and the store. */
 const appliedAtOnce = 4;
@@ -24,6 +27,8 @@ const appliedAtOnce = 4;
 export interface FollowedFolder extends AsyncDisposable {
   /** Reads the folder once more; resolves when what it says is served. */
   apply(): Promise<void>;
+  /** The same where anything in it is another than when it was last read. */
+  look(): Promise<void>;
 }
 
 /**
@@ -38,7 +43,9 @@ export async function followFolder(
   let applying: Promise<void> = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let state = '';
   const applyOnce = async (): Promise<void> => {
+    state = await stateOfFolder(folder);
     const files = await readSettled(deps, { folder, homeId });
     const problems = await applyFiles(deps, homeId, files);
     for (const problem of problems)
@@ -58,17 +65,33 @@ export async function followFolder(
     clearTimeout(timer);
     if (!closed) timer = setTimeout(() => void apply(), ms).unref();
   };
-  const watcher = watch(folder, { ignoreInitial: true, ignored: /(^|[/\\])\.[^/\\.]/ });
+  const look = async (): Promise<void> => {
+    const place = await placeOfFolder(folder);
+    if (place !== watched) {
+      watcher.unwatch(watched);
+      watched = place;
+      watcher.add(place);
+    }
+    if ((await stateOfFolder(folder)) !== state) await apply();
+  };
+  let watched = await placeOfFolder(folder);
+  // Where the folder itself lies does not matter. "..data" is what a mounted volume of Kubernetes changes.
+  const isHidden = (path: string) => /(^|[/\\])\.[^/\\.]/.test(relative(watched, path));
+  // Links are not followed: two that lead to a folder around them would be followed for ever. `look` sees what is behind them.
+  const watcher = watch(watched, { ignoreInitial: true, ignored: isHidden, followSymlinks: false });
   watcher.on('all', () => later(settleMs));
   watcher.on('error', (error) =>
     deps.log.warn('The endpoints folder is not watched.', { folder, error: messageOf(error) }),
   );
   await apply();
+  const looking = setInterval(() => void look().catch(() => later(settleMs)), lookMs).unref();
   return {
     apply,
+    look,
     async [Symbol.asyncDispose]() {
       closed = true;
       clearTimeout(timer);
+      clearInterval(looking);
       await watcher.close();
       await applying;
     },
@@ -101,7 +124,8 @@ async function applyFiles(
   files: readonly EndpointFile[],
 ): Promise<string[]> {
   const { db } = deps.store;
-  const served = await db.endpoint.findMany({ where: { origin: 'FILE', homeId, deletedAt: null } });
+  const all = await db.endpoint.findMany({ where: { origin: 'FILE', deletedAt: null } });
+  const served = all.filter((row) => row.homeId === homeId);
   if (files.length === 0 && served.length === 0) return [];
   const project = await db.project.findFirst({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] });
   if (!project) return ['There is no project yet: sign up first.'];
@@ -110,39 +134,65 @@ async function applyFiles(
     memberId: null,
     file: { name, homeId },
   });
-  const problems: string[] = [];
+  // What a gateway with the same files serves is served.
   const known = new Map(
-    served.filter(({ projectId }) => projectId === project.id).map((row) => [keyOf(row), row]),
+    all.filter(({ projectId }) => projectId === project.id).map((row) => [keyOf(row), row]),
   );
-  const declared = new Set<string>();
-  const changed: { name: string; declaration: Declaration }[] = [];
-  for (const { name, declaration, problems: wrong } of files) {
-    problems.push(...wrong.map((problem) => problemLine(name, problem)));
-    if (!declaration) continue;
-    declared.add(keyOf(declaration.metadata));
-    if (isServedAs(known.get(keyOf(declaration.metadata)), name, declaration)) continue;
-    changed.push({ name, declaration });
-  }
-  for (let from = 0; from < changed.length; from += appliedAtOnce) {
-    const together = changed.slice(from, from + appliedAtOnce);
-    const applied = together.map(({ name, declaration }) => applyFile(deps, author(name), declaration));
-    problems.push(...(await Promise.all(applied)).flat());
-  }
+  const right = files.filter(isRight);
+  const declared = new Set(right.map(({ declaration }) => keyOf(declaration.metadata)));
+  const changed = right.filter(
+    ({ name, declaration }) => !isServedAs(known.get(keyOf(declaration.metadata)), name, declaration),
+  );
+  const failed = await applyEach(deps, author, changed);
   const wrongFiles = new Set(files.filter(({ declaration }) => !declaration).map(({ name }) => name));
+  let hasGone = false;
   for (const row of served) {
     // What a wrong file said before it went wrong stays.
     if (declared.has(keyOf(row)) || (row.file !== null && wrongFiles.has(row.file))) continue;
     await deleteEndpoint(deps, { ...author(row.file ?? ''), projectId: row.projectId }, { id: row.id });
     deps.log.info(`The endpoint "${row.name}" version ${row.version} is served no longer: its file is gone.`);
+    hasGone = true;
   }
-  return problems;
+  // The route or the field of one that is gone by now is free.
+  const left = hasGone ? await applyEach(deps, author, [...failed.keys()]) : failed;
+  return [
+    ...files.flatMap(({ name, problems }) => problems.map((problem) => problemLine(name, problem))),
+    ...[...left.values()].flat(),
+  ];
+}
+
+type RightFile = EndpointFile & { declaration: Declaration };
+
+function isRight(file: EndpointFile): file is RightFile {
+  return file.declaration !== null;
+}
+
+/** Serves what the files declare, some at once. Of those that cannot be served it says why, a line each. */
+async function applyEach(
+  deps: EndpointDeps,
+  author: (file: string) => Author,
+  files: readonly RightFile[],
+): Promise<Map<RightFile, string[]>> {
+  const failed = new Map<RightFile, string[]>();
+  for (let from = 0; from < files.length; from += appliedAtOnce) {
+    const together = files.slice(from, from + appliedAtOnce).map(async (file) => {
+      const problems = await applyFile(deps, author(file.name), file);
+      if (problems.length > 0) failed.set(file, problems);
+    });
+    await Promise.all(together);
+  }
+  return failed;
 }
 
 function keyOf({ name, version }: { name: string; version: number }): string {
   return `${name} ${version}`;
 }
 
-async function applyFile(deps: EndpointDeps, author: Author, declaration: Declaration): Promise<string[]> {
+async function applyFile(
+  deps: EndpointDeps,
+  author: Author,
+  { name: file, declaration, placeOf }: RightFile,
+): Promise<string[]> {
   const { name, version } = declaration.metadata;
   const { projectId } = author;
   try {
@@ -150,18 +200,18 @@ async function applyFile(deps: EndpointDeps, author: Author, declaration: Declar
       where: { projectId, name, version, deletedAt: null },
     });
     const isSaved =
-      before?.file === author.file?.name && canonicalJson(before?.declaration) === canonicalJson(declaration);
+      before?.file === file &&
+      before.homeId === author.file?.homeId &&
+      canonicalJson(before?.declaration) === canonicalJson(declaration);
     if (before && isSaved) await publishEndpoint(deps, author, { id: before.id });
     else await saveEndpoint(deps, author, { declaration, publish: true });
     deps.log.info(`The endpoint "${name}" version ${version} is served as its file says.`, {
-      file: author.file?.name,
+      file,
     });
     return [];
   } catch (error) {
-    const file = author.file?.name;
-    if (error instanceof InputError)
-      return error.problems.map(({ message, path }) => `${file}: ${path.join('.')}: ${message}`);
-    return [`${file}: ${messageOf(error)}`];
+    const told = (problem: Problem) => problemLine(file, { ...problem, ...placeOf(problem.path) });
+    return error instanceof InputError ? error.problems.map(told) : [`${file}: ${messageOf(error)}`];
   }
 }
 

@@ -13,7 +13,7 @@ export type ReadYaml =
   | { declaration: Declaration; /** Where a path of the declaration stands. */ placeOf: PlaceOf }
   | { problems: FileProblem[] };
 
-type PlaceOf = (path: readonly string[]) => { line: number; column: number };
+export type PlaceOf = (path: readonly string[]) => { line: number; column: number };
 
 /** More text than this is no declaration. */
 export const yamlBytesMax = 1_000_000;

@@ -1,7 +1,9 @@
 import { InputError, inputError } from '#base/errors.ts';
 import { newId } from '#base/id.ts';
 import type { Endpoint as EndpointRow, Prisma } from '#generated/prisma/client.ts';
+import { isHomeServed } from '#store/hold-home.ts';
 import type { Tx } from '#store/open-store.ts';
+import { checkRevision } from '#accounts/check-revision.ts';
 import { type Author, change, checkChange, findEndpoint, type Named, record, unique } from './change.ts';
 import { lockPlaces } from './check-place.ts';
 import { checkDeclaration } from './check-declaration.ts';
@@ -131,14 +133,20 @@ export async function deprecateEndpoint(
   return row;
 }
 
-/** Serves it no longer; its revisions stay. Fails with NOT_FOUND. */
+/**
+ * Serves it no longer; its revisions stay. Fails with NOT_FOUND, and with CONFLICT for one that is declared by a file which a
+ * gateway reads.
+ */
 export async function deleteEndpoint(
   deps: EndpointDeps,
   author: Author,
   named: Named,
 ): Promise<{ id: string }> {
   const before = await findEndpoint(deps, author, named.id);
-  checkChange(before, author, named.expectedRevision);
+  const isRead = before.homeId === null || (await isHomeServed(deps.store.db, before.homeId));
+  // What a file declared that nobody reads any more, that file cannot take away.
+  if (isRead || author.file !== null) checkChange(before, author, named.expectedRevision);
+  else checkRevision(before, named.expectedRevision, 'endpoint');
   const now = deps.now();
   await deps.store.db.$transaction((tx) =>
     change(tx, before, author, 'DELETED', { deletedAt: now, updatedAt: now }),

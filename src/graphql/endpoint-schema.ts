@@ -104,10 +104,7 @@ function subscriptionField(endpoint: Endpoint, types: EndpointTypes): GraphQLFie
     description: `${description} The answer now, and anew whenever the tables behind it were written. Does not end.`,
     subscribe: (_root, args, context) => {
       check(endpoint, types, args, context);
-      const { projectId } = viewerOf(context);
-      return follow(context, (signal) =>
-        followFreshened(context.app.endpoints, { projectId, tableIds: endpoint.tableIds, signal }),
-      );
+      return follow(context, (signal) => followFreshened(context.app.endpoints, { endpoint, signal }));
     },
     resolve: (_event, args, context) => answer(endpoint, types, args, context),
   };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { AppError } from '#base/errors.ts';
 import type { Log } from '#base/log.ts';
+import type { PrismaClient } from '#generated/prisma/client.ts';
 import { connect } from './connect.ts';
 import { keepConnection, type KeptConnection } from './kept-connection.ts';
 
@@ -25,7 +26,7 @@ export async function holdHome(options: {
 }): Promise<HomeHold> {
   const { databaseUrl, role } = options;
   const name = `sluice ${role} pid ${process.pid}`;
-  const homeKey = lockKey(`sluice home ${options.homeId}`);
+  const homeKey = homeKeyOf(options.homeId);
   const usersKey = lockKey('sluice users of the embedded server');
   const connection: KeptConnection = await keepConnection({
     databaseUrl,
@@ -58,16 +59,26 @@ export async function holdHome(options: {
   };
 }
 
+/** Who holds a lock, as `name`; a row even when that is not known. */
+const holdersOf = `SELECT a.application_name AS name FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND (l.classid::bigint << 32 | l.objid::bigint) = $1::bigint
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
+/** Whether a process serves from that home now. */
+export async function isHomeServed(db: PrismaClient, homeId: string): Promise<boolean> {
+  const holders = await db.$queryRawUnsafe<unknown[]>(holdersOf, homeKeyOf(homeId));
+  return holders.length > 0;
+}
+
+function homeKeyOf(homeId: string): string {
+  return lockKey(`sluice home ${homeId}`);
+}
+
 async function takeHome(client: pg.Client, key: string, home: string): Promise<void> {
   const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [key]);
   if (rows[0]?.taken) return;
-  const holders = await client.query<{ name: string | null }>(
-    `SELECT a.application_name AS name FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-       AND (l.classid::bigint << 32 | l.objid::bigint) = $1::bigint
-       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-    [key],
-  );
+  const holders = await client.query<{ name: string | null }>(holdersOf, [key]);
   const pid = /pid (\d+)$/.exec(holders.rows[0]?.name ?? '')?.[1];
   throw new AppError(
     'CONFLICT',

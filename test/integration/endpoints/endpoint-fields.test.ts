@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import type { ParamDeclaration } from '#endpoints/declaration.ts';
+import { announceWritten } from '#catalog/written.ts';
+import { deleteEndpoint, deprecateEndpoint } from '#endpoints/save.ts';
 import { openApiOf } from '#rest/openapi.ts';
 import { declared, publish, signUpWithUsers } from '../../support/endpoints.ts';
-import { type Data, openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
+import { type Answer, type Data, openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
 
 let gql: TestGraphql;
 let viewer: Viewer;
@@ -122,4 +124,28 @@ test('a default may be written in any way that a call may, and is the same in Gr
   const schemas = paths['/v1/written'].get.parameters.map(({ schema }: Data) => schema.default).slice(0, 7);
   const e = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
   expect(schemas).toEqual([true, 1.5, '2025-12-31T23:00:00.123456Z', 12, e, 'y', [true]]);
+});
+
+test('a subscription ends when its endpoint is gone, and gives nothing of it any more', async () => {
+  const declaration = declared({ metadata: { name: 'left', version: 1 }, route: '/left' });
+  const { id } = await publish(gql, viewer, declaration);
+  const { all } = await gql.app.endpoints.registry.of(viewer.projectId);
+  const { tableIds } = all.find((endpoint) => endpoint.id === id)!;
+  const { db } = gql.app.store;
+  const write = () => announceWritten(db, gql.app.catalog.datastores.cache, tableIds);
+  const author = { projectId: viewer.projectId, memberId: viewer.memberId, file: null };
+  const leave = new AbortController();
+  const query = 'subscription { dataLeft(plan: free, first: 1) { nodes { id } } }';
+  const answers = gql.follow(viewer, query, {}, leave.signal);
+  const next = async () => ((await answers.next()).value as Answer | undefined) ?? null;
+  const row = { data: { dataLeft: { nodes: [{ id: 6 }] } }, errors: [] };
+  expect(await next()).toMatchObject(row);
+  await deprecateEndpoint(gql.app.endpoints, author, { id, deprecated: true });
+  await write();
+  expect(await next()).toMatchObject(row);
+  await deleteEndpoint(gql.app.endpoints, author, { id });
+  await write();
+  const told = await next().catch((error: unknown) => error);
+  expect(told).toMatchObject({ message: '"left" version 1 is not served any more as it was.' });
+  leave.abort();
 });
