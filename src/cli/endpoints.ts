@@ -84,7 +84,7 @@ async function test(folder: string, fixtures: string | undefined): Promise<numbe
   await session.run(sql ?? 'SELECT 1').catch((error: unknown) => {
     throw new AppError('BAD_USER_INPUT', `The fixtures cannot be run: ${messageOf(error)}`);
   });
-  for (const { name, declaration } of files) {
+  for (const { name, declaration, placeOf } of files) {
     if (!declaration) continue;
     try {
       for (const result of await runExamples(warehouse, declaration)) {
@@ -98,7 +98,8 @@ async function test(folder: string, fixtures: string | undefined): Promise<numbe
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       failed += 1;
-      process.stdout.write(`✗ ${name}: ${error.message}\n`);
+      for (const problem of error.problems)
+        process.stdout.write(`✗ ${problemLine(name, { ...problem, ...placeOf(problem.path) })}\n`);
     }
   }
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
@@ -126,7 +127,11 @@ async function openApi(out: string | undefined): Promise<number> {
       fix: 'Start it with "sluice serve", or say where it is in SLUICE_URL.',
     });
   });
-  const document = (await response.json()) as { errors?: { message: string; fix?: string }[] };
+  const document = (await response.json().catch(() => {
+    throw new AppError('NOT_FOUND', `What answers at ${url} is no Sluice gateway.`, {
+      fix: 'Say in SLUICE_URL where the gateway is.',
+    });
+  })) as { errors?: { message: string; fix?: string }[] };
   if (!response.ok) {
     const [error] = document.errors ?? [];
     const fix = response.status === 401 ? 'Put a session token or an API key into SLUICE_TOKEN.' : error?.fix;
@@ -136,6 +141,10 @@ async function openApi(out: string | undefined): Promise<number> {
   }
   const text = `${JSON.stringify(document, null, 2)}\n`;
   if (out === undefined) process.stdout.write(text);
-  else await writeFile(out, text);
+  else {
+    await writeFile(out, text).catch((error: unknown) => {
+      throw new AppError('BAD_USER_INPUT', `"${out}" cannot be written: ${messageOf(error)}.`);
+    });
+  }
   return 0;
 }

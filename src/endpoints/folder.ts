@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Declaration } from './declaration.ts';
@@ -81,7 +82,9 @@ async function readEndpointFile(folder: string, name: string): Promise<EndpointF
   try {
     const { size } = await stat(path);
     if (size > yamlBytesMax) return wrong(name, `It has ${size} bytes; ${yamlBytesMax} are allowed.`);
-    const read = readYaml(await readFile(path, 'utf8'));
+    const bytes = await readFile(path);
+    if (!isUtf8(bytes)) return wrong(name, 'It is not UTF-8.');
+    const read = readYaml(bytes.toString('utf8'));
     return 'declaration' in read
       ? { name, ...read, problems: [] }
       : { name, declaration: null, placeOf: atBeginning, problems: read.problems };

@@ -18,6 +18,8 @@ export type PlaceOf = (path: readonly string[]) => { line: number; column: numbe
 /** More text than this is no declaration. */
 export const yamlBytesMax = 1_000_000;
 
+const several = 'Another declaration begins here: a file holds one.';
+
 /** Reads a file of one declaration. Every problem of it comes with line and column. */
 export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter();
@@ -32,13 +34,17 @@ export function readYaml(text: string): ReadYaml {
   };
   if (document.errors.length > 0) {
     return {
-      problems: document.errors.map(({ message, pos: [offset] }) => ({
+      problems: document.errors.map(({ code, message, pos: [offset] }) => ({
         code: 'INVALID',
         path: [],
-        message: `This is no YAML: ${message}`,
+        message: code === 'MULTIPLE_DOCS' ? several : `This is no YAML: ${message}`,
         ...at(offset),
       })),
     };
+  }
+  if (document.contents === null) {
+    const fix = 'Declare an endpoint in it: metadata, route and query.';
+    return { problems: [{ code: 'REQUIRED', path: [], message: 'It is empty.', fix, line: 1, column: 1 }] };
   }
   const placeOf: PlaceOf = (path) => at(offsetOf(document.contents, path));
   let declaration: unknown;

@@ -89,9 +89,9 @@ function errorFailures(error: AppError, expected: Example['expect']['error']): s
 /** Fields that are not expected may be anything. */
 function rowFailures(index: number, row: Row, expected: Row): string[] {
   return Object.entries(expected)
-    .filter(([name, value]) => !(name in row) || !isDeepStrictEqual(row[name], value))
+    .filter(([name, value]) => !Object.hasOwn(row, name) || !isDeepStrictEqual(row[name], value))
     .map(([name, value]) => {
-      const is = name in row ? JSON.stringify(row[name]) : 'not there';
+      const is = Object.hasOwn(row, name) ? JSON.stringify(row[name]) : 'not there';
       return `row ${index + 1}: ${name} is ${is}, and not ${JSON.stringify(value)}`;
     });
 }

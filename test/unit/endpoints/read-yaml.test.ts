@@ -47,3 +47,12 @@ test.each([
 ])('%s is refused with its line', (_what, text, line) => {
   expect(problems(text)[0]?.[0]).toBe(line);
 });
+
+test('an empty file, and one of several declarations, are told in words of the declaration', () => {
+  const messages = (text: string) => {
+    const read = readYaml(text);
+    return 'problems' in read ? read.problems.map(({ message }) => message) : [];
+  };
+  expect(messages('# later\n')).toEqual(['It is empty.']);
+  expect(messages(`${good}---\n${good}`)).toEqual(['Another declaration begins here: a file holds one.']);
+});
