@@ -78,12 +78,15 @@ export async function answerBy<Answered extends AskedRows>(
   }
   const { size, edge, isBack } = readPage(endpoint, page);
   const asked = await ask(pageOf(query, pages.key, edge, size, dialect), size + 1);
-  if (asked.rows.length <= size && !isBack) {
+  // A page of wide rows has fewer than were asked for, where an answer has as many bytes as it may.
+  const hasMore = asked.rows.length > size || asked.truncated;
+  if (!hasMore && !isBack) {
     const { rows: without } = await ask(hasNoKey(query, pages.key), 1);
     if (without.length > 0) throw keyMissing(pages.key.map(({ name }) => name));
   }
   const read = alignRows(endpoint, asked);
-  const shaped = pageShapes.get(read) ?? shapePage(endpoint, read, { size, isBack, isFirst: edge === null });
+  const about = { size, hasMore, isBack, isFirst: edge === null };
+  const shaped = pageShapes.get(read) ?? shapePage(endpoint, read, about);
   pageShapes.set(read, shaped);
   return { ...shaped, truncated: false, asked };
 }
@@ -96,9 +99,8 @@ const pageShapes = new WeakMap<readonly unknown[][], PageShape>();
 function shapePage(
   endpoint: Endpoint,
   read: readonly unknown[][],
-  { size, isBack, isFirst }: { size: number; isBack: boolean; isFirst: boolean },
+  { size, hasMore, isBack, isFirst }: { size: number; hasMore: boolean; isBack: boolean; isFirst: boolean },
 ): PageShape {
-  const hasMore = read.length > size;
   const rows = read.slice(0, size);
   if (isBack) rows.reverse();
   const cursor = (row: readonly unknown[] | undefined) =>

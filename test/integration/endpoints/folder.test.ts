@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Viewer } from '#accounts/viewer.ts';
 import { type FollowedFolder, followFolder } from '#endpoints/follow-folder.ts';
@@ -176,7 +177,7 @@ describe('a folder of its own', () => {
     await symlink('nowhere', join(own, 'dangling.yaml'));
     await symlink('/dev/zero', join(own, 'endless.yaml'));
     await symlink('loop.yaml', join(own, 'loop.yaml'));
-    execFileSync('mkfifo', [join(own, 'pipe.yaml')]);
+    await promisify(execFile)('mkfifo', [join(own, 'pipe.yaml')]);
     await put('a.yaml', declaring('odd', 'id = 1'));
     await using opened = await open(own);
     expect(await queryOf('v1/odd')).toBe('id = 1');
