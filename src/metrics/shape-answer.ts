@@ -37,7 +37,7 @@ export function readUnit(unit: Unit, answer: WarehouseAnswer): UnitRows {
   const dimensionsAt = rankAt + (top ? 1 : 0);
   const measuresAt = dimensionsAt + by.length;
   const groups = new Map<string, Group>();
-  const cells = new Map<string, (number | null)[]>();
+  const cells = new Map<string, Map<number, (number | null)[]>>();
   for (const row of answer.rows) {
     const rank = top ? (row[rankAt] === null ? Infinity : Number(row[rankAt])) : null;
     const values = row
@@ -52,9 +52,11 @@ export function readUnit(unit: Unit, answer: WarehouseAnswer): UnitRows {
       });
     }
     const period = hasPeriod ? periodKeyOf(cut, row[0]) : onlyKey(cut);
-    cells.set(`${period} ${key}`, row.slice(measuresAt, measuresAt + leaves.length).map(numberOf));
+    const ofGroup = cells.get(key) ?? new Map<number, (number | null)[]>();
+    cells.set(key, ofGroup);
+    ofGroup.set(period, row.slice(measuresAt, measuresAt + leaves.length).map(numberOf));
   }
-  return { groups: [...groups.values()], find: (group, period) => cells.get(`${period} ${group}`) };
+  return { groups: [...groups.values()], find: (group, period) => cells.get(group)?.get(period) };
 }
 
 /**

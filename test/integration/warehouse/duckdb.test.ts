@@ -268,6 +268,16 @@ describe('a file', () => {
   });
 });
 
+test('groups by short texts and numbers keep their keys as they are stored', async () => {
+  await run(
+    `CREATE TABLE t AS SELECT ['viewed', 'opened'][1 + (n % 2)::INT] AS name, n % 50 AS day FROM range(50000) r (n)`,
+  );
+  const { rows } = await run('EXPLAIN SELECT name, day, count(*) FROM t GROUP BY 1, 2');
+  const plan = rows.flat().join('');
+  expect(plan).toContain('GROUP_BY');
+  expect(plan).not.toContain('__internal_compress');
+});
+
 test('the long questions of one warehouse leave room for those of another', async () => {
   await using other = await openDuckDb({ path: ':memory:', allowedDirectories: [] });
   const leave = new AbortController();
