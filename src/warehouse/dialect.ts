@@ -80,6 +80,8 @@ export interface Dialect {
   same(left: Sql, right: Sql, type?: ValueType): Sql;
   /** The text so that it is sorted and compared by its bytes. Left out where the engine does that by itself. */
   byBytes?(text: Sql): Sql;
+  /** The text so that it equals none but itself, whatever the collation of its column. */
+  exactly?(text: Sql): Sql;
   /** The moment of a date or timestamp column as TIMESTAMPTZ; those without a zone are in UTC. */
   instant(value: Sql, type: ValueType): Sql;
   /**

@@ -81,6 +81,7 @@ export const duckDbDialect: Dialect = {
   contains: (text, part) => sql`contains(lower(${text}), lower(${part}))`,
   startsWith: (text, part) => sql`starts_with(${text}, ${part})`,
   same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
+  exactly: (text) => sql`CAST(${text} AS VARCHAR) COLLATE C`,
   instant(value, type) {
     if (type === 'timestamptz') return value;
     return sql`CAST(${value} AS TIMESTAMP) AT TIME ZONE 'UTC'`;

@@ -78,6 +78,7 @@ export const postgresDialect: Dialect = {
   startsWith: (text, part) => sql`starts_with(${text}, ${part})`,
   same: (left, right) => sql`${left} IS NOT DISTINCT FROM ${right}`,
   byBytes: (text) => sql`${text} COLLATE "C"`,
+  exactly: (text) => sql`CAST(${text} AS text) COLLATE "C"`,
   instant(value, type) {
     if (type === 'timestamptz') return value;
     return sql`(CAST(${value} AS timestamp) AT TIME ZONE 'UTC')`;

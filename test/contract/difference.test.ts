@@ -3,7 +3,9 @@ import type { Json, StreamSelection } from '#connectors/contract.ts';
 import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import { datastoreSource } from '#connectors/datastore-source/source.ts';
 import { duckDbDialect } from '#warehouse/duckdb-dialect.ts';
-import { sql, toStatement } from '#warehouse/sql.ts';
+import type { DuckDbWarehouse } from '#warehouse/duckdb.ts';
+import type { PostgresWarehouse } from '#warehouse/postgres.ts';
+import { joinSql, nameSql, sql, toStatement } from '#warehouse/sql.ts';
 import { originOf, selectionOf, stageAll } from '../support/move-stream.ts';
 import {
   openReverseLab,
@@ -203,3 +205,75 @@ test('a task whose rows are staged when it stops has them published by the next 
   expect(await writer.publish(again.nextState, again.ties)).toMatchObject({ rowsWritten: 1_000n });
   expect(await lab.rows('rows')).toHaveLength(1_000);
 });
+
+test.each(['DuckDB', 'PostgreSQL'] as const)(
+  'keys that %s compares in any case are rows of their own',
+  async (engine) => {
+    await using lab = await openReverseLab(engine);
+    const name = engine === 'DuckDB' ? 'NOCASE' : 'any_case';
+    await lab.fill('rows', `SELECT 'A' AS "id", 1 AS "name"`);
+    if (engine === 'DuckDB') {
+      const warehouse = lab.warehouse as DuckDbWarehouse;
+      await using session = await warehouse.session();
+      await session.run('CREATE OR REPLACE TABLE src."rows" (id VARCHAR COLLATE NOCASE, name INTEGER)');
+      await session.run(`INSERT INTO src."rows" VALUES ('A', 1), ('b', 1)`);
+      expect(await session.rows(`SELECT count(*) FROM src."rows" WHERE id = 'a'`)).toEqual([[1n]]);
+      const { state } = await lab.move('rows', by);
+      await session.run(`UPDATE src."rows" SET id = 'a' WHERE id = 'A'`);
+      expect(await lab.move('rows', by, { state })).toMatchObject({
+        changes: { added: 1n, changed: 0n, removed: 1n },
+      });
+    } else {
+      const warehouse = lab.warehouse as PostgresWarehouse;
+      await using session = await warehouse.session(new AbortController().signal);
+      await session.run(
+        `CREATE COLLATION ${name} (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
+      );
+      await session.run(`ALTER TABLE src."rows" ALTER COLUMN id TYPE text COLLATE ${name}`);
+      await session.run(`INSERT INTO src."rows" VALUES ('b', 1)`);
+      const { state } = await lab.move('rows', by);
+      await session.run(`UPDATE src."rows" SET id = 'a' WHERE id = 'A'`);
+      expect(await lab.move('rows', by, { state })).toMatchObject({
+        changes: { added: 1n, changed: 0n, removed: 1n },
+      });
+    }
+    expect((await lab.rows('rows')).map(([id]) => id)).toEqual(['a', 'b']);
+  },
+);
+
+test.each(['DuckDB', 'PostgreSQL', 'Snowflake'] as const)(
+  'on %s names may hold anything, and the order of the key does not matter',
+  async (engine) => {
+    await using lab = await openReverseLab(engine);
+    const [table, one, two, value] = ['ta"ble.1 ü', `k'ey "1".a`, 'K'.repeat(63), 'select "ü"'];
+    const fill = (rows: readonly (readonly [number, string, string])[]) =>
+      lab.fill(
+        table,
+        joinSql(
+          rows.map(
+            ([a, b, c]) =>
+              sql`SELECT CAST(${String(a)} AS INTEGER) AS ${nameSql(one)}, CAST(${b} AS VARCHAR(9)) AS ${nameSql(two)}, CAST(${c} AS VARCHAR(9)) AS ${nameSql(value)}`,
+          ),
+          ' UNION ALL ',
+        ),
+      );
+    const more = { ...by, destinationTable: 'odd' };
+    await fill([
+      [1, 'a', 'x'],
+      [1, 'b', 'x'],
+      [2, 'a', 'x'],
+    ]);
+    const origin = originOf();
+    const { state } = await lab.move(table, { ...more, primaryKey: [one, two] }, { origin });
+    await fill([
+      [1, 'a', 'x'],
+      [1, 'b', 'y'],
+      [3, 'a', 'x'],
+    ]);
+    const next = { origin: originOf(origin.jobId), state };
+    expect(await lab.move(table, { ...more, primaryKey: [two, one] }, next)).toMatchObject({
+      changes: { added: 1n, changed: 1n, removed: 1n },
+    });
+    expect((await lab.rows('odd')).map((row) => row.join())).toEqual(['1,a,x', '1,b,y', '3,a,x']);
+  },
+);

@@ -28,7 +28,7 @@ const of = (alias: string, name: string) => sql`${rawSql(alias)}.${nameSql(name)
 function keyValue({ dialect, columns }: Compared, alias: string, name: string): Sql {
   const isText = columns.find((column) => column.name === name)?.type.kind === 'text';
   const value = of(alias, name);
-  return isText && dialect.byBytes ? dialect.byBytes(dialect.cast(value, 'text')) : value;
+  return isText && dialect.exactly ? dialect.exactly(value) : value;
 }
 
 function sameKey(a: string, b: string, compared: Compared): Sql {

@@ -61,12 +61,10 @@ export async function planDifference(
   const drop = (tables: readonly string[], keep: readonly string[], of?: ConnectorContext['compared']) =>
     dropUnused(warehouse, owner, { tables, keep, compared: of, options });
   const counting = [...tablesOf(before), ...tablesOf(done.kept)];
-  await drop(there, [...counting, ...(done.changes === null ? [] : [done.changes])], context.compared).catch(
-    (error: unknown) => {
-      context.signal.throwIfAborted();
-      context.log('WARN', `What earlier tasks have left in the datastore stays for now: ${messageOf(error)}`);
-    },
-  );
+  await drop(there, [...counting, ...changesOf(done)], context.compared).catch((error: unknown) => {
+    context.signal.throwIfAborted();
+    context.log('WARN', `What earlier tasks have left in the datastore stays for now: ${messageOf(error)}`);
+  });
   const changes = countsOf(done);
   const moving = changes.added + changes.changed + (difference.mirrorRemovals ? changes.removed : 0n);
   const part =
@@ -83,7 +81,7 @@ export async function planDifference(
     async published() {
       // What still reads the changes would keep them from being dropped.
       await open.disposeAsync();
-      await drop([...there, ...Object.values(names)], tablesOf(done.kept));
+      await drop([...new Set([...there, ...changesOf(done)])], tablesOf(done.kept));
     },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
@@ -115,11 +113,14 @@ function digest(of: unknown): string {
 /** What an earlier attempt of the task has found, if it is of the same and still there. */
 function doneBefore({ resume, staged = [] }: PlanFrom, of: string, there: readonly string[]): Done | null {
   const done = resume as unknown as Done | null;
-  if (done?.of !== of || !tablesOf(done.kept).every((name) => there.includes(name))) return null;
+  if (!done?.kept || done.of !== of || !tablesOf(done.kept).every((name) => there.includes(name)))
+    return null;
   const isThere =
     done.changes === null ? staged.includes(done.kept.generation) : there.includes(done.changes);
   return isThere ? done : null;
 }
+
+const changesOf = ({ changes }: Done) => (changes === null ? [] : [changes]);
 
 function countsOf({ counts: { added, changed, removed } }: Done): FoundChanges {
   return { added: BigInt(added), changed: BigInt(changed), removed: BigInt(removed) };
