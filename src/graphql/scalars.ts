@@ -97,10 +97,20 @@ function literalValue(node: ValueNode): unknown {
   return print(node);
 }
 
+/** What engines give for most moments: a day that every month has, in UTC with microseconds. */
+const instantPattern =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
+
+/** A moment in UTC with milliseconds. Fails with BAD_USER_INPUT for what is none. */
+export function serializeDateTime(value: unknown): string {
+  if (typeof value === 'string' && instantPattern.test(value)) return `${value.slice(0, 23)}Z`;
+  return (value instanceof Date ? value : parseDateTime(value)).toISOString();
+}
+
 builder.scalarType('DateTime', {
   description: 'A moment: RFC 3339. Answers are in UTC with milliseconds; inputs may have any offset.',
   specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
-  serialize: (value) => (value instanceof Date ? value : parseDateTime(value)).toISOString(),
+  serialize: serializeDateTime,
   parseValue: parseDateTime,
   parseLiteral: (node) => parseDateTime(literalValue(node)),
 });

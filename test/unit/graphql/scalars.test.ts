@@ -1,6 +1,13 @@
 import { parseValue } from 'graphql';
 import { expect, test } from 'vitest';
-import { jsonOfLiteral, parseBigInt, parseDate, parseDateTime, serializeBigInt } from '#graphql/scalars.ts';
+import {
+  jsonOfLiteral,
+  parseBigInt,
+  parseDate,
+  parseDateTime,
+  serializeBigInt,
+  serializeDateTime,
+} from '#graphql/scalars.ts';
 import { jsonOfValue } from '#base/json-value.ts';
 
 test('a DateTime with any offset is the same moment in UTC', () => {
@@ -19,6 +26,42 @@ test.each([
   {},
 ])('DateTime refuses %j', (value) => {
   expect(() => parseDateTime(value)).toThrow(/is not a DateTime: it takes an RFC 3339 time/);
+});
+
+test('DateTime writes what engines give as it writes what it reads, and nothing that is no moment', () => {
+  const days = [
+    '0000-01-01',
+    '2026-01-28',
+    '2026-01-31',
+    '2028-02-29',
+    '2026-02-29',
+    '2026-13-01',
+    '2026-00-10',
+    '9999-12-28',
+  ];
+  const clocks = [
+    '00:00:00.000000',
+    '23:59:59.999999',
+    '12:30:45.123456',
+    '24:00:00.000000',
+    '12:60:00.000000',
+    '12:30:61.000000',
+  ];
+  let written = 0;
+  for (const day of days) {
+    for (const text of clocks.map((clock) => `${day}T${clock}Z`)) {
+      let read: string | null = null;
+      try {
+        read = parseDateTime(text).toISOString();
+      } catch {
+        expect(() => serializeDateTime(text)).toThrow(/is not a DateTime/);
+      }
+      if (read === null) continue;
+      expect(serializeDateTime(text)).toBe(read);
+      written += 1;
+    }
+  }
+  expect(written).toBeGreaterThan(14);
 });
 
 test.each(['2026-02-29', '2026-13-01', '2026-1-1', '21.11.2026', 20261121, null])(
