@@ -86,6 +86,11 @@ interface Ordered {
   type: ValueType;
 }
 
+/** A column of nothing. Of a NULL without a type not every engine can make one. */
+export function noValue(dialect: Dialect): Sql {
+  return dialect.cast(rawSql('NULL'), 'text');
+}
+
 /**
  * Conditions are written as a range of the first column and a filter on both: an engine that keeps the range of values of
  * each block reads only the blocks that hold the page, and drops at most the rows of the cursor's own value.
@@ -111,7 +116,7 @@ function orderOver(source: RowSource, field: OrderField, isAscending: boolean): 
     return sql`((${first.sql} ${rawSql(`${than}=`)} ${value}${orNone}) AND (${first.sql} ${rawSql(than)} ${value} OR ${byKey}${orNone}))`;
   };
   return {
-    value: first === null ? rawSql('NULL') : first.sql,
+    value: first === null ? noValue(source.dialect) : first.sql,
     orderBy({ fromEnd }) {
       const direction = rawSql(isAscending === fromEnd ? ' DESC' : ' ASC');
       const byKey = sql`${key.sql}${direction}`;

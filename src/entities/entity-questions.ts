@@ -6,7 +6,7 @@ import { servedMappings } from '#catalog/served-from.ts';
 import type { EntityKind } from '#generated/prisma/enums.ts';
 import { dialectOf } from '#warehouse/dialects.ts';
 import { allOf, joinSql, rawSql, sql, type Sql } from '#warehouse/sql.ts';
-import type { EntityKey, EntityOrder, EntityPage } from './entity-order.ts';
+import { type EntityKey, type EntityOrder, type EntityPage, noValue } from './entity-order.ts';
 import { areEntities, type EntityField, type RowReader, rowReader } from './entity-rows.ts';
 
 /* What is asked of the warehouse about entities, one statement each. Pure: mappings in, SQL out. */
@@ -109,7 +109,7 @@ function whereQuestion(
   where: Sql,
   most: number | null,
 ): EntityRowsQuestion {
-  const reader = rowReader(source, mapping, fields, rawSql('NULL'));
+  const reader = rowReader(source, mapping, fields, noValue(source.dialect));
   const all = allOf([areEntities(source, mapping.kind), where]);
   const limited = most === null ? rawSql('') : rawSql(` LIMIT ${most}`);
   const select = sql`SELECT ${joinSql(reader.columns)} FROM ${source.from()} WHERE ${all}${limited}`;

@@ -8,6 +8,12 @@ const troubles = /^(08|53|57P|58|F0|XX)/;
 const conflicts = /^(40001|40P01|55P03|55006)$/;
 /** So Redshift says it, with the SQLSTATE of an internal error: 1023 is "Serializable isolation violation on table". */
 const redshiftConflicts = /^1023\b|conflict with concurrent transaction/i;
+/**
+ * So it calls whatever the nodes that compute find, a value that they cannot take as well: its detail has a code of their own,
+ * of which these are about values (8001 and 1058), files (1200 and on) and what stands in other places (15000 and on).
+ */
+const redshiftRefusals = /^\s*code:\s+(?:8001|1058|12\d\d|15\d{3})\s*$/m;
+const redshiftUnsupported = /^This type of .* is not supported/i;
 
 /**
  * What the caller is told of a failed statement: a refused statement is BAD_USER_INPUT with PostgreSQL's own words, one
@@ -25,7 +31,8 @@ export function statementError(
   // The server's own limit, or somebody who canceled it there.
   if (code === '57014') return interruptedError('deadline', null, error);
   const isConflict = conflicts.test(code) || redshiftConflicts.test(message);
-  if (!isConflict && (code === '' || troubles.test(code))) {
+  const isRefused = code === 'XX000' && isRedshiftRefusal(error);
+  if (!isConflict && !isRefused && (code === '' || troubles.test(code))) {
     return new AppError('WAREHOUSE_UNAVAILABLE', `The warehouse could not run the statement: ${message}`, {
       fix: "Try again; when it goes on, look into the server's log.",
       cause: error,
@@ -37,7 +44,8 @@ export function statementError(
       cause: error,
     });
   }
-  return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${message}`, {
+  const said = isRefused ? withContext(error) : message;
+  return new AppError('BAD_USER_INPUT', `The warehouse refuses the statement: ${said}`, {
     fix: fixOf(code, error),
     cause: error,
   });
@@ -67,6 +75,22 @@ function grantFor(message: string): string {
   if (name === undefined) return 'Let the owner GRANT what is missing to the user of the datastore.';
   const grant = grants[temporary === undefined ? kind! : 'temporary'] ?? grants['table']!;
   return `${grant(quoteName(name))} to the user of the datastore.`;
+}
+
+function isRedshiftRefusal(error: unknown): boolean {
+  return redshiftRefusals.test(detailOf(error)) || redshiftUnsupported.test(messageOf(error));
+}
+
+/** What Redshift's detail calls the context has the length, the limit or the value that the message leaves out. */
+function withContext(error: unknown): string {
+  const message = messageOf(error);
+  const context = /^\s*context:[ \t]*(\S.*?)\s*$/m.exec(detailOf(error))?.[1];
+  return context === undefined || message.includes(context) ? message : `${message}: ${context}`;
+}
+
+function detailOf(error: unknown): string {
+  const { detail } = error as { detail?: unknown };
+  return typeof detail === 'string' ? detail : '';
 }
 
 /** Whether the connection went away under the statement, rather than that the server refused it. */

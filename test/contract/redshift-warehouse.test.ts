@@ -101,6 +101,36 @@ test('two transactions that get into each other are a conflict, though Redshift 
   });
 });
 
+test('what its nodes refuse is a refused statement, though Redshift calls it an internal error', async () => {
+  await using started = await startRedshiftServer();
+  await using warehouse = await openRedshift(started.server);
+  const line = '-----------------------------------------------';
+  const detail = (code: number, context: string) =>
+    `\n  ${line}\n  error:  as above\n  code:      ${code}\n  context:   ${context}\n  query:     213818\n  location:  string.cpp:213\n  process:   query0_113_213818 [pid=25354]\n  ${line}\n`;
+  const saying = async (message: string, said: string) => {
+    await started.load([
+      `CREATE OR REPLACE FUNCTION met() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE '${message}' USING ERRCODE = 'XX000', DETAIL = '${said}'; END $$`,
+    ]);
+    return warehouse.run({ sql: 'SELECT met()' }).catch((error: unknown) => error);
+  };
+  await expect(
+    saying('Value too long for character type', detail(8001, 'Value too long for type character(30)')),
+  ).resolves.toMatchObject({
+    code: 'BAD_USER_INPUT',
+    message:
+      'The warehouse refuses the statement: Value too long for character type: Value too long for type character(30)',
+  });
+  await expect(
+    saying('Numeric data overflow (result precision)', detail(1058, '128 bit overflow')),
+  ).resolves.toMatchObject({ code: 'BAD_USER_INPUT' });
+  await expect(
+    saying('This type of correlated subquery pattern is not supported due to internal error', ''),
+  ).resolves.toMatchObject({ code: 'BAD_USER_INPUT' });
+  await expect(saying('Assert', detail(1000, 'false - Invalid type: 705'))).resolves.toMatchObject({
+    code: 'WAREHOUSE_UNAVAILABLE',
+  });
+});
+
 warehouseSuite('Redshift', async () => ({
   ...(await openLab()),
   // Redshift itself has no generate_series but on its leader node.
