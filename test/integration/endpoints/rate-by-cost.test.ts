@@ -234,11 +234,15 @@ test('whatever runs in whatever order, calls begin while budget is left alone, w
       const seen = [0, 0];
       for (const { kind, process, at, ms } of all) {
         const model = models[process];
-        if (kind === 'pass') {
+        const exchanging = kind === 'exchange' ? model.rates.exchange() : null;
+        // It is sent by then, and not yet answered.
+        if (exchanging) await new Promise(setImmediate);
+        if (kind === 'pass' || kind === 'exchange') {
           now += ms;
           for (const each of models) each.pass(ms);
-        } else if (kind === 'exchange') await model.rates.exchange();
-        else if (kind !== 'begin') model[kind](at);
+          expect(model.told).toBeGreaterThanOrEqual(Math.min(model.cost, budget));
+          await exchanging;
+        } else if (kind !== 'begin') model[kind](at);
         else if (model.begin()) {
           // What is used beyond the budget is thus what the calls that are open now cost from now on, and no more.
           expect(model.cost).toBeLessThan(budget);
