@@ -22,8 +22,12 @@ export interface EndpointRegistry extends AsyncDisposable {
 }
 
 const channel = 'sluice_endpoints';
-/** Projects that are asked for; the others are read again. */
-const projectsMax = 1_000;
+/**
+ * Endpoints of the projects that were asked for last, each project counting as some; the others are read again. With its part
+ * of a project's schema an endpoint takes 13 KiB, and a project without any 40.
+ */
+const endpointsMax = 10_000;
+const endpointsOfNone = 3;
 
 const servedSelect = {
   id: true,
@@ -38,23 +42,24 @@ const servedSelect = {
   served: true,
 } as const;
 
-/** Listens until it is disposed of. */
-export async function openRegistry(store: Store, log: Log): Promise<EndpointRegistry> {
+/** Listens until it is disposed of. Keeps as many endpoints, and those of the project that was asked for last in any case. */
+export async function openRegistry(
+  store: Store,
+  log: Log,
+  keptMax: number = endpointsMax,
+): Promise<EndpointRegistry> {
   const { db } = store;
-  const projects = new LRUCache<string, Promise<ProjectEndpoints>>({ max: projectsMax });
+  const projects = new LRUCache<string, Promise<ProjectEndpoints>>({ maxSize: keptMax });
+  const keep = (projectId: string, found: Promise<ProjectEndpoints>, count: number): void => {
+    // An equal value would keep the size that it had.
+    projects.delete(projectId);
+    projects.set(projectId, found, { size: Math.min(endpointsOfNone + count, keptMax) });
+  };
   let open: Promise<ReadonlyMap<string, Endpoint>> | null = null;
 
   const load = async (projectId: string): Promise<ProjectEndpoints> => {
-    const all = await readServed({ projectId });
+    const all = await readServed(db, { projectId });
     return { projectId, all, byPath: new Map(all.map((endpoint) => [endpoint.path, endpoint])) };
-  };
-  const readServed = async (where: { projectId: string } | { isPublic: true }): Promise<Endpoint[]> => {
-    const rows = await db.endpoint.findMany({
-      where: { ...where, deletedAt: null, state: { not: 'DRAFT' } },
-      select: servedSelect,
-      orderBy: [{ name: 'asc' }, { version: 'asc' }],
-    });
-    return rows.map(endpointOf);
   };
   const forget = (projectId: string): void => {
     projects.delete(projectId);
@@ -67,14 +72,21 @@ export async function openRegistry(store: Store, log: Log): Promise<EndpointRegi
   });
   return {
     of(projectId) {
-      const found = projects.get(projectId) ?? load(projectId);
-      projects.set(projectId, found);
-      // What could not be read is read again by whoever asks next.
-      found.catch(() => projects.get(projectId) === found && projects.delete(projectId));
+      const known = projects.get(projectId);
+      if (known) return known;
+      const found = load(projectId);
+      keep(projectId, found, 0);
+      found.then(
+        ({ all }) => projects.peek(projectId) === found && keep(projectId, found, all.length),
+        // What could not be read is read again by whoever asks next.
+        () => projects.peek(projectId) === found && projects.delete(projectId),
+      );
       return found;
     },
     async openToAll(path) {
-      open ??= readServed({ isPublic: true }).then((all) => new Map(all.map((each) => [each.path, each])));
+      open ??= readServed(db, { isPublic: true }).then(
+        (all) => new Map(all.map((each) => [each.path, each])),
+      );
       const reading = open;
       reading.catch((error: unknown) => {
         log.warn('Public endpoints could not be read.', { error: messageOf(error) });
@@ -88,4 +100,16 @@ export async function openRegistry(store: Store, log: Log): Promise<EndpointRegi
     },
     [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
   };
+}
+
+async function readServed(
+  db: Store['db'],
+  where: { projectId: string } | { isPublic: true },
+): Promise<Endpoint[]> {
+  const rows = await db.endpoint.findMany({
+    where: { ...where, deletedAt: null, state: { not: 'DRAFT' } },
+    select: servedSelect,
+    orderBy: [{ name: 'asc' }, { version: 'asc' }],
+  });
+  return rows.map(endpointOf);
 }
