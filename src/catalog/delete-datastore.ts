@@ -78,11 +78,16 @@ async function usersOf(tx: Tx, viewer: Viewer, datastore: Datastore): Promise<st
     WHERE project_id = ${projectId}::uuid AND deleted_at IS NULL
       AND starts_with(definition #>> '{simple,table}', ${`${name}.`})
     ORDER BY created_at`;
+  const endpoints = await tx.$queryRaw<{ name: string; version: number }[]>`
+    SELECT name, version FROM endpoint
+    WHERE project_id = ${projectId}::uuid AND deleted_at IS NULL AND served #>> '{datastore,id}' = ${id}
+    ORDER BY created_at`;
   return [
     ...mappings.map(({ kind }) => `the mapping of ${kind}`),
     ...writing.map((destination) => `the destination "${destination.name}"`),
     ...writing.flatMap(({ jobs }) => jobs.map((job) => `the job "${job.name}"`)),
     ...transformations.map((transformation) => `the transformation "${transformation.name}"`),
     ...metrics.map((metric) => `the metric "${metric.name}"`),
+    ...endpoints.map((endpoint) => `version ${endpoint.version} of the endpoint "${endpoint.name}"`),
   ];
 }

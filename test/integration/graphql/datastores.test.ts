@@ -137,7 +137,7 @@ test('a second datastore is made, written by a job, read by its fqn, and kept ap
   ]);
 });
 
-test('a datastore that a mapping, a transformation or a metric uses is not deleted, and each is named', async () => {
+test('a datastore that a mapping, a transformation, a metric or an endpoint uses is not deleted, and each is named', async () => {
   const eve = await gql.signUp('eve');
   const { datastore } = await create({ name: 'used' }, eve);
   const { projectId } = eve;
@@ -183,18 +183,26 @@ test('a datastore that a mapping, a transformation or a metric uses is not delet
       definition: { simple: { table: 'used_2.a.b.c' } },
     },
   });
+  const declaration = {
+    metadata: { name: 'ones', version: 2 },
+    route: '/ones',
+    datastore: 'used',
+    query: 'SELECT 1 AS one',
+  };
+  const { endpoint } = await run('upsertEndpoint', { declaration, publish: true }, 'endpoint { id }', eve);
   const { userErrors } = await run('deleteDatastore', { id: datastore.id }, 'deletedId', eve);
   expect(userErrors).toMatchObject([
     {
       code: 'IN_USE',
       message:
-        'The datastore "used" is used by the mapping of USER, the transformation "daily", the metric "people".',
+        'The datastore "used" is used by the mapping of USER, the transformation "daily", the metric "people", version 2 of the endpoint "ones".',
     },
   ]);
 
   await db.entityMapping.deleteMany({ where: { projectId } });
   await db.transformation.updateMany({ where: { projectId }, data: { deletedAt: at } });
   await db.metric.updateMany({ where: { projectId }, data: { deletedAt: at } });
+  await run('deleteEndpoint', { id: endpoint.id }, 'deletedId', eve);
   expect(await run('deleteDatastore', { id: datastore.id }, 'deletedId', eve)).toEqual({
     deletedId: datastore.id,
     userErrors: [],
