@@ -180,7 +180,9 @@ export async function* streamEndpoint(
   const statement = toStatement(queryOf(prepared, values, dialect), dialect);
   const { warehouse } = await withoutAddress(datastore, () =>
     deps.datastores.open(asker.projectId, datastore.name),
-  );
+  ).catch((error: unknown) => {
+    throw withoutRows(deps, asker, endpoint, error);
+  });
   async function* tellingNoRows<Piece>(pieces: AsyncIterable<Piece>): AsyncGenerator<Piece, void> {
     try {
       yield* pieces;
@@ -232,21 +234,31 @@ async function* whileWaitedFor<Piece>(
   }
 }
 
-/** An engine that refuses a value says which, and it may be one of a row that the endpoint does not give: that is for the log alone. */
+/**
+ * An engine that refuses a value says which, and it may be one of a row that the endpoint does not give; one that is in trouble
+ * says where it lies and what it runs on. That is for the log alone.
+ */
 function withoutRows(
   { log }: CatalogDeps,
   { requestId }: Asker,
   { id, name }: Endpoint,
   error: unknown,
 ): unknown {
-  if (!(error instanceof AppError) || error.code !== 'BAD_USER_INPUT') return error;
-  sparing(log).warn(id, 'The query of an endpoint failed.', {
-    endpoint: name,
-    requestId,
-    error,
-  });
-  return new AppError('BAD_USER_INPUT', `The query of "${name}" fails with these parameters.`, {
-    fix: 'Check them; whoever owns the endpoint finds the reason in the log, by its name.',
-    cause: error,
-  });
+  if (!(error instanceof AppError)) return error;
+  const isRefused = error.code === 'BAD_USER_INPUT';
+  if (!isRefused && error.code !== 'WAREHOUSE_UNAVAILABLE') return error;
+  const happened = isRefused
+    ? 'The query of an endpoint failed.'
+    : 'The datastore of an endpoint does not answer.';
+  sparing(log).warn(id, happened, { endpoint: name, requestId, error });
+  const owner = 'whoever owns the endpoint finds the reason in the log, by its name.';
+  return isRefused
+    ? new AppError('BAD_USER_INPUT', `The query of "${name}" fails with these parameters.`, {
+        fix: `Check them; ${owner}`,
+        cause: error,
+      })
+    : new AppError('WAREHOUSE_UNAVAILABLE', `The datastore of "${name}" cannot answer now.`, {
+        fix: `Try again in a moment; when it goes on, ${owner}`,
+        cause: error,
+      });
 }

@@ -249,6 +249,23 @@ test.each(labStores)(
   },
 );
 
+test('what an engine in trouble says of the machine that it runs on is told to nobody who calls', async () => {
+  await publish(lab.gql, lab.viewer, {
+    metadata: { name: 'heavy', version: 1 },
+    route: '/heavy',
+    auth: { public: true },
+    query: `SELECT n, repeat('x', 4000000) AS text FROM range(1, 200) AS t(n)`,
+    pagination: { key: ['n'] },
+  });
+  const paged = await lab.call('v1/heavy?first=100');
+  const { errors } = await lab.gql.answer(lab.viewer, '{ data { heavy { nodes { n text } } } }');
+  expect(paged.status).toBe(503);
+  for (const answer of [paged.text, JSON.stringify(errors)]) {
+    expect(answer).toContain('The datastore of \\"heavy\\" cannot answer now.');
+    expect(answer).not.toMatch(/memory|MiB|duckdb/i);
+  }
+});
+
 test('nothing that was sent has changed anything', async () => {
   const { warehouse } = await lab.gql.app.catalog.datastores.open(lab.viewer.projectId);
   const sql = 'SELECT count(*), count(DISTINCT name) FROM raw.users';
