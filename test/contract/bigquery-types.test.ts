@@ -131,3 +131,23 @@ describe('a file on its way into BigQuery', () => {
     expect((await arrived('lost')).toSorted((a, b) => Number(a) - Number(b))).toEqual([1n, 2n]);
   });
 });
+
+test('a table of other partitions is not replaced, and the task is told what to do', async () => {
+  await write('INTEGER', ['1'], { destinationTable: 'parted' });
+  const message =
+    'Cannot replace a table with a different partitioning spec. Instead, DROP the table, and then recreate it.';
+  const failing = {
+    status: 400,
+    reason: 'invalidQuery',
+    message,
+    words: 'CREATE OR REPLACE TABLE',
+    count: 1,
+  };
+  await lab().server.order({ failing });
+  await expect(write('INTEGER', ['2'], { destinationTable: 'parted' })).rejects.toMatchObject({
+    kind: 'SCHEMA',
+    message: expect.stringContaining('partitioned') as string,
+    fix: expect.stringContaining('APPEND') as string,
+  });
+  expect(await arrived('parted')).toEqual([1n]);
+});

@@ -64,7 +64,7 @@ export function bigQueryLoader(warehouse: BigQueryWarehouse): CloudLoader {
       });
       return rows[0]?.[0] === true;
     },
-    explain: missingPermission,
+    explain: (error) => otherPartitions(error) ?? missingPermission(error),
   };
 }
 
@@ -85,6 +85,18 @@ function replaceSql(target: Parameters<CloudLoader['replace']>[0], { columns, se
   const defined = columns.map(({ name, type }) => sql`${nameSql(name)} ${rawSql(type)}`);
   const description = rawSql(bigQueryDialect.quoteText(note));
   return sql`CREATE OR REPLACE TABLE ${tableSql(target)} (${joinSql(defined)}) OPTIONS (description = ${description}) AS ${select}`;
+}
+
+/** A table that somebody partitioned is replaced only by one that is partitioned as it is. */
+function otherPartitions(error: unknown): ConnectorError | undefined {
+  const cause = error instanceof AppError ? error.cause : undefined;
+  if (!(cause instanceof BigQueryError) || !/different partitioning spec/i.test(cause.message))
+    return undefined;
+  const said = 'The table is partitioned, and BigQuery replaces it only by one that is partitioned as it is.';
+  return new ConnectorError('SCHEMA', said, {
+    cause: error,
+    fix: 'Sync by APPEND or UPSERT, give the stream another destinationTable, or drop the table and sync again.',
+  });
 }
 
 function missingPermission(error: unknown): ConnectorError | undefined {

@@ -32,7 +32,7 @@ const troubles = {
   isSpared: false,
   uploads: 0,
   bytes: 10_485_760,
-  failing: { status: 400, reason: '', count: 0 },
+  failing: { status: 400, reason: '', message: '', words: '', count: 0 },
 };
 /** Queries by the ids of their requests: sent twice they are run once. */
 const requests = new Map<string, Job<Outcome>>();
@@ -52,7 +52,9 @@ process.on('message', (command: Command) => {
   if ('trouble' in command) Object.assign(troubles, { message: 'trouble', path: '' }, command.trouble);
   if ('broken' in command) troubles.broken = command.broken;
   if ('uploads' in command) troubles.uploads = command.uploads;
-  if ('failing' in command) troubles.failing = { ...command.failing };
+  if ('failing' in command) {
+    troubles.failing = { message: 'The job encountered an error.', words: '', ...command.failing };
+  }
   if ('bytes' in command) troubles.bytes = command.bytes;
   process.send!({ ...told, tokens: tokens.made, running: jobs.running, loads: uploads.count });
 });
@@ -200,9 +202,11 @@ function beginQuery(
   const job = jobs.begin(
     { query, labels },
     async (onStart) => {
-      const { status, reason } = troubles.failing;
-      if ((troubles.failing.count -= 1) >= 0)
-        throw new Refusal(status, reason, 'The job encountered an error.');
+      const { status, reason, message, words } = troubles.failing;
+      if (troubles.failing.count > 0 && query.query.includes(words)) {
+        troubles.failing.count -= 1;
+        throw new Refusal(status, reason, message);
+      }
       if (maximumBytesBilled !== undefined && Number(maximumBytesBilled) < troubles.bytes) {
         const message = `Query exceeded limit for bytes billed: ${maximumBytesBilled}. ${troubles.bytes} or higher required.`;
         throw new Refusal(400, 'bytesBilledLimitExceeded', message);

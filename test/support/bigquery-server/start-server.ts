@@ -29,8 +29,8 @@ export type Command =
   | { revoke: true }
   /** The next so many answers are errors with that reason, but for those to who cancels. */
   | { trouble: { status: number; reason: string; message?: string; count: number; path?: string } }
-  /** The next so many jobs fail with that reason, and every answer about one of them has that status. */
-  | { failing: { status: number; reason: string; count: number } }
+  /** The next so many jobs, of those with the words in their text, fail with that reason, and every answer about one of them has that status. */
+  | { failing: { status: number; reason: string; message?: string; words?: string; count: number } }
   /** So many answers break off in their middle, every second one. */
   | { broken: number }
   /** Bytes that every query is said to read. */
