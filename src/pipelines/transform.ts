@@ -4,6 +4,7 @@ import { ConnectorError } from '#connectors/contract.ts';
 import { nameOf } from '#catalog/reads.ts';
 import type { TaskStream } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
+import { codeOf } from '#warehouse/postgres-errors.ts';
 import { brokenWords } from './broken-words.ts';
 import { checkTargetKind, checkWriters, keepInputs } from './check-target.ts';
 import { streamName } from './check-streams.ts';
@@ -104,6 +105,9 @@ async function isUnchanged(tx: Tx, { id, revision }: TransformationWithDatastore
   return same.length > 0;
 }
 
+/** What PostgreSQL and Redshift call it. */
+const missingGrant = '42501';
+
 /** Why the engine does not make the table, as a task's failure; what only passes stays as it is. */
 function refused(error: unknown): unknown {
   if (!(error instanceof AppError)) return error;
@@ -112,6 +116,9 @@ function refused(error: unknown): unknown {
   if (error instanceof InputError) {
     const isOfEngine = error.problems.every(({ path }) => path[0] === 'sql' || path[0] === 'formula');
     return new ConnectorError(isOfEngine ? 'SCHEMA' : 'CONFIG', message, options);
+  }
+  if (error.code === 'BAD_USER_INPUT' && codeOf(error.cause ?? error) === missingGrant) {
+    return new ConnectorError('CONFIG', message, options);
   }
   if (error.code === 'BAD_USER_INPUT') {
     const look = 'Look at what it reads, or change the transformation.';

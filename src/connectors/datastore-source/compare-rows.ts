@@ -1,5 +1,6 @@
 import { AppError } from '#base/errors.ts';
 import { ConnectorError } from '#connectors/contract.ts';
+import { codeOf } from '#warehouse/postgres-errors.ts';
 import { type Sql, toStatement } from '#warehouse/sql.ts';
 import type { RunOptions, Warehouse } from '#warehouse/warehouse.ts';
 import {
@@ -120,6 +121,7 @@ function said(keys: readonly unknown[][]): string {
 function refused(error: unknown, what: string): unknown {
   if (!(error instanceof AppError)) return error;
   if (
+    codeOf(error.cause ?? error) === '42501' ||
     /permission denied|not authorized|insufficient privilege|access denied|PERMISSION_DENIED/i.test(
       error.message,
     )

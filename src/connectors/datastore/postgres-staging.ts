@@ -158,17 +158,12 @@ export async function readParts(session: PostgresSession, { name }: StagingPlace
   }));
 }
 
-/**
- * Marks a part as staged, inside the transaction that stages its rows. Fails with TRANSIENT when another attempt has staged it, or
- * has begun anew.
- */
+/** Marks a part as staged, inside the transaction that stages its rows. Fails with TRANSIENT when another attempt has staged it. */
 export async function writePart(
   session: PostgresSession,
-  place: StagingPlace,
+  { name }: StagingPlace,
   staged: StagedPart,
 ): Promise<void> {
-  await holdStaging(session, place);
-  const { name } = place;
   const written = await session.run(
     `INSERT INTO ${part} VALUES ($1, $2, $3, $4) ON CONFLICT (table_name, part_id) DO NOTHING`,
     [name, staged.partId, staged.rows, staged.bytes],

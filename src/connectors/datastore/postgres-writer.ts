@@ -26,6 +26,7 @@ import { planShape, shapeText, type Shape, stagingSql } from './postgres-shape.t
 import {
   findStaging,
   forgetStaging,
+  holdStaging,
   readMarker,
   readParts,
   registerStaging,
@@ -146,6 +147,8 @@ class PostgresWriter implements StreamWriter {
       const { arriving } = shape;
       const columns = [...shape.columns, ...arriving.filter((column) => column.marksRemoved)];
       const staged = await session.transaction(async () => {
+        // Before the table is held, or whoever begins anew would wait for that, holding what is waited for here.
+        await holdStaging(session, staging);
         const copying = { duckDb, session, fifo, table: tableSql(staging), arriving, columns };
         const rows = await copyScan(copying, part, signal);
         const written = { partId, rows, bytes: BigInt(part.bytesRead()) };

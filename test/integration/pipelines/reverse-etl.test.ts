@@ -14,7 +14,7 @@ import { createSource } from '#pipelines/sources.ts';
 import { readsTarget } from '#pipelines/stream-ways.ts';
 import { upsertTransformation } from '#pipelines/transformations.ts';
 import { datastoreSource } from '#connectors/datastore-source/source.ts';
-import { startTask } from '#pipelines/start-task.ts';
+import { runTransformation, startTask } from '#pipelines/start-task.ts';
 import { selectionOf } from '../../support/move-stream.ts';
 import { openReverseLab } from '../../support/reverse-lab.ts';
 import { openTestPipelines, problemsOf } from '../../support/pipelines.ts';
@@ -275,7 +275,7 @@ test('a stream that has become one of the table it writes fails its task, and th
   expect((await lab.far.warehouse.run({ sql: 'SELECT count(*) FROM raw.users' })).rows).toEqual([[3_000n]]);
 });
 
-test('a role that may only read is told which grant a difference needs', async () => {
+test('a role that may only read is told which grant a difference needs, and a transformation', async () => {
   await using lab = await open();
   await lab.far.load([
     `CREATE ROLE reader_${lab.far.server.database} LOGIN PASSWORD 'secret'`,
@@ -304,5 +304,19 @@ test('a role that may only read is told which grant a difference needs', async (
   expect(await lab.run((await make('followed', { cursorField: 'id' })).id)).toMatchObject({
     status: 'SUCCEEDED',
     rowsWritten: 3_000n,
+  });
+  const { id: datastoreId } = await lab.deps.store.db.datastore.findFirstOrThrow({ where: { name: 'read' } });
+  const { id } = await upsertTransformation(lab.deps, lab.viewer, {
+    name: 'made',
+    datastoreId,
+    sql: 'SELECT id FROM raw.users',
+    target: { schema: 'made', table: 'users' },
+  });
+  const { task: making } = await runTransformation(lab.deps, lab.viewer, { id });
+  await runTask(lab.deps, making.id, forever);
+  expect(await lab.taskOf(making.id)).toMatchObject({
+    status: 'FAILED',
+    errorKind: 'CONFIG',
+    errorFix: `GRANT CREATE ON DATABASE "${lab.far.server.database}" to the user of the datastore.`,
   });
 });
