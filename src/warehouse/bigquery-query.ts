@@ -137,16 +137,12 @@ async function askOnce(
   const held = AbortSignal.timeout(firstHeldMs + stopMs);
   const request = { method: 'POST' as const, path: '/queries', body, signal: held, sendUntil: signal };
   const sent = rest.send(request).catch(asOfJob) as Promise<Page>;
-  try {
-    return await finished(rest, await orAborted(sent, signal), asking);
-  } catch (error) {
-    if (signal.aborted) {
-      const leave = ({ jobComplete, jobReference }: Page) =>
-        jobComplete ? undefined : cancel(rest, jobReference);
-      sent.then(leave).catch(() => undefined);
-    }
-    throw error;
-  }
+  const stop = ({ jobComplete, jobReference }: Page) =>
+    jobComplete ? undefined : cancel(rest, jobReference);
+  const leave = () => rest.leave(sent.then(stop));
+  signal.addEventListener('abort', leave, { once: true });
+  const first = await orAborted(sent, signal).finally(() => signal.removeEventListener('abort', leave));
+  return finished(rest, first, asking);
 }
 
 /** A query that BigQuery refuses in passing, with a reason, has failed at once or was not taken: both may be tried anew. */
@@ -193,7 +189,7 @@ export async function insertJob(
   } catch (error) {
     if (error instanceof BigQueryError && error.status === 409) return named;
     // It may have arrived.
-    if (signal.aborted) void cancel(rest, named);
+    if (signal.aborted) rest.leave(cancel(rest, named));
     throw error;
   }
 }
@@ -313,8 +309,11 @@ function labelsOf(tag: string | undefined): Record<string, string> {
 async function finished(rest: BigQueryRest, first: Page, { signal, pageRows }: Asking): Promise<Result> {
   let page = first;
   const job = first.jobReference;
-  const stop = () => void cancel(rest, job);
-  if (!page.jobComplete) signal.addEventListener('abort', stop, { once: true });
+  const stop = () => rest.leave(cancel(rest, job));
+  if (!page.jobComplete) {
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  }
   try {
     while (!page.jobComplete) {
       const asked = pageOf(rest, job, { timeoutMs: heldMs, maxResults: pageRows }, signal);

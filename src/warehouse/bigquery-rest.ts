@@ -29,6 +29,7 @@ export interface Request {
 /** So often one request is sent; the waits between them double from the first. */
 const triesMax = 6;
 export const firstWaitMsDefault = 250;
+const goodbyeMs = 5_000;
 
 /** A text to be sent, with the headers that say what it is. */
 interface Sent {
@@ -57,9 +58,22 @@ type Door = (sent: Sent) => Promise<Received>;
 export class BigQueryRest {
   readonly login: BigQueryLogin;
   #door: Promise<Door> | null = null;
+  readonly #behind = new Set<Promise<unknown>>();
 
   constructor(login: BigQueryLogin) {
     this.login = login;
+  }
+
+  /** Takes note of work that nobody waits for before the warehouse is closed. */
+  leave(work: Promise<unknown>): void {
+    const left = work.catch(() => undefined);
+    this.#behind.add(left);
+    void left.then(() => this.#behind.delete(left));
+  }
+
+  /** Waits for what was left behind, but not for long. */
+  async settled(): Promise<void> {
+    await Promise.race([Promise.all(this.#behind), sleep(goodbyeMs, undefined, { ref: false })]);
   }
 
   /** Gives the answer's JSON. What fails in passing is sent again until `signal` aborts. Fails with BigQueryError and NotLetIn. */

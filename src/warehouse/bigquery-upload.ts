@@ -39,7 +39,7 @@ export async function loadParquet(desk: Desk, load: Load): Promise<void> {
     },
   };
   const job = await upload(desk, load.path, { jobReference, configuration });
-  const stop = () => void cancel(rest, job);
+  const stop = () => rest.leave(cancel(rest, job));
   signal.addEventListener('abort', stop, { once: true });
   try {
     await jobDone(rest, job, signal);

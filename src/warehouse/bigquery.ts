@@ -79,6 +79,6 @@ function kindOf(rest: BigQueryRest, settings: QuerySettings): CloudKind<Desk> {
     dropOwn: (desk, name) => dropTable(desk, stagingSchema, name),
     ownTables: (desk) => tableNames(desk, stagingSchema),
     errorOf: statementError,
-    close: () => Promise.resolve(),
+    close: () => rest.settled(),
   };
 }

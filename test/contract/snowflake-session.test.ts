@@ -99,7 +99,8 @@ describe('a session of Snowflake', () => {
 });
 
 /** Until a statement is told to wait for. */
-const waited = (before: number) => expect.poll(async () => (await told()).waits).toBeGreaterThan(before);
+const waited = (before: number) =>
+  expect.poll(async () => (await told()).waits, { timeout: 15_000 }).toBeGreaterThan(before);
 
 describe('a statement of Snowflake', () => {
   test('that is slow is asked for until it ends, whichever code says that it runs', async () => {
