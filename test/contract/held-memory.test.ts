@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mostHeld } from '../support/held-memory.ts';
-import { heldBytesMax } from './warehouse.suite.ts';
+import { heldBytesMax } from './warehouse-streams.suite.ts';
 
 const rowsAll = 1_000_000;
 const pieceRows = 1_000;
