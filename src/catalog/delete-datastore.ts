@@ -1,7 +1,7 @@
 import type { Viewer } from '#accounts/viewer.ts';
 import { visible } from '#accounts/visible.ts';
 import { inputError } from '#base/errors.ts';
-import { destinationConnector } from '#connectors/registry.ts';
+import { destinationConnector, sourceConnector } from '#connectors/registry.ts';
 import type { Datastore } from '#generated/prisma/client.ts';
 import type { Tx } from '#store/open-store.ts';
 import type { CatalogDeps } from './deps.ts';
@@ -59,11 +59,16 @@ async function usersOf(tx: Tx, viewer: Viewer, datastore: Datastore): Promise<st
     select: { kind: true },
     orderBy: { kind: 'asc' },
   });
-  const destinations = await tx.destination.findMany({
+  const ends = {
     where: visible(viewer),
-    include: { jobs: { where: visible(viewer), select: { name: true } } },
+    include: { jobs: { where: visible(viewer), select: { id: true, name: true } } },
     orderBy: { createdAt: 'asc' },
-  });
+  } as const;
+  const sources = await tx.source.findMany(ends);
+  const reading = sources.filter(
+    ({ type, version, config }) => sourceConnector(type, version)?.datastoreOf?.(config)?.name === name,
+  );
+  const destinations = await tx.destination.findMany(ends);
   const writing = destinations.filter(
     ({ type, version, config }) => destinationConnector(type, version)?.datastoreOf(config)?.name === name,
   );
@@ -72,6 +77,8 @@ async function usersOf(tx: Tx, viewer: Viewer, datastore: Datastore): Promise<st
     select: { name: true },
     orderBy: { createdAt: 'asc' },
   });
+  // A job may read and write it.
+  const jobs = new Map([...reading, ...writing].flatMap((end) => end.jobs.map((job) => [job.id, job.name])));
   // Metrics over entities use what the mappings name.
   const metrics = await tx.$queryRaw<{ name: string }[]>`
     SELECT name FROM metric
@@ -84,8 +91,9 @@ async function usersOf(tx: Tx, viewer: Viewer, datastore: Datastore): Promise<st
     ORDER BY created_at`;
   return [
     ...mappings.map(({ kind }) => `the mapping of ${kind}`),
+    ...reading.map((source) => `the source "${source.name}"`),
     ...writing.map((destination) => `the destination "${destination.name}"`),
-    ...writing.flatMap(({ jobs }) => jobs.map((job) => `the job "${job.name}"`)),
+    ...[...jobs.values()].map((job) => `the job "${job}"`),
     ...transformations.map((transformation) => `the transformation "${transformation.name}"`),
     ...metrics.map((metric) => `the metric "${metric.name}"`),
     ...endpoints.map((endpoint) => `version ${endpoint.version} of the endpoint "${endpoint.name}"`),

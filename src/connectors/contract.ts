@@ -197,8 +197,11 @@ export interface ConnectorInfo {
 
 export interface SourceConnector<Config = unknown> extends ConnectorInfo {
   syncModes: SyncMode[];
-  /** What it reads are tables of the project's own datastores, which its sessions can name. */
-  readsDatastore?: true;
+  /**
+   * The datastore of the project whose tables it reads, which its sessions can name: the default one without a name. Left out by
+   * sources that read elsewhere.
+   */
+  datastoreOf?(config: Config): { name?: string };
   /** Tries the config against the real system. An expected failure is a result; each cause has its own message. */
   check(config: Config, context: ConnectorContext): Promise<CheckResult>;
   discover(config: Config, context: ConnectorContext): Promise<StreamInfo[]>;

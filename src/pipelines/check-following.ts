@@ -19,7 +19,7 @@ export async function checkFollowing(
   const { db } = deps.store;
   const source = await db.source.findFirst({ where: { id: sourceId, ...visible(viewer) } });
   if (!source) return [];
-  if (!findConnector(deps, 'source', source.type, source.version).readsDatastore) {
+  if (!findConnector(deps, 'source', source.type, source.version).datastoreOf) {
     const message = `The source "${source.name}" (${source.type}) reads no tables of the project, so that nothing says when they are written.`;
     const fix = 'Leave runAfterInputs out and give a schedule; sources of type "datastore" can be followed.';
     return [{ code: 'UNSUPPORTED', path, message, fix }];

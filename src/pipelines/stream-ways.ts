@@ -50,7 +50,7 @@ export async function streamWays(
   { source, destination }: { source: Source; destination: Destination },
   selections: readonly StreamSelection[],
 ): Promise<StreamWay[]> {
-  if (!findConnector(deps, 'source', source.type, source.version).readsDatastore) return [];
+  if (!findConnector(deps, 'source', source.type, source.version).datastoreOf) return [];
   const writing = findConnector(deps, 'destination', destination.type, destination.version);
   const to = writing.datastoreOf(destination.config);
   const schema = to?.schema;

@@ -19,7 +19,7 @@ export const datastoreSource: SourceConnector<DatastoreSourceConfig> = {
   documentationUrl: null,
   spec,
   syncModes: ['FULL_REFRESH', 'INCREMENTAL'],
-  readsDatastore: true,
+  datastoreOf: ({ datastore: name }) => (name === undefined ? {} : { name }),
   check,
   discover,
   async open(config, context) {

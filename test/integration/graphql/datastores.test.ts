@@ -137,7 +137,7 @@ test('a second datastore is made, written by a job, read by its fqn, and kept ap
   ]);
 });
 
-test('a datastore that a mapping, a transformation, a metric or an endpoint uses is not deleted, and each is named', async () => {
+test('a datastore that a mapping, a source, a transformation, a metric or an endpoint uses is not deleted, and each is named', async () => {
   const eve = await gql.signUp('eve');
   const { datastore } = await create({ name: 'used' }, eve);
   const { projectId } = eve;
@@ -190,12 +190,15 @@ test('a datastore that a mapping, a transformation, a metric or an endpoint uses
     query: 'SELECT 1 AS one',
   };
   const { endpoint } = await run('upsertEndpoint', { declaration, publish: true }, 'endpoint { id }', eve);
+  const source = { name: 'back', type: 'datastore', config: { datastore: 'used' } };
+  await run('createSource', source, 'source { id }', eve);
+  await run('createSource', { ...source, name: 'default', config: {} }, 'source { id }', eve);
   const { userErrors } = await run('deleteDatastore', { id: datastore.id }, 'deletedId', eve);
   expect(userErrors).toMatchObject([
     {
       code: 'IN_USE',
       message:
-        'The datastore "used" is used by the mapping of USER, the transformation "daily", the metric "people", version 2 of the endpoint "ones".',
+        'The datastore "used" is used by the mapping of USER, the source "back", the transformation "daily", the metric "people", version 2 of the endpoint "ones".',
     },
   ]);
 
@@ -203,6 +206,7 @@ test('a datastore that a mapping, a transformation, a metric or an endpoint uses
   await db.transformation.updateMany({ where: { projectId }, data: { deletedAt: at } });
   await db.metric.updateMany({ where: { projectId }, data: { deletedAt: at } });
   await run('deleteEndpoint', { id: endpoint.id }, 'deletedId', eve);
+  await db.source.updateMany({ where: { projectId, name: 'back' }, data: { deletedAt: at } });
   expect(await run('deleteDatastore', { id: datastore.id }, 'deletedId', eve)).toEqual({
     deletedId: datastore.id,
     userErrors: [],
