@@ -5,7 +5,7 @@ import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import { nameSql, toStatement } from '#warehouse/sql.ts';
 import type { Warehouse } from '#warehouse/warehouse.ts';
 import { originOf, selectionOf } from '../support/move-stream.ts';
-import { columnsOf, partOf } from './destination.suite.ts';
+import { columnsOf, partOf } from '../support/made-parts.ts';
 
 export interface TypesLab {
   warehouse: Warehouse;

@@ -6,7 +6,7 @@ import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import { nameSql, toStatement } from '#warehouse/sql.ts';
 import type { Answer, Warehouse } from '#warehouse/warehouse.ts';
 import { type Mover, originOf, selectionOf } from '../support/move-stream.ts';
-import { columnsOf, partOf } from './destination.suite.ts';
+import { columnsOf, partOf } from '../support/made-parts.ts';
 
 /** A cloud's engine of which files are put and loaded, and what goes wrong there by order. */
 export interface WritesLab {

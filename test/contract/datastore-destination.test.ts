@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import { openMover, originOf, selectionOf, type Mover } from '../support/move-stream.ts';
-import { columnsOf, destinationSuite, partOf } from './destination.suite.ts';
+import { columnsOf, partOf } from '../support/made-parts.ts';
+import { destinationSuite } from './destination.suite.ts';
 
 const never = new AbortController().signal;
 

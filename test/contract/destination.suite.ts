@@ -5,14 +5,12 @@ import {
   ConnectorError,
   type DestinationConnector,
   type DestinationSession,
-  type OpenPart,
-  type StreamColumn,
   type StreamPlan,
   type StreamSelection,
   type StreamWriter,
   type WriteOrigin,
 } from '#connectors/contract.ts';
-import { columnTypeOf } from '#connectors/column-type.ts';
+import { columnsOf, partOf } from '../support/made-parts.ts';
 import { originOf, selectionOf } from '../support/move-stream.ts';
 
 /** One destination with nothing in it, and eyes to look into it with. */
@@ -390,26 +388,3 @@ export function destinationSuite(name: string, openLab: () => Promise<Destinatio
 }
 
 const never = new AbortController().signal;
-
-/** Columns by DuckDB's names of their types. */
-export function columnsOf(types: Record<string, string>): StreamColumn[] {
-  return Object.entries(types).map(([name, type]) => ({
-    name,
-    type: columnTypeOf(type),
-    nullable: true,
-    sourceType: type,
-  }));
-}
-
-/** A part whose rows DuckDB makes itself; with `fails` its source breaks off at the end. */
-export function partOf(scan: string, { fails }: { fails?: Error } = {}): OpenPart {
-  const finished = fails ? Promise.reject(fails) : Promise.resolve();
-  finished.catch(() => undefined);
-  return {
-    scan,
-    finished,
-    bytesRead: () => 7,
-    explain: () => (fails instanceof ConnectorError ? fails : undefined),
-    async [Symbol.asyncDispose]() {},
-  };
-}

@@ -6,7 +6,7 @@ import { datastoreDestination } from '#connectors/datastore/destination.ts';
 import { openPostgres } from '#warehouse/postgres.ts';
 import { originOf, selectionOf } from '../support/move-stream.ts';
 import { openPostgresLab, type PostgresLab } from '../support/postgres-lab.ts';
-import { columnsOf, partOf } from './destination.suite.ts';
+import { columnsOf, partOf } from '../support/made-parts.ts';
 
 let lab: PostgresLab;
 beforeEach(async () => {

@@ -6,7 +6,7 @@ import { allTypesColumn, makeAllTypes, typeCases } from '../support/all-types.ts
 import { moveStream, originOf, selectionOf } from '../support/move-stream.ts';
 import { openPostgresLab, type PostgresLab } from '../support/postgres-lab.ts';
 import { openSourceDatabase, type SourceDatabase } from '../support/source-database.ts';
-import { partOf } from './destination.suite.ts';
+import { partOf } from '../support/made-parts.ts';
 
 let lab: PostgresLab;
 beforeAll(async () => {

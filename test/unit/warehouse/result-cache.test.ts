@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type CacheKey, type Execution, ResultCache } from '#warehouse/result-cache.ts';
-import type { Answer, Bind } from '#warehouse/warehouse.ts';
+import type { Bind } from '#warehouse/warehouse.ts';
+import { controlled, instant } from '../../support/executions.ts';
 
 const nobodyLeaves = new AbortController().signal;
 let now: number;
@@ -12,46 +13,6 @@ beforeEach(() => {
 
 function key(sql = 'SELECT 1', binds: readonly Bind[] = [], more: Partial<CacheKey> = {}): CacheKey {
   return { datastoreId: 'here', statement: { sql, binds }, rowsMax: undefined, ...more };
-}
-
-function answerOf(value: unknown, bytes = 100): Answer {
-  return { columns: [{ name: 'v', dataType: 'VARCHAR' }], rows: [[value]], truncated: false, bytes };
-}
-
-interface Policy {
-  tags?: string[];
-  maxAgeMs?: number;
-  staleMs?: number;
-}
-
-/** Executions that end when they are told to. */
-function controlled({ tags = ['orders'], maxAgeMs, staleMs = 0 }: Policy = {}) {
-  const runs: { signal: AbortSignal; end(value: unknown): void; fail(error: Error): void }[] = [];
-  const failures: unknown[] = [];
-  const execution: Execution = {
-    policy: () => Promise.resolve({ tags, maxAgeMs: maxAgeMs ?? null, staleMs }),
-    run(signal) {
-      const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-      signal.addEventListener('abort', () => reject(new Error('stopped')));
-      runs.push({ signal, end: (value) => resolve(answerOf(value)), fail: reject });
-      return promise;
-    },
-    failed: (error) => failures.push(error),
-  };
-  return { runs, failures, execution };
-}
-
-/** An execution that answers at once, and counts. */
-function instant(policy: Policy & { bytes?: number } = {}) {
-  const { execution } = controlled(policy);
-  const counted = {
-    count: 0,
-    execution: {
-      ...execution,
-      run: () => Promise.resolve(answerOf((counted.count += 1), policy.bytes)),
-    },
-  };
-  return counted;
 }
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
