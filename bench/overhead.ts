@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBType } from '@duckdb/node-api';
@@ -167,7 +167,9 @@ function duckDb(): Lab {
     async bare(selects) {
       // A file, as the warehouse is one: what is in memory alone is not compressed.
       const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-bare-'));
-      const instance = await DuckDBInstance.create(':memory:');
+      // As many threads, too: the warehouse leaves a core to the process.
+      const threads = String(Math.max(1, availableParallelism() - 1));
+      const instance = await DuckDBInstance.create(':memory:', { threads });
       const connection: DuckDBConnection = await instance.connect();
       for (const sql of [
         "SET timezone = 'UTC'",
