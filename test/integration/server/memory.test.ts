@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApiKey } from '#accounts/api-keys.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { serve, type Serving } from '#server/serve.ts';
+import { askOverHttp } from '../../support/ask-over-http.ts';
 import { fillWarehouse, mapEntity } from '../../support/entities.ts';
-import { type Data, openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
+import { openTestGraphql, type TestGraphql } from '../../support/graphql.ts';
 import { defineMetric, ofEvents } from '../../support/shop.ts';
 
 /* What questions are made from is remembered, over HTTP, where each request looks up its viewer. Other processes are
@@ -38,16 +39,7 @@ afterAll(async () => {
   await gql?.[Symbol.asyncDispose]();
 });
 
-async function ask(query: string): Promise<Data> {
-  const response = await fetch(`${serving.url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query }),
-  });
-  const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };
-  expect(errors).toBeUndefined();
-  return data;
-}
+const ask = (query: string) => askOverHttp(serving, token, query);
 
 const value = async () =>
   (

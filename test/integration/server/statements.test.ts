@@ -3,8 +3,9 @@ import { createApiKey } from '#accounts/api-keys.ts';
 import type { Viewer } from '#accounts/viewer.ts';
 import { serve, type Serving } from '#server/serve.ts';
 import { declared, publish, signUpWithUsers } from '../../support/endpoints.ts';
+import { askOverHttp } from '../../support/ask-over-http.ts';
 import { fillWarehouse, mapEntity } from '../../support/entities.ts';
-import { type Data, openTestGraphql, statementsDuring, type TestGraphql } from '../../support/graphql.ts';
+import { openTestGraphql, statementsDuring, type TestGraphql } from '../../support/graphql.ts';
 import { defineMetric, ofEvents } from '../../support/shop.ts';
 
 /* What a request asks of the store once the process knows the project, over HTTP: who asks, and, where the warehouse is asked, what
@@ -34,16 +35,7 @@ afterAll(async () => {
   await gql?.[Symbol.asyncDispose]();
 });
 
-async function ask(query: string): Promise<Data> {
-  const response = await fetch(`${serving.url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query }),
-  });
-  const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };
-  expect(errors).toBeUndefined();
-  return data;
-}
+const ask = (query: string) => askOverHttp(serving, token, query);
 
 async function call(id: number): Promise<string> {
   const response = await fetch(`${serving.url}/api/v1/users/active?id=${id}`, {
